@@ -1,0 +1,59 @@
+"""The few protocols at which everything meets.
+
+``file → Source → Learner(Objective(model, batch)) → loop → run folder``. The loop in
+``train`` knows these and nothing else; a new system implements them and needs no edit here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+Batch = TypeVar("Batch")
+BatchIn = TypeVar("BatchIn", contravariant=True)
+BatchOut = TypeVar("BatchOut", covariant=True)
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Something that a stopped run must bring back exactly.
+
+    The state holds tensors, numbers, strings, lists and dicts only, so that it can be read
+    back without unpickling code.
+    """
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+
+
+class Source(Stateful, Protocol[BatchOut]):
+    """An endless stream of training batches: a file, an environment or self-play.
+
+    Its state holds the position in the data and its random generator, so that the next batch
+    after a resume is the one that would have come without the stop.
+    """
+
+    def next_batch(self) -> BatchOut: ...
+
+
+class Objective(Stateful, Protocol[BatchIn]):
+    """What a model is trained for.
+
+    ``loss`` must be among the named scalars; the others are logged beside it. Names carry
+    their unit (``loss_nats``-like names belong to the others; ``loss`` is what is minimized).
+    State is empty for most; a target network or a carried hidden state lives here.
+    """
+
+    def __call__(self, model: nn.Module, batch: BatchIn) -> Mapping[str, Tensor]: ...
+
+
+class Learner(Stateful, Protocol[BatchIn]):
+    """One step of learning: a gradient step for most systems, a table update or a closed-form
+    fit for others. The loop counts steps; only the learner knows what one does."""
+
+    def step(self, batch: BatchIn) -> Mapping[str, Tensor | float]:
+        """Learn from one batch; return what happened, by name."""
+        ...
