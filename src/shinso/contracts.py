@@ -29,6 +29,7 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
+@runtime_checkable
 class Source(Stateful, Protocol[BatchOut]):
     """An endless stream of training batches: a file, an environment or self-play.
 
@@ -39,6 +40,7 @@ class Source(Stateful, Protocol[BatchOut]):
     def next_batch(self) -> BatchOut: ...
 
 
+@runtime_checkable
 class Objective(Stateful, Protocol[BatchIn]):
     """What a model is trained for.
 
@@ -50,6 +52,7 @@ class Objective(Stateful, Protocol[BatchIn]):
     def __call__(self, model: nn.Module, batch: BatchIn) -> Mapping[str, Tensor]: ...
 
 
+@runtime_checkable
 class Learner(Stateful, Protocol[BatchIn]):
     """One step of learning: a gradient step for most systems, a table update or a closed-form
     fit for others. The loop counts steps; only the learner knows what one does."""

@@ -108,7 +108,7 @@ class ExtraFault(Fault):
     exit_code = 5
 
 
-class Interrupted(Exception):  # noqa: N818  it is no error: the user asked for it
+class Interrupted(Exception):
     """The user pressed Ctrl-C once; everything is saved.
 
     resume: the command line that goes on from here.

@@ -61,4 +61,4 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 def _(message: str) -> str:
     """``message`` in the language in use."""
     language = current()
-    return message if language == "en" else _catalogue(language).gettext(message)
+    return message if language == "en" or not message else _catalogue(language).gettext(message)

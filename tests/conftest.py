@@ -1,0 +1,37 @@
+"""Before any test imports shinso: shapes and types in annotations are checked at every call."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+SOURCE = Path(__file__).parent.parent / "src" / "shinso"
+
+
+def _checked_modules() -> list[str]:
+    # Numba compiles the body it is given: a wrapped function is none that it could compile.
+    found = pkgutil.walk_packages([str(SOURCE)], "shinso.")
+    return [module.name for module in found if not module.name.endswith("_numba")]
+
+
+install_import_hook(_checked_modules(), "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _english_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Messages in English whatever the machine's locale; files where the test can lose them."""
+    monkeypatch.setenv("SHINSO_LANG", "en")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Bit-equal sums need one order of additions; two workers need one core each."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import torch
+
+    torch.set_num_threads(1)
