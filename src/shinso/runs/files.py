@@ -1,0 +1,123 @@
+"""Files that are whole or absent: written beside their place, synced, then renamed.
+
+A process killed in mid-write leaves the old file and a ``.partial`` one, never half a file.
+A disk that is full is a fault with a next step, and the old file stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shinso.faults import RunFault
+from shinso.language import _
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Put ``content`` at ``path``, whole or not at all; text is UTF-8.
+
+    Raises RunFault DISK-FULL or RUN-NOT-WRITABLE; what stood at ``path`` before is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise write_fault(path, error, len(data)) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line at the end of ``path``. A torn last line is the reader's to drop."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise write_fault(path, error, len(line)) from error
+
+
+def write_fault(path: Path, error: OSError, num_bytes: int) -> RunFault:
+    """The fault behind an OSError of writing ``num_bytes`` at ``path``."""
+    if error.errno in NO_SPACE:
+        return RunFault(
+            "DISK-FULL",
+            place=str(path),
+            found=_("no room for {size:,} bytes").format(size=num_bytes),
+            why=_("nothing already saved was touched"),
+            next_step=_("free some space, then repeat the command or resume the run"),
+        )
+    return RunFault(
+        "RUN-NOT-WRITABLE",
+        place=str(path),
+        found=str(error),
+        why=_("results cannot be kept there"),
+        next_step=_("choose another folder with --runs, or mend its permissions"),
+    )
+
+
+def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
+    """Strict JSON, readable: NaN and infinities become the strings "nan", "inf", "-inf"."""
+    text = json.dumps(strict(content), ensure_ascii=False, indent=1, allow_nan=False)
+    write_atomically(path, text + "\n")
+
+
+def strict(content: Any) -> Any:
+    """The same content with numbers that JSON lacks spelled as strings."""
+    if isinstance(content, Mapping):
+        return {str(key): strict(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [strict(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return str(content)
+    return content
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; RunFault RUN-FILE-MISSING or RUN-FILE-UNREADABLE otherwise."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunFault(
+            "RUN-FILE-MISSING",
+            place=str(path),
+            why=_("this file belongs to every run"),
+            next_step=_("check the path with `shinso runs list`"),
+        ) from error
+    except (OSError, ValueError) as error:
+        raise RunFault(
+            "RUN-FILE-UNREADABLE",
+            place=str(path),
+            found=str(error),
+            why=_("the file is damaged"),
+            next_step=_("restore it from a copy, or train again"),
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this a power cut can lose the rename itself, though not the file.
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # some systems do not open folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)

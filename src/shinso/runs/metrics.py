@@ -1,0 +1,47 @@
+"""What a run measured while it trained, one JSON object a line (``metrics.jsonl``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shinso.runs.files import append_line, strict, write_atomically
+
+
+class MetricsLog:
+    """Rows in the order of their steps; each has ``step`` and ``part`` ("train" or "valid")."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        append_line(self.path, json.dumps(strict(row), ensure_ascii=False, allow_nan=False))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """All whole rows; a last line torn by a kill is left out."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+    def cut_after(self, step: int) -> None:
+        """Drop the rows of steps after ``step``: a resumed run takes those steps again."""
+        kept = [json.dumps(row, ensure_ascii=False) for row in self.rows() if row["step"] <= step]
+        if self.path.exists():
+            write_atomically(self.path, "".join(line + "\n" for line in kept))
+
+    def curve(self, name: str, part: str) -> tuple[list[int], list[float]]:
+        """Steps and values of one metric, for a plot."""
+        found = [
+            (row["step"], float(row[name]))
+            for row in self.rows()
+            if row.get("part") == part and name in row
+        ]
+        return [step for step, _ in found], [value for _, value in found]
