@@ -1,0 +1,1 @@
+"""The one loop: schedules, precision, checkpoints, resume. It knows no model."""

@@ -1,0 +1,208 @@
+"""The one training loop. It knows no model, no data and no loss, only the contracts.
+
+It draws a batch, lets the learner take a step, logs, validates, keeps the best weights and
+saves a state from which the run goes on bit for bit: learner, source, random generators, step,
+running means and the best validation value so far.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+
+from shinso.contracts import Learner, Source
+from shinso.faults import RunFault
+from shinso.language import _
+from shinso.runs.checkpoint import load_resume, save_resume
+from shinso.runs.folder import SeedFolder
+from shinso.train.plan import Training
+from shinso.train.stopping import StopRequest
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which validation metric decides on the best weights, and in which direction."""
+
+    metric: str
+    mode: Literal["min", "max"] = "min"
+
+    def better(self, value: float, best: float | None) -> bool:
+        """NaN is never better; the first number always is."""
+        if math.isnan(value):
+            return False
+        if best is None:
+            return True
+        return value < best if self.mode == "min" else value > best
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Who wants to know how a run goes (a terminal, a web page, a test)."""
+
+    def on_step(self, step: int, steps: int, scalars: Mapping[str, float]) -> None: ...
+
+    def on_validation(self, step: int, metrics: Mapping[str, float], best: bool) -> None: ...
+
+
+class Silent:
+    """Nobody wants to know."""
+
+    def on_step(self, step: int, steps: int, scalars: Mapping[str, float]) -> None:
+        pass
+
+    def on_validation(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
+        pass
+
+
+@dataclass
+class Position:
+    """How far a run is: everything that is the loop's own and not a learner's or source's."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    looks_without_gain: int = 0
+    sums: dict[str, Any] = field(default_factory=dict)
+    summed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the loop ended. ended: "steps", "patience", "budget" or "asked" (Ctrl-C)."""
+
+    step: int
+    best_step: int
+    best: float | None
+    seconds: float
+    ended: Literal["steps", "patience", "budget", "asked"]
+
+
+def run_loop(
+    learner: Learner[Any],
+    source: Source[Any],
+    training: Training,
+    folder: SeedFolder,
+    *,
+    validate: Callable[[], Mapping[str, float]],
+    selection: Selection,
+    keep_best: Callable[[], None],
+    stop: StopRequest | None = None,
+    progress: Progress | None = None,
+    resume: bool = False,
+    previous_checkpoint: bool = False,
+) -> Outcome:
+    """Train until the steps, the patience or the budget end, or until ``stop`` is asked.
+
+    validate: metrics of the validation part; must not draw from the global random generator.
+    keep_best: called when the validation metric improved; writes the weights. It is called at
+    step 0 too, so an untrained model that nothing improves on is the result.
+
+    Raises RunFault TRAIN-DIVERGED when the loss is not a number; the last state stays.
+    """
+    stop = stop or StopRequest()
+    progress = progress or Silent()
+    position = Position()
+    if resume:
+        position = _restore(learner, source, folder, previous=previous_checkpoint)
+        folder.metrics.cut_after(position.step)
+    started = time.perf_counter() - position.seconds
+
+    def look() -> None:
+        metrics = dict(validate())
+        best = selection.better(metrics[selection.metric], position.best)
+        if best:
+            position.best, position.best_step = metrics[selection.metric], position.step
+            position.looks_without_gain = 0
+            keep_best()
+        else:
+            position.looks_without_gain += 1
+        folder.metrics.append({"step": position.step, "part": "valid", **metrics})
+        progress.on_validation(position.step, metrics, best)
+
+    def save() -> None:
+        position.seconds = time.perf_counter() - started
+        save_resume(folder.path, _state(learner, source, position))
+
+    if position.step == 0:
+        look()
+    ended = _why_ended(position, training, started, stop)
+    while ended is None:
+        scalars = learner.step(source.next_batch())
+        position.step += 1
+        _add(position, scalars)
+        if position.step % training.evaluate_every == 0 or position.step == training.steps:
+            means = {name: float(total) / position.summed for name, total in position.sums.items()}
+            _check_finite(position, means, folder)
+            folder.metrics.append({"step": position.step, "part": "train", **means})
+            position.sums, position.summed = {}, 0
+            progress.on_step(position.step, training.steps, means)
+            look()
+        elif position.step % 10 == 0:
+            last = {name: float(value) for name, value in scalars.items()}
+            _check_finite(position, last, folder)
+            progress.on_step(position.step, training.steps, last)
+        ended = _why_ended(position, training, started, stop)
+        if ended is None and position.step % training.checkpoint_every == 0:
+            save()
+    save()
+    return Outcome(position.step, position.best_step, position.best, position.seconds, ended)
+
+
+def _why_ended(
+    position: Position, training: Training, started: float, stop: StopRequest
+) -> Literal["steps", "patience", "budget", "asked"] | None:
+    if position.step >= training.steps:
+        return "steps"
+    if training.patience and position.looks_without_gain >= training.patience:
+        return "patience"
+    if training.budget_s is not None and time.perf_counter() - started >= training.budget_s:
+        return "budget"
+    return "asked" if stop.asked else None
+
+
+def _add(position: Position, scalars: Mapping[str, Any]) -> None:
+    # Sums stay tensors: reading a number each step would make an accelerator wait.
+    for name, value in scalars.items():
+        position.sums[name] = position.sums.get(name, 0.0) + value
+    position.summed += 1
+
+
+def _check_finite(position: Position, scalars: Mapping[str, float], folder: SeedFolder) -> None:
+    if not math.isfinite(scalars.get("loss", 0.0)):
+        raise RunFault(
+            "TRAIN-DIVERGED",
+            place=f"{folder.path} step {position.step}",
+            found=f"loss = {scalars['loss']}",
+            why=_("the weights are no longer numbers; the best ones so far are kept"),
+            next_step=_("train with a smaller --lr (find one with --find-lr)"),
+        )
+
+
+def _state(learner: Learner[Any], source: Source[Any], position: Position) -> dict[str, Any]:
+    return {
+        "learner": learner.state_dict(),
+        "source": source.state_dict(),
+        "position": vars(position).copy(),
+        "random": {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        },
+    }
+
+
+def _restore(
+    learner: Learner[Any], source: Source[Any], folder: SeedFolder, *, previous: bool
+) -> Position:
+    state = load_resume(folder.path, previous=previous)
+    learner.load_state_dict(state["learner"])
+    source.load_state_dict(state["source"])
+    torch.set_rng_state(state["random"]["torch"])
+    if torch.cuda.is_available() and state["random"]["cuda"]:
+        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+    return Position(**state["position"])

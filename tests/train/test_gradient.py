@@ -1,0 +1,78 @@
+"""The gradient learner against torch's optimizer by hand, and the range test."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from shinso.train.find_lr import find_lr
+from shinso.train.gradient import GradientLearner
+from shinso.train.plan import Training
+
+from .test_loop import NoisyLine, SquaredError
+
+
+def test_steps_match_a_loop_by_hand() -> None:
+    training = Training(steps=10, lr=0.02, schedule="constant", clip_norm=0.5, weight_decay=0.1)
+    torch.manual_seed(0)
+    ours = nn.Linear(4, 1)
+    theirs = copy.deepcopy(ours)
+    learner = GradientLearner(ours, SquaredError(), training)
+    decayed = [{"params": [theirs.weight], "weight_decay": 0.1},
+               {"params": [theirs.bias], "weight_decay": 0.0}]  # fmt: skip
+    optimizer = torch.optim.AdamW(decayed, lr=0.02)
+    source, twin = NoisyLine(1), NoisyLine(1)
+    for _ in range(10):
+        learner.step(source.next_batch())
+        optimizer.zero_grad()
+        SquaredError()(theirs, twin.next_batch())["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+        optimizer.step()
+    assert torch.equal(ours.weight, theirs.weight)
+    assert torch.equal(ours.bias, theirs.bias)
+
+
+def test_accumulated_clip_of_zero_leaves_gradients_alone() -> None:
+    ours = nn.Linear(4, 1)
+    learner = GradientLearner(ours, SquaredError(), Training(clip_norm=0.0))
+    norm = learner.step(NoisyLine(1).next_batch())["gradient_norm"]
+    assert ours.weight.grad is not None
+    assert ours.bias.grad is not None
+    whole = torch.cat([ours.weight.grad.flatten(), ours.bias.grad]).norm()
+    assert torch.allclose(torch.as_tensor(norm), whole)
+
+
+def test_only_chosen_parameters_learn() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+    before = copy.deepcopy(model.state_dict())
+    chosen = [(n, p) for n, p in model.named_parameters() if n.startswith("1.")]
+    learner = GradientLearner(model, SquaredError(), Training(), trained=chosen)
+    learner.step(NoisyLine(1).next_batch())
+    after = model.state_dict()
+    assert torch.equal(before["0.weight"], after["0.weight"])
+    assert not torch.equal(before["1.weight"], after["1.weight"])
+
+
+def test_find_lr_suggests_a_rate_that_learns_and_changes_nothing() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    before = copy.deepcopy(model.state_dict())
+    source = NoisyLine(2)
+    state: dict[str, Any] = source.state_dict()
+    found = find_lr(model, SquaredError(), source, Training(batch_size=8))
+    assert found.suggestion is not None
+    assert 1e-4 < found.suggestion < 1
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert torch.equal(source.state_dict()["generator"], state["generator"])
+
+
+def test_find_lr_gives_no_rate_where_the_loss_never_falls() -> None:
+    class Flat(SquaredError):
+        def __call__(self, model: nn.Module, batch: Any) -> Any:
+            return {"loss": 0.0 * super().__call__(model, batch)["loss"] + 1.0}
+
+    found = find_lr(nn.Linear(4, 1), Flat(), NoisyLine(2), Training())
+    assert found.suggestion is None
