@@ -1,0 +1,97 @@
+"""Reading a command line: flags made from a schema, faults with the closest name."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.settings import Setting
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are faults and which takes no abbreviated flags."""
+
+    def __init__(self, verb: str, description: str = "", **more: Any) -> None:
+        super().__init__(
+            prog=f"shinso {verb}".strip(),
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **more,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageFault("USAGE", place=self.prog, found=message, next_step=f"{self.prog} --help")
+
+    def read(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse, flags and positionals in any order; UsageFault FLAG-UNKNOWN for a flag that
+        is not there, with the closest ones."""
+        given = list(arguments)
+        known = [flag for action in self._actions for flag in action.option_strings]
+        for word in given:
+            if word == "--":
+                break
+            flag = word.split("=", 1)[0]
+            if flag.startswith("--") and flag not in known:
+                near = difflib.get_close_matches(flag, known, n=2, cutoff=0.5)
+                step = (
+                    _("did you mean {near}?").format(near=", ".join(near))
+                    if near
+                    else f"{self.prog} --help"
+                )
+                raise UsageFault(
+                    "FLAG-UNKNOWN",
+                    place=self.prog,
+                    found=_("no flag is named {name}").format(name=flag),
+                    next_step=step,
+                )
+        return self.parse_intermixed_args(given)
+
+
+def add_settings(parser: Parser, title: str, settings: Iterable[Setting]) -> None:
+    """A flag for each setting; what is not given is absent from the result, so that it can be
+    told from a given default."""
+    group = parser.add_argument_group(title)
+    for leaf in settings:
+        default = leaf.default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        note = f" [{shown}]" if shown not in ("", None) else ""
+        text = (_(leaf.help) + note).replace("%", "%%")
+        if leaf.kind is bool:
+            group.add_argument(
+                leaf.flag,
+                dest=leaf.name,
+                default=argparse.SUPPRESS,
+                help=text,
+                action=argparse.BooleanOptionalAction,
+            )
+        else:
+            group.add_argument(
+                leaf.flag,
+                dest=leaf.name,
+                default=argparse.SUPPRESS,
+                metavar=leaf.kind_name.upper() if len(leaf.kind_name) < 12 else "X",
+                help=text if len(leaf.kind_name) < 12 else f"{leaf.kind_name}: {text}",
+            )
+
+
+def given_settings(read: argparse.Namespace, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    return {name: value for name, value in vars(read).items() if name in settings}
+
+
+def split_assignments(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Words of the form ``key=value`` apart from the others (paths may hold "=" after a "/")."""
+    plain: list[str] = []
+    assigned: dict[str, str] = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if sign and key.isidentifier():
+            assigned[key] = value
+        else:
+            plain.append(word)
+    return plain, assigned

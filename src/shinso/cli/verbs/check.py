@@ -1,0 +1,65 @@
+"""``shinso check TASK DATA``: what was understood of the data, and every fault in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments
+from shinso.faults import ManyDataFaults, UsageFault
+from shinso.language import _
+from shinso.settings import resolve, schema
+from shinso.walk import catalogue
+
+HELP = "say what is understood of your data, list every fault in it"
+
+
+def run(arguments: Sequence[str]) -> int:
+    task = next((word for word in arguments if not word.startswith("-")), None)
+    if task is None:
+        raise UsageFault(
+            "USAGE",
+            place="shinso check",
+            found=_("no task is given"),
+            next_step="shinso check " + "|".join(catalogue.tasks()),
+        )
+    rest = list(arguments)
+    rest.remove(task)
+    module = catalogue.recipe(task)
+    parser = Parser(f"check {task}", str(module.READS))
+    parser.add_argument("words", nargs="+", metavar="DATA")
+    add_settings(parser, _("the task"), schema(module.Config).values())
+    parser.add_argument("--json", action="store_true", help=_("as JSON"))
+    read = parser.read(rest)
+    words, _assigned = split_assignments(read.words)
+    flags = given_settings(read, schema(module.Config))
+    config = resolve(module.Config, ("flag", flags)).config
+    try:
+        data = module.read(config, tuple(Path(word) for word in words))
+    except ManyDataFaults as faults:
+        if len(faults.faults) > faults.shown:
+            rest_file = Path(f"{Path(words[0]).name}.faults.txt")
+            text = "\n".join(fault.text() for fault in faults.faults)
+            rest_file.write_text(text + "\n", encoding="utf-8")
+            print(_("all {count} faults: {file}").format(count=len(faults.faults), file=rest_file))
+        raise
+    facts = data.facts()
+    if read.json:
+        print(json.dumps({"facts": facts, "notes": list(data.notes)}, ensure_ascii=False))
+        return 0
+    for name, value in facts.items():
+        print(f"{name}: {_short(value)}")
+    for note in data.notes:
+        print(_("note: {note}").format(note=note))
+    print(
+        _("the data can be trained on: shinso train {task} {data}").format(
+            task=task, data=" ".join(words)
+        )
+    )
+    return 0
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else text[:197] + "…"

@@ -1,0 +1,148 @@
+"""``shinso train TASK DATA [--flags] [key=value …]``, or ``shinso train --resume RUN``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.settings import schema
+from shinso.walk import catalogue
+
+HELP = "train a system on your data"
+
+
+def run(arguments: Sequence[str]) -> int:
+    if "--resume" in arguments or any(word.startswith("--resume=") for word in arguments):
+        return _resume(arguments)
+    task = next((word for word in arguments if not word.startswith("-")), None)
+    if task is None:
+        print(_tasks_help())
+        if "--help" in arguments or "-h" in arguments:
+            return 0
+        raise UsageFault(
+            "USAGE", place="shinso train", found=_("no task is given"), next_step="shinso list"
+        )
+    rest = list(arguments)
+    rest.remove(task)
+    module = catalogue.recipe(task)
+    parser = parser_of(task, module)
+    read = parser.read(rest)
+    return _train(task, module, read)
+
+
+def parser_of(task: str, module: ModuleType) -> Parser:
+    """The parser of ``train TASK``: flags of the run, of the recipe, and of probing."""
+    from shinso.walk.settings_of_runs import RunSettings
+
+    models = ", ".join(module.MODELS)
+    epilog = _(
+        "models: {models}\nsettings of a model, given as key=value: shinso list {task}"
+    ).format(models=models, task=task)
+    parser = Parser(f"train {task}", f"{module.TITLE}\n{module.READS}", epilog=epilog)
+    parser.add_argument("words", nargs="*", metavar="DATA | key=value")
+    add_settings(parser, _("the task"), schema(module.Config).values())
+    add_settings(parser, _("the run"), schema(RunSettings).values())
+    parser.add_argument("--config", type=Path, help=_("a YAML file of settings"))
+    parser.add_argument("--preset", help=_("named settings of the task"))
+    parser.add_argument("--json", action="store_true", help=_("the result as JSON"))
+    probes = parser.add_argument_group(_("look before you train")).add_mutually_exclusive_group()
+    probes.add_argument(
+        "--one-batch", action="store_true", help=_("one step on one batch: shapes and numbers")
+    )
+    probes.add_argument(
+        "--overfit", type=int, metavar="N", help=_("train on the first N samples only")
+    )
+    probes.add_argument("--find-lr", action="store_true", help=_("learning-rate range test"))
+    return parser
+
+
+def order_from(task: str, module: ModuleType, read: argparse.Namespace) -> Any:
+    """The order that a parsed command line stands for. Imports torch."""
+    from shinso.walk.order import file_layer, place, preset_layer
+    from shinso.walk.settings_of_runs import RunSettings
+
+    paths, assigned = split_assignments(read.words)
+    layers = []
+    if read.preset:
+        layers.append(preset_layer(module, read.preset))
+    if read.config:
+        layers.append(file_layer(read.config))
+    flags = given_settings(read, {**schema(module.Config), **schema(RunSettings)})
+    layers += [("flag", flags), ("setting", assigned)]
+    if not paths:
+        raise UsageFault(
+            "USAGE",
+            place=f"shinso train {task}",
+            found=_("no data is given"),
+            why=str(module.READS),
+            next_step=f"shinso train {task} DATA",
+        )
+    return place(task, paths, *layers)
+
+
+def _train(task: str, module: ModuleType, read: argparse.Namespace) -> int:
+    order = order_from(task, module, read)
+    if read.one_batch or read.overfit is not None or read.find_lr:
+        from shinso.cli.probes import probe
+
+        return probe(order, read)
+    from shinso.cli.terminal import Terminal
+    from shinso.train.stopping import StopRequest
+    from shinso.walk import training
+
+    with StopRequest() as stop:
+        run = training.train(
+            order, command=["shinso", *sys.argv[1:]], audience=Terminal(), stop=stop
+        )
+    return _show(run, as_json=read.json)
+
+
+def _resume(arguments: Sequence[str]) -> int:
+    parser = Parser("train", _("go on with a stopped run, bit for bit"))
+    parser.add_argument("--resume", type=Path, metavar="RUN", required=True)
+    parser.add_argument(
+        "--previous-checkpoint",
+        action="store_true",
+        help=_("go on from the checkpoint before the last one"),
+    )
+    parser.add_argument("--json", action="store_true", help=_("the result as JSON"))
+    read = parser.read(arguments)
+    from shinso.cli.terminal import Terminal
+    from shinso.train.stopping import StopRequest
+    from shinso.walk import training
+
+    with StopRequest() as stop:
+        run = training.resume(
+            read.resume,
+            previous_checkpoint=read.previous_checkpoint,
+            audience=Terminal(),
+            stop=stop,
+        )
+    return _show(run, as_json=read.json)
+
+
+def _show(run: Any, *, as_json: bool) -> int:
+    from shinso.cli.terminal import print_table
+
+    table = run.table()
+    if as_json:
+        found = {"run": str(run.folder.path), "table": table.as_dict()}
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    print_table(table)
+    print(run.folder.path / "report.html")
+    return 0
+
+
+def _tasks_help() -> str:
+    lines = ["shinso train TASK DATA [--flags] [key=value …]", ""]
+    lines += [f"  {task:<16} {catalogue.recipe(task).TITLE}" for task in catalogue.tasks()]
+    return "\n".join([*lines, "", "shinso train TASK --help"])

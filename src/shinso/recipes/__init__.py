@@ -1,0 +1,19 @@
+"""What a user can train: one short file each; its presence is its registration.
+
+The file ``classify_series.py`` is the task ``classify-series``. The top of a recipe imports
+nothing heavy, so that ``shinso list`` and ``--help`` answer at once; its functions import what
+they need. A recipe has
+
+    TITLE    Text: what it is, in a line
+    PLACE    Text: its place in the course
+    READS    Text: which data it reads
+    MODELS   {name: ModelChoice}: the networks it can train; the first is the default
+    Config   a frozen keyword-only dataclass of settings; ``training: Training`` is one of them
+    read(config, paths) -> Data            files become data; every fault in them is raised here
+    make_model(config, network, network_config, facts) -> model
+                                           sizes that follow from the data come from ``facts``
+    build(config, data, model, seed) -> Built   what the loop needs
+    use(config, facts, model) -> Use       what a user gets from a trained run
+
+``shinso.recipes.recipe`` defines these parts.
+"""

@@ -1,0 +1,107 @@
+"""The parts of a recipe, as the walk of the data sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from shinso.contracts import Learner, Objective, Source
+    from shinso.train.loop import Selection
+
+Part = Literal["train", "valid", "test", "new"]
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A network by name, without importing it. target: ``module:Class``.
+
+    The class owns a nested ``Config``; ``fixed`` are the settings that make this choice, which
+    the user cannot change.
+    """
+
+    target: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Data(Protocol):
+    """What ``read`` gives."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was noticed and should be said aloud (gaps, dropped rows, encodings)."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able: all that ``use`` needs later without the data (names, classes,
+        vocabulary, scaler) and what proves which data it was (sha256, rows, split)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """Everything the loop needs for one seed.
+
+    learner: given by a recipe whose system does not learn by gradient; otherwise None, and the
+    walk makes a ``GradientLearner`` of model and objective. overfit: the same source limited to
+    its first N samples.
+    """
+
+    objective: Objective[Any]
+    source: Source[Any]
+    validate: Callable[[], Mapping[str, float]]
+    selection: Selection
+    learner: Learner[Any] | None = None
+    overfit: Callable[[int], Source[Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Metrics of one model (or baseline) on one part.
+
+    metrics: name with unit -> value. details: name -> rows of a table (per horizon, per class).
+    """
+
+    metrics: Mapping[str, float]
+    details: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Rows of a CSV."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@runtime_checkable
+class Use(Protocol):
+    """What a user gets from a trained run. ``model`` is already loaded and in eval mode.
+
+    better: metric name -> "min" or "max", the first being the one that gates and comparisons use.
+    """
+
+    better: Mapping[str, Literal["min", "max"]]
+
+    def read_new(self, paths: Sequence[Path]) -> Any:
+        """New data in the form of the training data; the run's own scaler and vocabulary."""
+        ...
+
+    def evaluate(self, data: Any, part: Part) -> Evaluation: ...
+
+    def baselines(self, data: Any, part: Part) -> dict[str, Evaluation]:
+        """The naive rivals, fitted on the train part of the run's own data only."""
+        ...
+
+    def predict(self, paths: Sequence[Path]) -> Predictions: ...
+
+    def plots(
+        self, data: Any, part: Part
+    ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
+        """name -> (how to draw it, the table behind it)."""
+        ...

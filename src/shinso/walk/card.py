@@ -1,0 +1,137 @@
+"""What a finished run shows: ``card.md``, plots with the table behind each, ``report.html``."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shinso.figures import style
+from shinso.language import _, current
+from shinso.recipes.recipe import Predictions
+from shinso.walk.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Plots = Mapping[str, tuple[Callable[["Figure"], None], Predictions]]
+
+STYLE = """
+:root{color-scheme:light dark}
+body{font:16px/1.6 system-ui,"Hiragino Sans","Noto Sans CJK JP","Yu Gothic",sans-serif;
+max-width:60rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;display:block;overflow-x:auto}
+th,td{padding:.25rem .75rem;text-align:right;border-bottom:1px solid #8886}
+th:first-child,td:first-child{text-align:left}
+img{max-width:100%;background:#fff}
+pre{overflow-x:auto;background:#8881;padding:1rem}
+"""
+
+
+def write_card(run: Run, plots: Plots, notes: Sequence[str]) -> None:
+    """Write the run's own pages and plots into its folder."""
+    pictures = {name: _write_plot(run, name, *plot) for name, plot in plots.items()}
+    curve = _write_plot(run, "training", *_training_plot(run))
+    run.folder.write_text("card.md", _markdown(run, notes))
+    run.folder.write_text("report.html", _page(run, {"training": curve, **pictures}, notes))
+
+
+def csv_text(table: Predictions) -> str:
+    """A table as CSV."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return buffer.getvalue()
+
+
+def _write_plot(run: Run, name: str, draw: Callable[[Figure], None], table: Predictions) -> bytes:
+    from shinso.runs.files import write_atomically
+
+    figure = style.figure(8, 4.5)
+    draw(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    write_atomically(run.folder.path / "plots" / f"{name}.png", buffer.getvalue())
+    run.folder.write_text(f"plots/{name}.csv", csv_text(table))
+    return buffer.getvalue()
+
+
+def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
+    metric = run.result(run.seeds[0])["valid"]["metrics"]
+    name = next(iter(run.use().better))
+    name = name if name in metric else next(iter(metric))
+    curves = {seed: run.folder.seed(seed).metrics.curve(name, "valid") for seed in run.seeds}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for seed, (steps, values) in curves.items():
+            axes.plot(steps, values, label=f"seed {seed}")
+        axes.set_xlabel("step")
+        axes.set_ylabel(f"{name} (valid)")
+        axes.legend()
+
+    rows = [
+        (seed, step, value)
+        for seed, (steps, values) in curves.items()
+        for step, value in zip(steps, values, strict=True)
+    ]
+    return draw, Predictions(("seed", "step", name), rows)
+
+
+def _facts_lines(run: Run) -> list[tuple[str, str]]:
+    result = run.result(run.seeds[0])
+    environment = run.folder.read_json("env.json")
+    return [
+        (_("task"), f"{run.order.task}, {run.order.model}"),
+        (_("data"), ", ".join(str(path) for path in run.order.paths)),
+        (_("command"), (run.folder.path / "command.txt").read_text(encoding="utf-8").strip()),
+        (_("parameters"), f"{result['parameters']:,}"),
+        (_("seeds"), ", ".join(map(str, run.seeds))),
+        (_("training time a seed"), f"{float(result['seconds']):.1f} s"),
+        (_("machine"), f"{environment['processor']}, {environment['threads']} threads"),
+        ("torch", environment["versions"]["torch"]),
+    ]
+
+
+def _markdown(run: Run, notes: Sequence[str]) -> str:
+    lines = [
+        f"# {run.folder.path.name}",
+        "",
+        run.table("test").markdown(),
+        "",
+        _("The test part; ± is half the 95 % interval over seeds; * is the best of its column."),
+        "",
+    ]
+    lines += [f"- {name}: {value}" for name, value in _facts_lines(run)]
+    lines += [f"- {note}" for note in notes]
+    return "\n".join(lines) + "\n"
+
+
+def _page(run: Run, pictures: Mapping[str, bytes], notes: Sequence[str]) -> str:
+    escape = html.escape
+    facts = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
+        for name, value in _facts_lines(run)
+    )
+    images = "".join(
+        f"<h2>{escape(name)}</h2><img alt='{escape(name)}' "
+        f"src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
+        for name, png in pictures.items()
+    )
+    said = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    config = escape((run.folder.path / "config.yaml").read_text(encoding="utf-8"))
+    return (
+        f"<!doctype html><html lang='{current()}'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>{escape(run.folder.path.name)}</title><style>{STYLE}</style>"
+        f"<h1>{escape(run.folder.path.name)}</h1>"
+        f"<h2>{_('Test part')}</h2>{run.table('test').as_html()}"
+        f"<p>{_('± is half the 95 % interval over seeds; * is the best of its column.')}</p>"
+        f"<h2>{_('Validation part')}</h2>{run.table('valid').as_html()}"
+        f"<ul>{said}</ul>{images}<h2>{_('The run')}</h2><table>{facts}</table>"
+        f"<h2>{_('Settings')}</h2><pre>{config}</pre></html>\n"
+    )

@@ -1,0 +1,177 @@
+"""An order: which task, data, network and settings a run has, and where each value came from.
+
+Written into the run as ``config.yaml``, readable again as ``--config`` of another run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.runs.folder import RunFolder
+from shinso.settings import Resolved, as_flat, resolve, schema, unknown_setting
+from shinso.walk import catalogue
+from shinso.walk.settings_of_runs import RunSettings
+
+Layer = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A task with everything resolved; building it imports the network's class, so torch."""
+
+    task: str
+    paths: tuple[Path, ...]
+    recipe: ModuleType
+    run: Resolved
+    recipe_settings: Resolved
+    network: type
+    network_settings: Resolved
+
+    @property
+    def config(self) -> Any:
+        """The recipe's config."""
+        return self.recipe_settings.config
+
+    @property
+    def model(self) -> str:
+        return self.config.model
+
+    @property
+    def seeds(self) -> range:
+        first = self.run.config.first_seed
+        return range(first, first + self.run.config.seeds)
+
+
+def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
+    """Resolve an order from layers of (origin, {name: value}), later ones winning.
+
+    A name may be a setting of the run, of the recipe or of the network. Raises UsageFault.
+    """
+    module = catalogue.recipe(task)
+    split = [_split(module, origin, values) for origin, values in layers]
+    run = resolve(RunSettings, *[(o, part[0]) for o, part in split])
+    recipe_settings = resolve(module.Config, *[(o, part[1]) for o, part in split])
+    name = recipe_settings.config.model
+    chosen = catalogue.choice(module, name)
+    network = catalogue.network_class(chosen)
+    known = schema(network.Config)  # pyright: ignore[reportAttributeAccessIssue]
+    for origin, part in split:
+        for key in part[2]:
+            if key in chosen.fixed:
+                raise UsageFault(
+                    "SETTING-FIXED",
+                    place=f"{key} ({origin})",
+                    found=_("the model {name} decides this").format(name=name),
+                    next_step=_("choose another --model instead"),
+                )
+            if key not in known:
+                every = [*known, *schema(module.Config), *schema(RunSettings)]
+                raise unknown_setting(key, every, place=origin)
+    network_settings = resolve(
+        network.Config,  # pyright: ignore[reportAttributeAccessIssue]
+        (f"model {name}", chosen.fixed),
+        *[(o, part[2]) for o, part in split],
+    )
+    return Order(
+        task, tuple(Path(p) for p in paths), module, run, recipe_settings, network, network_settings
+    )
+
+
+def order_of(folder: RunFolder) -> Order:
+    """The order that a run folder was made from."""
+    path = folder.path / "config.yaml"
+    content = _read_yaml(path)
+    _origin, values = file_layer(path)
+    return place(content["task"], content["data"] or [], ("run", values))
+
+
+def _split(
+    module: ModuleType, origin: str, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    of_run, of_recipe = schema(RunSettings), schema(module.Config)
+    parts: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})
+    for name, value in values.items():
+        parts[0 if name in of_run else 1 if name in of_recipe else 2][name] = value
+    return parts
+
+
+def preset_layer(module: ModuleType, name: str) -> Layer:
+    """The settings of a recipe's preset; UsageFault PRESET-UNKNOWN names those there are."""
+    presets: dict[str, dict[str, Any]] = getattr(module, "PRESETS", {})
+    if name not in presets:
+        raise UsageFault(
+            "PRESET-UNKNOWN",
+            place=name,
+            found=_("no preset has this name"),
+            next_step=_("presets are: {all}").format(all=", ".join(presets) or "—"),
+        )
+    return f"preset {name}", presets[name]
+
+
+def file_layer(path: Path) -> Layer:
+    """The settings of a YAML file, ``config.yaml`` of a run included."""
+    content = _read_yaml(path)
+    flat = {k: v for k, v in content.items() if k not in ("task", "data", "model_settings")}
+    flat.update(content.get("model_settings") or {})
+    return f"file {path.name}", flat
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageFault(
+            "CONFIG-NOT-FOUND",
+            place=str(path),
+            found=str(error),
+            next_step=_("check the path of --config"),
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageFault(
+            "CONFIG-UNREADABLE", place=str(path), found=str(error), next_step=_("mend the YAML")
+        ) from error
+    if not isinstance(content, dict):
+        raise UsageFault(
+            "CONFIG-UNREADABLE",
+            place=str(path),
+            found=type(content).__name__,
+            next_step=_("write `name: value` lines"),
+        )
+    return content
+
+
+def as_yaml(order: Order) -> str:
+    """The order as YAML: each value with a comment that says where it came from."""
+    fixed = catalogue.choice(order.recipe, order.model).fixed
+    lines = [f"task: {order.task}", "data:"]
+    lines += [f"- {_scalar(str(path.resolve()))}" for path in order.paths] or ["[]"]
+    for resolved in (order.run, order.recipe_settings):
+        lines += _yaml_lines(resolved, "")
+    lines.append("model_settings:")
+    own = _yaml_lines(order.network_settings, "  ", leave_out=fixed)
+    return "\n".join([*lines, *(own or ["  {}"])]) + "\n"
+
+
+def _yaml_lines(
+    resolved: Resolved, indent: str, *, leave_out: Mapping[str, Any] | None = None
+) -> list[str]:
+    return [
+        f"{indent}{name}: {_scalar(value)}  # {resolved.origins[name]}"
+        for name, value in as_flat(resolved.config).items()
+        if name not in (leave_out or {})
+    ]
+
+
+def _scalar(value: Any) -> str:
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.strip().removesuffix("...").strip()

@@ -1,0 +1,240 @@
+"""A trained run in use: its table, evaluation on new data, predictions, comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from shinso.faults import GateFault, RunFault, UsageFault
+from shinso.language import _
+from shinso.recipes.recipe import Evaluation, Predictions, Use
+from shinso.runs.checkpoint import load_weights
+from shinso.runs.files import read_json
+from shinso.runs.folder import RunFolder
+from shinso.runs.metrics import MetricsLog
+from shinso.walk.order import Order, order_of
+from shinso.walk.tables import ResultTable, Row, over_seeds
+
+
+class Run:
+    """A run folder with its trained seeds."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """An existing run; RunFault RUN-NOT-FOUND otherwise."""
+        return cls(RunFolder.open(Path(path)))
+
+    @cached_property
+    def order(self) -> Order:
+        return order_of(self.folder)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        return self.folder.read_json("data.json")
+
+    @property
+    def seeds(self) -> list[int]:
+        return self.folder.seeds_done()
+
+    def use(self, seed: int | None = None) -> Use:
+        """The trained model of a seed (the first by default), ready to be used."""
+        if not self.seeds:
+            raise RunFault(
+                "RUN-NOT-TRAINED",
+                place=str(self.folder.path),
+                why=_("no seed of this run is finished"),
+                next_step=self.folder.resume_line(),
+            )
+        one = self.folder.seed(self.seeds[0] if seed is None else seed)
+        order = self.order
+        model = order.recipe.make_model(
+            order.config, order.network, order.network_settings.config, self.facts
+        )
+        model.load_state_dict(load_weights(one.best_weights))
+        model.eval()
+        return order.recipe.use(order.config, self.facts, model)
+
+    def result(self, seed: int) -> dict[str, Any]:
+        return read_json(self.folder.seed(seed).result)
+
+    def table(self, part: str = "test") -> ResultTable:
+        """Baselines, then the model with its interval over seeds."""
+        baselines = self.folder.read_json("assets/baselines.json")[part]
+        rows = [
+            over_seeds(name, [_numbers(one["metrics"])], learned=False)
+            for name, one in baselines.items()
+        ]
+        found = [_numbers(self.result(seed)[part]["metrics"]) for seed in self.seeds]
+        rows.append(over_seeds(self.order.model, found, learned=True))
+        return self._table(f"{self.folder.path.name}: {part}", rows)
+
+    def _table(self, title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> ResultTable:
+        metrics = list(dict.fromkeys(m for row in reversed(rows) for m in row.values))
+        return ResultTable(
+            title, tuple(metrics), tuple(rows), dict(self.use().better), tuple(notes)
+        )
+
+    def evaluate(
+        self, paths: Sequence[str | Path] = (), *, require: str = "", part: str = "test"
+    ) -> ResultTable:
+        """All seeds and the baselines on new files, or again on a part of the run's own data.
+
+        A further look at the test part is counted and said. require: a gate such as
+        "beats=persistence" or "mse<0.4"; GateFault GATE-FAILED when it is not met.
+        """
+        order = self.order
+        notes: list[str] = []
+        if paths:
+            where = [Path(path) for path in paths]
+            data: Any = self.use().read_new(where)
+            notes += list(getattr(data, "notes", ()))
+            part = "new"
+        else:
+            data = order.recipe.read(order.config, order.paths)
+            if part == "test":
+                looks = record_look(self.folder, "test", "evaluate")
+                notes.append(_("the test part was looked at {count} times").format(count=looks))
+        found = [self.use(seed).evaluate(data, part) for seed in self.seeds]  # pyright: ignore[reportArgumentType]
+        rivals: Mapping[str, Evaluation] = self.use().baselines(data, part)  # pyright: ignore[reportArgumentType]
+        rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
+        rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
+        table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
+        number = len(list((self.folder.path / "evaluation").glob("*.json"))) + 1
+        self.folder.write_json(
+            f"evaluation/{number:04d}-{part}.json",
+            {
+                "data": [str(p) for p in paths],
+                "table": table.as_dict(),
+                "seeds": [as_json(one) for one in found],
+            },
+        )
+        if require:
+            check_gate(table, order.model, require)
+        return table
+
+    def predict(self, paths: Sequence[str | Path], *, seed: int | None = None) -> Predictions:
+        """Predictions of one seed (the first by default) for new files."""
+        return self.use(seed).predict([Path(path) for path in paths])
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r})"
+
+
+def check_gate(table: ResultTable, model: str, require: str) -> None:
+    """Raise GateFault unless the model meets ``require``.
+
+    "beats=NAME": better than that row in the first metric, its whole interval where there are
+    seeds enough for one. "METRIC<X" or "METRIC>X": its value. UsageFault for other texts.
+    """
+    rows = {row.name: row for row in table.rows}
+    if require.startswith("beats="):
+        rival = require.removeprefix("beats=")
+        if rival == "naive":
+            rivals = [row.name for row in table.rows if not row.learned]
+        elif rival in rows:
+            rivals = [rival]
+        else:
+            raise UsageFault(
+                "GATE-UNKNOWN",
+                place="--require",
+                found=rival,
+                next_step=_("rows are: {all}").format(all=", ".join(rows)),
+            )
+        metric = next(iter(table.better))
+        smaller = table.better[metric] == "min"
+        own = rows[model].values[metric]
+        edge = own.value if rows[model].seeds == 1 else own.high if smaller else own.low
+        lost = [
+            name
+            for name in rivals
+            if metric in rows[name].values
+            and not (
+                edge < rows[name].values[metric].value
+                if smaller
+                else edge > rows[name].values[metric].value
+            )
+        ]
+        if lost:
+            raise GateFault(
+                "GATE-FAILED",
+                place=f"--require {require}",
+                found=f"{metric}: {model} {edge:.4g}; "
+                + ", ".join(f"{n} {rows[n].values[metric].value:.4g}" for n in lost),
+                why=_("the model is not better than that"),
+                next_step=_("train longer, another --model, or use the baseline"),
+            )
+        return
+    for sign in ("<", ">"):
+        if sign in require:
+            metric, bound = require.split(sign, 1)
+            if metric not in rows[model].values:
+                break
+            value = rows[model].values[metric].value
+            try:
+                met = value < float(bound) if sign == "<" else value > float(bound)
+            except ValueError:
+                break
+            if not met:
+                raise GateFault(
+                    "GATE-FAILED",
+                    place=f"--require {require}",
+                    found=f"{metric} = {value:.4g}",
+                    next_step=_("train longer, or lower the gate"),
+                )
+            return
+    raise UsageFault(
+        "GATE-UNKNOWN",
+        place="--require",
+        found=require,
+        next_step=_("write beats=ROW, METRIC<NUMBER or METRIC>NUMBER"),
+    )
+
+
+def compare(runs: Sequence[Run]) -> ResultTable:
+    """The tables of several runs as one; said aloud where their data differ."""
+    tasks = {run.order.task for run in runs}
+    if len(tasks) > 1:
+        raise UsageFault(
+            "RUNS-DIFFER",
+            place="compare",
+            found=", ".join(sorted(tasks)),
+            why=_("runs of different tasks have no common metric"),
+            next_step=_("compare runs of one task"),
+        )
+    notes = []
+    if len({str(run.facts.get("sha256")) + str(run.facts.get("split")) for run in runs}) > 1:
+        notes.append(_("the runs were measured on different data or splits"))
+    rows: list[Row] = []
+    for run in runs:
+        table = run.table()
+        learned = [row for row in table.rows if row.learned]
+        rows += [Row(f"{run.folder.path.name}", row.values, row.seeds, True) for row in learned]
+    seen: set[str] = set()
+    for run in runs if not notes else []:
+        for row in run.table().rows:
+            if not row.learned and row.name not in seen:
+                seen.add(row.name)
+                rows.append(row)
+    return runs[0]._table("compare", rows, notes)
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    return {"metrics": dict(evaluation.metrics), "details": dict(evaluation.details)}
+
+
+def record_look(folder: RunFolder, part: str, why: str) -> int:
+    """Count a look at a part that should be looked at once; returns the number of looks."""
+    log = MetricsLog(folder.path / "evaluation" / "looks.jsonl")
+    log.append({"part": part, "why": why, "time": time.strftime("%Y-%m-%d %H:%M:%S"), "step": 0})
+    return sum(row["part"] == part for row in log.rows())
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    # JSON spells NaN and infinities as strings.
+    return {name: float(value) for name, value in metrics.items()}
