@@ -1,0 +1,40 @@
+# Everything runs in a private environment, .venv, made from nothing but Python ≥ 3.11 and pip.
+# TORCH names one release for all who build here; any from 2.11 on serves (see pyproject.toml).
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+PROFILE ?= quick
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: report test lint bench clean
+
+report: .venv/users
+	$(BIN)/shinso report --$(PROFILE)
+
+test: .venv/developers
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
+
+lint: .venv/developers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: .venv/developers
+	for script in benchmarks/*.py; do case $$script in */timing.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shinso needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/users: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/developers: .venv/users
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist
