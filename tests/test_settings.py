@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shinso.faults import UsageFault
-from shinso.settings import as_flat, group, parse_duration, resolve, schema, setting
+from shinso.settings import as_flat, nested, parse_duration, resolve, schema, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Outer:
     season: int | None = setting(None, "rows of a period")
     loss: Literal["mse", "mae"] = setting("mse", "what is minimized")
     scale: bool = setting(True, "scale the columns")
-    inner: Inner = group(Inner, steps=20)
+    inner: Inner = nested(Inner, steps=20)
 
 
 def test_nested_settings_are_flat_with_replaced_defaults() -> None:

@@ -27,7 +27,7 @@ def setting(default: Any, help_text: str, *, unit: str = "") -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text, "unit": unit})
 
 
-def group(config_class: type, **defaults: Any) -> Any:
+def nested(config_class: type, **defaults: Any) -> Any:
     """A field that holds a nested config; ``defaults`` replace that class's own defaults."""
     return dataclasses.field(
         default_factory=lambda: config_class(**defaults), metadata={"defaults": defaults}

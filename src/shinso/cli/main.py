@@ -98,9 +98,8 @@ def _take_language(words: list[str]) -> list[str]:
 
 def _overview() -> str:
     lines = [
-        _(
-            "shinso trains every system of a deep-learning course on your data, and measures its claims."
-        ),
+        _("shinso trains every system of a deep-learning course on your data"),
+        _("and measures every claim of it."),
         "",
         "shinso VERB [TASK] [DATA] [--flags] [key=value …]",
         "",

@@ -7,6 +7,8 @@ they need. A recipe has
     TITLE    Text: what it is, in a line
     PLACE    Text: its place in the course
     READS    Text: which data it reads
+    ABOUT    Text: how it works and what to mind, for its page
+    BRIEF    Brief: how a report trains it in seconds
     MODELS   {name: ModelChoice}: the networks it can train; the first is the default
     Config   a frozen keyword-only dataclass of settings; ``training: Training`` is one of them
     read(config, paths) -> Data            files become data; every fault in them is raised here

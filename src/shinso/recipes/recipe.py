@@ -28,6 +28,18 @@ class ModelChoice:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """How a report trains the recipe in seconds, on data that ships with shinso.
+
+    sample: of ``shinso.data.samples``; models: each is trained and all stand in one table.
+    """
+
+    sample: str
+    models: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
 @runtime_checkable
 class Data(Protocol):
     """What ``read`` gives."""

@@ -15,15 +15,8 @@ from shinso.recipes.recipe import ModelChoice
 from shinso.settings import unknown_setting
 
 PARTS = (
-    "TITLE",
-    "PLACE",
-    "READS",
-    "MODELS",
-    "Config",
-    "read",
-    "make_model",
-    "build",
-    "use",
+    *("TITLE", "PLACE", "READS", "ABOUT", "MODELS", "BRIEF", "Config"),
+    *("read", "make_model", "build", "use"),
 )
 NOT_RECIPES = {"recipe"}
 

@@ -54,15 +54,17 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
     A name may be a setting of the run, of the recipe or of the network. Raises UsageFault.
     """
     module = catalogue.recipe(task)
-    split = [_split(module, origin, values) for origin, values in layers]
-    run = resolve(RunSettings, *[(o, part[0]) for o, part in split])
-    recipe_settings = resolve(module.Config, *[(o, part[1]) for o, part in split])
+    split = [(origin, *_split(module, values)) for origin, values in layers]
+    run = resolve(RunSettings, *[(origin, of_run) for origin, of_run, *_rest in split])
+    recipe_settings = resolve(
+        module.Config, *[(origin, of_recipe) for origin, _run, of_recipe, _network in split]
+    )
     name = recipe_settings.config.model
     chosen = catalogue.choice(module, name)
     network = catalogue.network_class(chosen)
     known = schema(network.Config)  # pyright: ignore[reportAttributeAccessIssue]
-    for origin, part in split:
-        for key in part[2]:
+    for origin, _run, _recipe, of_network in split:
+        for key in of_network:
             if key in chosen.fixed:
                 raise UsageFault(
                     "SETTING-FIXED",
@@ -76,7 +78,7 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
     network_settings = resolve(
         network.Config,  # pyright: ignore[reportAttributeAccessIssue]
         (f"model {name}", chosen.fixed),
-        *[(o, part[2]) for o, part in split],
+        *[(origin, of_network) for origin, _run, _recipe, of_network in split],
     )
     return Order(
         task, tuple(Path(p) for p in paths), module, run, recipe_settings, network, network_settings
@@ -92,7 +94,7 @@ def order_of(folder: RunFolder) -> Order:
 
 
 def _split(
-    module: ModuleType, origin: str, values: Mapping[str, Any]
+    module: ModuleType, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     of_run, of_recipe = schema(RunSettings), schema(module.Config)
     parts: tuple[dict[str, Any], dict[str, Any], dict[str, Any]] = ({}, {}, {})

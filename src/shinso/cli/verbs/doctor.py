@@ -23,7 +23,6 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
     read = parser.read(arguments)
     from shinso.data.registry import root
-
     from shinso.figures import style
     from shinso.runs.environment import describe
 

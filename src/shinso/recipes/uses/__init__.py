@@ -1,0 +1,1 @@
+"""What users get from trained runs, where that is too long to stand in the recipe itself."""

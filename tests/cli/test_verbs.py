@@ -1,0 +1,238 @@
+"""The command line as a user meets it: in a process of its own, with its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shinso.cli.main import load, main, verbs
+from shinso.data import samples
+
+PRICES = str(samples.path("prices.csv"))
+BRIEF = ["--time", "date", "--target", "close", "--horizon", "3", "--lookback", "16"]
+STEPS = ["--steps", "20", "--evaluate-every", "10", "--batch-size", "8"]
+
+
+def shinso(*words: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "shinso", *words], capture_output=True, text=True, cwd=cwd,
+        env={**os.environ, "SHINSO_LANG": "en", "OMP_NUM_THREADS": "1", **more}, timeout=240,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run, made once."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = shinso("train", "forecast", PRICES, *BRIEF, *STEPS, "--seeds", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "forecast" / "0001-gru"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["--version"], ["claims", "list"],
+                                   ["train", "forecast", "--help"], ["runs", "list"]])  # fmt: skip
+def test_answers_without_importing_torch(words: list[str]) -> None:
+    """The reason why they answer at once; the time itself is measured in benchmarks."""
+    code = (
+        "import sys; from shinso.cli.main import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'polars', 'matplotlib', 'scipy', 'numba'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verb_has_help() -> None:
+    for verb in verbs():
+        assert load(verb).HELP
+        done = shinso(verb, "--help")
+        assert done.returncode == 0, (verb, done.stderr)
+        assert done.stdout, verb
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["trian"], 2, "train"),
+        (["train", "forcast", "x.csv"], 2, "forecast"),
+        (["train", "forecast", "x.csv", "--horizn", "3"], 2, "--horizon"),
+        (["train", "forecast", "x.csv", "--horizon", "three"], 2, "SETTING-INVALID"),
+        (["train", "forecast", "x.csv", "--horizon", "0"], 2, "horizon is 0"),
+        (["train", "forecast", "x.csv", "--model", "gruu"], 2, "gru"),
+        (["train", "forecast", "x.csv", "hiden=3"], 2, "hidden"),
+        (["train", "forecast", "x.csv", "cell=lstm"], 2, "SETTING-FIXED"),
+        (["train", "forecast"], 2, "shinso train forecast DATA"),
+        (["train"], 2, "shinso list"),
+        (["train", "--resume", "nowhere"], 3, "RUN-NOT-FOUND"),
+        (["train", "forecast", "missing.csv"], 3, "DATA-NOT-FOUND"),
+        (["train", "forecast", PRICES, "--target", "clse"], 3, "close"),
+        (["evaluate", "nowhere"], 3, "RUN-NOT-FOUND"),
+        (["claims", "show", "rnn.reccurence"], 2, "rnn.recurrence"),
+        (["learn", "bqtt"], 2, "bptt"),
+        (["--lang", "fr", "list"], 2, "en | ja"),
+        (["train", "forecast", PRICES, "--config", "no.yaml"], 2, "CONFIG-NOT-FOUND"),
+        (["train", "forecast", PRICES, "--preset", "no"], 2, "PRESET-UNKNOWN"),
+        (["train", "forecast", PRICES, "--device", "cuda"], 2, "DEVICE-MISSING"),
+    ],
+)  # fmt: skip
+def test_wrong_words_name_the_fix(
+    words: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("a CUDA device is here")
+    assert main(words) == code
+    assert says in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "place"),
+    [("2020-01-09,text", "DATA-TEXT-CELL", ":7"), ("2020-01-09,", "DATA-NAN", ":7"),
+     ("2020-01-09,nan", "DATA-NAN", ":7"), ("2020-01-09,1,2", "DATA-RAGGED", ":7"),
+     ("2020-01-01,1", "DATA-TIME-ORDER", ":7"), ("2020-01-06,1", "DATA-DUPLICATE-TIME", ":7")],
+)  # fmt: skip
+def test_bad_data_is_placed_and_nothing_is_left_behind(
+    row: str, code: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["date,close", *(f"2020-01-0{day},{day}" for day in range(2, 7)), row]
+    lines += [f"2020-02-{day:02d},{day}" for day in range(1, 29)]
+    Path("p.csv").write_text("\n".join(lines) + "\n")
+    assert main(["check", "forecast", "p.csv", "--time", "date"]) == 3
+    error = capsys.readouterr().err
+    assert code in error
+    assert place in error
+    assert "→" in error
+    assert main(["train", "forecast", "p.csv", "--time", "date"]) == 3
+    assert not Path("runs").exists()
+
+
+def test_fault_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "forecast", "missing.csv", "--json"]) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert found["fault"]["code"] == "DATA-NOT-FOUND"
+
+
+def test_train_evaluate_predict_compare(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(trained)
+    assert main(["evaluate", run, PRICES, "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    names = [row["name"] for row in table["rows"]]
+    assert names == ["persistence", "drift", "autoregression", "gru"]
+    assert main(["predict", run, PRICES, "-o", "out.csv"]) == 0
+    assert Path("out.csv").read_text().splitlines()[0] == "step,target,forecast"
+    assert len(Path("out.csv").read_text().splitlines()) == 4
+    capsys.readouterr()
+    assert main(["compare", run, run]) == 0
+    assert "0001-gru" in capsys.readouterr().out
+    assert main(["runs", "show", run]) == 0
+    assert "persistence" in capsys.readouterr().out
+
+
+def test_gates_exit_with_four(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(trained)
+    assert main(["evaluate", run, "--part", "valid", "--require", "mse_scaled<1000"]) == 0
+    assert main(["evaluate", run, "--part", "valid", "--require", "mse_scaled<0.0000001"]) == 4
+    assert "GATE-FAILED" in capsys.readouterr().err
+    assert main(["evaluate", run, "--part", "valid", "--require", "beats=persistence"]) in (0, 4)
+    assert main(["evaluate", run, "--part", "valid", "--require", "better"]) == 2
+
+
+def test_looks_at_the_test_part_are_counted(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["evaluate", str(trained), "--part", "valid"])
+    assert "looked at" not in capsys.readouterr().out
+    main(["evaluate", str(trained)])
+    first = capsys.readouterr().out
+    main(["evaluate", str(trained)])
+    assert "looked at 3 times" in first  # one for each of two seeds, and this one
+    assert "looked at 4 times" in capsys.readouterr().out
+
+
+def test_run_needs_nothing_outside_its_folder(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    moved = shutil.copytree(trained, tmp_path / "moved")
+    config = moved / "config.yaml"
+    config.write_text(config.read_text().replace(PRICES, "/gone/prices.csv"))
+    assert main(["predict", str(moved), PRICES, "-o", "out.csv"]) == 0
+    assert main(["evaluate", str(moved), PRICES]) == 0
+
+
+def test_changed_data_refuses_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    data = Path(shutil.copy(PRICES, tmp_path / "p.csv"))
+    main(["train", "forecast", str(data), *BRIEF, *STEPS])
+    data.write_text(
+        data.read_text()
+        + "2099-01-01,1,1,1,1,1\n".replace(
+            ",1,1,1,1,1", ",1" * (len(data.read_text().splitlines()[0].split(",")) - 1)
+        )
+    )
+    assert main(["train", "--resume", "runs/forecast/0001-gru"]) == 3
+    assert "DATA-CHANGED" in capsys.readouterr().err
+
+
+def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path) -> None:
+    """A real process, a real signal."""
+    words = ["train", "forecast", PRICES, *BRIEF, "--steps", "100000", "--patience", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shinso", *words], cwd=tmp_path, text=True,
+        stderr=subprocess.PIPE, env={**os.environ, "SHINSO_LANG": "en", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    metrics = tmp_path / "runs/forecast/0001-gru/seed0/metrics.jsonl"
+    for _ in range(600):
+        if metrics.exists() and '"step": 100' in metrics.read_text():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "shinso train --resume runs/forecast/0001-gru" in error
+    folder = metrics.parent.parent
+    assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+    assert (folder / "seed0/resume.pt").exists()
+
+
+@pytest.mark.parametrize("probe", [["--one-batch"], ["--find-lr"], ["--overfit", "4"]])
+def test_probes_leave_no_run(probe: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "forecast", PRICES, *BRIEF, "--steps", "300", "--lr", "0.01", *probe]
+    assert main([*words, "--clip-norm", "0"]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+    assert not Path("runs").exists()
+
+
+def test_japanese_reaches_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        assert main(["--lang", "ja", "train", "forecast", "missing.csv"]) == 3
+        assert any("ぁ" <= sign <= "ん" for sign in capsys.readouterr().err)
+    finally:
+        from shinso import language
+
+        language.choose(None)
+
+
+def test_our_bug_exits_with_one_and_keeps_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError("one of ours")
+
+    monkeypatch.setattr(load("list"), "run", broken)
+    assert main(["list"]) == 1
+    error = capsys.readouterr().err
+    log = Path(error.split("traceback: ")[1].strip())
+    assert "one of ours" in log.read_text()
+    log.unlink()

@@ -1,0 +1,145 @@
+"""One battery for every recipe and every network it can train; a new one is tested by being there."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from shinso.data import samples
+from shinso.faults import Interrupted
+from shinso.runs.checkpoint import load_weights
+from shinso.train.stopping import StopRequest
+from shinso.walk import catalogue
+from shinso.walk.order import Order, as_yaml, place
+from shinso.walk.run import Run
+from shinso.walk.training import NoAudience, prepare, resume, train
+
+EVERY = [(task, model) for task in catalogue.tasks() for model in catalogue.recipe(task).MODELS]
+BRIEFLY = {"steps": 20, "evaluate_every": 5, "checkpoint_every": 5, "batch_size": 8, "patience": 0}
+
+
+def order_of_sample(task: str, model: str, runs: Path, **more: Any) -> Order:
+    brief = catalogue.recipe(task).BRIEF
+    settings = {**brief.settings, **BRIEFLY, "model": model, "runs": str(runs), **more}
+    return place(task, [samples.path(brief.sample)], ("test", settings))
+
+
+@pytest.fixture(scope="module")
+def prepared_data() -> dict[str, Any]:
+    """The sample of each task, read once."""
+    return {}
+
+
+def data_of(order: Order, prepared_data: dict[str, Any]) -> Any:
+    if order.task not in prepared_data:
+        prepared_data[order.task] = order.recipe.read(order.config, order.paths)
+    return prepared_data[order.task]
+
+
+@pytest.mark.parametrize(("task", "model"), EVERY)
+def test_every_parameter_gets_a_finite_gradient(
+    task: str, model: str, tmp_path: Path, prepared_data: dict[str, Any]
+) -> None:
+    order = order_of_sample(task, model, tmp_path)
+    data = data_of(order, prepared_data)
+    ready = prepare(order, data, data.facts(), 0)
+    # A head that begins at zero lets no gradient through in the first step, so two are taken.
+    for _ in range(2):
+        scalars = ready.learner.step(ready.built.source.next_batch())
+        assert all(math.isfinite(float(value)) for value in scalars.values())
+    for name, parameter in ready.model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("task", "model"), EVERY)
+def test_trained_run_predicts_the_same_after_loading(task: str, model: str, tmp_path: Path) -> None:
+    order = order_of_sample(task, model, tmp_path)
+    run = train(order)
+    table = run.table()
+    assert [row.learned for row in table.rows].count(True) == 1
+    assert len(table.rows) >= 2
+    assert all(math.isfinite(cell.value) for row in table.rows for cell in row.values.values())
+    again = Run.open(run.folder.path)
+    first, second = run.predict(order.paths), again.predict(order.paths)
+    assert first == second
+    assert first.rows
+    reopened = again.use().evaluate(order.recipe.read(order.config, order.paths), "test")
+    kept = run.result(0)["test"]["metrics"]
+    assert {k: float(v) for k, v in kept.items()} == dict(reopened.metrics)
+    for name in ("card.md", "report.html", "command.txt", "env.json", "plots/training.csv"):
+        assert (run.folder.path / name).stat().st_size > 0
+    assert run.folder.status()["state"] == "done"
+
+
+@pytest.mark.parametrize("task", catalogue.tasks())
+def test_ten_and_ten_steps_resume_as_twenty(task: str, tmp_path: Path) -> None:
+    """Through the whole walk: folders, data, every source and objective."""
+    model = next(iter(catalogue.recipe(task).MODELS))
+    whole = train(order_of_sample(task, model, tmp_path / "whole"))
+    stop = StopRequest()
+
+    class StopAtTen(NoAudience):
+        def on_validation(self, step: int, metrics: Any, best: bool) -> None:
+            if step == 10:
+                stop.ask()
+
+    with pytest.raises(Interrupted) as stopped:
+        train(order_of_sample(task, model, tmp_path / "parts"), audience=StopAtTen(), stop=stop)
+    folder = next((tmp_path / "parts" / task).iterdir())
+    assert stopped.value.resume == f"shinso train --resume {folder}"
+    assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
+    parts = resume(folder)
+    for name in ("weights/best.safetensors",):
+        one = load_weights(whole.folder.seed(0).path / name)
+        two = load_weights(parts.folder.seed(0).path / name)
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one)
+    assert list(whole.folder.seed(0).metrics.rows()) == list(parts.folder.seed(0).metrics.rows())
+    assert whole.table().as_dict()["rows"] == parts.table().as_dict()["rows"]
+
+
+@pytest.mark.parametrize(("task", "model"), EVERY)
+def test_same_seed_gives_the_same_weights(
+    task: str, model: str, tmp_path: Path, prepared_data: dict[str, Any]
+) -> None:
+    order = order_of_sample(task, model, tmp_path)
+    data = data_of(order, prepared_data)
+    weights = []
+    for seed in (5, 5, 6):
+        ready = prepare(order, data, data.facts(), seed)
+        for _ in range(3):
+            ready.learner.step(ready.built.source.next_batch())
+        weights.append({name: p.clone() for name, p in ready.model.state_dict().items()})
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
+
+
+@pytest.mark.parametrize("task", catalogue.tasks())
+def test_order_reads_back_from_its_yaml(task: str, tmp_path: Path) -> None:
+    from shinso.walk.order import file_layer
+
+    model = next(iter(catalogue.recipe(task).MODELS))
+    order = order_of_sample(task, model, tmp_path, lr=0.0123, seeds=3)
+    path = tmp_path / "config.yaml"
+    path.write_text(as_yaml(order))
+    back = place(task, order.paths, file_layer(path))
+    assert back.config == order.config
+    assert back.run.config == order.run.config
+    assert back.network_settings.config == order.network_settings.config
+    assert "lr: 0.0123  # test" in path.read_text()
+
+
+@pytest.mark.parametrize("task", catalogue.tasks())
+def test_facts_are_json_and_name_the_data(task: str, tmp_path: Path) -> None:
+    model = next(iter(catalogue.recipe(task).MODELS))
+    order = order_of_sample(task, model, tmp_path)
+    facts = order.recipe.read(order.config, order.paths).facts()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert len(facts["sha256"]) == 64
