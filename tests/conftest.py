@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.shape_checks  # noqa: F401  the hook below looks it up by name
+
 SOURCE = Path(__file__).parent.parent / "src" / "shinso"
 
 
@@ -18,7 +20,7 @@ def _checked_modules() -> list[str]:
     return [module.name for module in found if not module.name.endswith("_numba")]
 
 
-install_import_hook(_checked_modules(), "beartype.beartype")
+install_import_hook(_checked_modules(), "tests.shape_checks.checked")
 
 
 @pytest.fixture(autouse=True)

@@ -259,6 +259,12 @@ def test_a_quote_that_never_ends_is_named_by_its_line() -> None:
     assert codes_and_places(lambda: read_table(path), path) == [("DATA-FORMAT", ":3")]
 
 
+def test_quotes_may_follow_a_blank() -> None:
+    table = read_table(written('a, b\n1, "x, y"\n2, "z"\n'))
+    assert table.columns == ("a", "b")
+    assert table.texts("b") == ["x, y", "z"]
+
+
 def test_quotes_within_a_cell_are_kept() -> None:
     table = read_table(written('a,b\nx "y" z,1\n5" pipe,2\n"say ""no""",3\n'))
     assert table.texts("a") == ['x "y" z', '5" pipe', 'say "no"']

@@ -87,7 +87,7 @@ def test_windows_share_memory_until_taken() -> None:
 
 
 def test_indices_outside_are_refused() -> None:
-    windows = Windows(numbered(10), [range(10)], lookback=2, horizon=1, num_targets=1)
+    windows = Windows(numbered(30), [range(5, 10)], lookback=2, horizon=1, num_targets=1)
     for index in (-1, len(windows)):
         with pytest.raises(IndexError):
             windows.take([index])

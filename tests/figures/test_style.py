@@ -2,6 +2,7 @@ import warnings
 
 import matplotlib as mpl
 import pytest
+from matplotlib import font_manager
 
 from shinso.figures import style
 
@@ -31,15 +32,21 @@ def test_a_font_without_the_glyphs_is_not_trusted(families):
     assert style.cjk_font() is None
 
 
-def test_fonts_newer_than_the_list_of_matplotlib_are_found(families, monkeypatch):
-    found = style.cjk_font()
-    if found is None:
-        pytest.skip("no Japanese font on this machine")
-    manager = mpl.font_manager.fontManager
-    listed = [font for font in manager.ttflist if "CJK" not in font.name and font.name != found]
+def test_fonts_newer_than_the_list_of_matplotlib_are_found(families, monkeypatch, tmp_path):
+    """Stand-in for a Japanese font: one that matplotlib brings along, struck from its list."""
+    path = font_manager.findfont("DejaVu Sans Mono")
+    manager = font_manager.fontManager
+    listed = [font for font in manager.ttflist if font.name != "DejaVu Sans Mono"]
     monkeypatch.setattr(manager, "ttflist", listed)
-    families(found)
-    assert style.cjk_font() == found
+    monkeypatch.setattr(style, "_PROBE", "σ")
+    families("DejaVu Sans Mono")
+    unreadable = tmp_path / "bitmap.ttf"
+    unreadable.write_bytes(b"no font")
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(unreadable)])
+    assert style.cjk_font() is None
+    style.cjk_font.cache_clear()
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(unreadable), str(path)])
+    assert style.cjk_font() == "DejaVu Sans Mono"
 
 
 def test_figure_language_follows_the_language_in_use(monkeypatch, families):

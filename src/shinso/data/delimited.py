@@ -126,8 +126,6 @@ def _regular(text: str, delimiter: str) -> tuple[pl.DataFrame, Int[np.ndarray, "
     cuts = np.flatnonzero(codes == ord(delimiter))
     quotes = np.flatnonzero(codes == ord('"'))
     if quotes.size:
-        if (np.searchsorted(quotes, ends) % 2).any():
-            return None  # a quoted cell runs over several lines
         cuts = cuts[np.searchsorted(quotes, cuts) % 2 == 0]
     lengths = np.diff(ends, prepend=-1) - 1
     blank = np.flatnonzero(lengths == 0)
@@ -151,7 +149,7 @@ def _regular(text: str, delimiter: str) -> tuple[pl.DataFrame, Int[np.ndarray, "
     except pl.exceptions.PolarsError:  # quotes where none should be; the exact way names the line
         return None
     if frame.shape != (ends.size, counts[0] + 1):
-        return None
+        return None  # a quoted cell runs over several lines
     return frame.fill_null(""), np.arange(1, ends.size + 1)
 
 

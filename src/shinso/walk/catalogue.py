@@ -25,7 +25,7 @@ NOT_RECIPES = {"recipe"}
 def tasks() -> tuple[str, ...]:
     """The names of all tasks, in alphabetical order."""
     found = pkgutil.iter_modules(shinso.recipes.__path__)
-    return tuple(sorted(m.name.replace("_", "-") for m in found if m.name not in NOT_RECIPES))
+    return tuple(sorted(m.name.replace("_", "-") for m in found if m.name not in NOT_RECIPES and not m.ispkg))
 
 
 def recipe(task: str) -> ModuleType:
