@@ -5,6 +5,8 @@ All take the past of many windows and say the next rows of each channel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -36,3 +38,37 @@ def seasonal(past: Past, horizon: int, season: int) -> Future:
     if not 1 <= season <= rows:
         raise ValueError(f"season is {season}; give 1 to {rows} rows, what the look-back holds")
     return past[:, rows - season + np.arange(horizon) % season]
+
+
+def find_season(train: Sequence[Float[np.ndarray, "_ channel"]], longest: int) -> int:
+    """The period in rows, found from the autocorrelation of the changes; 0 where there is none.
+
+    The lag from 2 to ``longest`` at which the autocorrelation, averaged over channels and series,
+    peaks highest, if it explains something: above 0.2 and above twice the scatter that a series
+    without memory would show there (Bartlett 1946). Changes, because levels that wander are
+    correlated at every lag.
+    """
+    found: list[np.ndarray] = []
+    longest_series = max(len(one) for one in train)
+    longest = min(longest, longest_series // 3)
+    for one in train:
+        changes = np.diff(one, axis=0)
+        if longest < 2 or len(changes) <= 2 * longest:
+            continue
+        changes = changes - changes.mean(axis=0)
+        power = np.abs(np.fft.rfft(changes, n=2 * len(changes), axis=0)) ** 2
+        covariance = np.fft.irfft(power, axis=0)[: longest + 2]
+        varying = covariance[0] > 0
+        if varying.any():
+            found.append((covariance[:, varying] / covariance[0, varying]).mean(axis=1))
+    if not found:
+        return 0
+    correlation = np.mean(found, axis=0)
+    inner = correlation[2 : longest + 1]
+    peak = (inner >= correlation[1:longest]) & (inner >= correlation[3 : longest + 2])
+    bound = max(0.2, 2 / np.sqrt(longest_series))
+    lags = np.flatnonzero(peak & (inner > bound)) + 2
+    if not len(lags):
+        return 0
+    # Twice a period is as good a lag as the period itself: the shortest of the equals counts.
+    return int(lags[correlation[lags] >= 0.9 * correlation[lags].max()][0])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from shinso.language import Text
+from shinso.language import Text, _
 from shinso.recipes.recipe import Brief, Built, ModelChoice, Part
 from shinso.settings import nested, setting
 from shinso.train.plan import Training
@@ -66,7 +66,7 @@ class Config:
     lookback: int = setting(96, "rows that the model reads", unit="rows")
     horizon: int = setting(1, "rows that it forecasts", unit="rows")
     split: str = setting("0.7,0.1,0.2", "train, valid, test: shares, or numbers of rows")
-    season: int = setting(0, "rows of a period, for the seasonal baseline; 0: none", unit="rows")
+    season: int = setting(0, "rows of a period, for the seasonal rival; 0: found in the train part")
     quantiles: tuple[float, ...] = setting((), "quantiles to forecast, such as 0.1,0.5,0.9")
     loss: Literal["mse", "mae", "huber"] = setting("mse", "what is minimized, without quantiles")
     cautious: bool = setting(True, "leave persistence only for a gain beyond chance")
@@ -77,8 +77,11 @@ class Config:
         for name in ("lookback", "horizon"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
-        if self.season < 0:
-            raise ValueError(f"season is {self.season}; give 0 or more rows")
+        if not 0 <= self.season <= self.lookback:
+            raise ValueError(
+                f"season is {self.season}; give 0 to lookback ({self.lookback}) rows, "
+                "because the seasonal rival repeats what the look-back holds"
+            )
         if list(self.quantiles) != sorted(set(self.quantiles)) or not all(
             0 < q < 1 for q in self.quantiles
         ):
@@ -94,6 +97,7 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
     from shinso.data.splits import ChronologicalSplit, unused_rows
     from shinso.data.windows import Windows
     from shinso.models.autoregressive_baseline import AutoregressiveBaseline
+    from shinso.models.naive_forecasters import find_season
     from shinso.recipes.uses.files import only_one
     from shinso.recipes.uses.forecasts import ForecastData
 
@@ -122,14 +126,22 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
         values[part.start : part.stop, : series.num_targets]
         for values, part in zip(scaled.values, rows["train"], strict=True)
     ]
+    season = config.season or find_season(train, config.lookback)
     extra = {
         "split": str(split),
         "windows": {part: len(found) for part, found in windows.items()},
-        "naive_mae": _naive_mae(train, max(config.season, 1)),
+        "season": season,
+        "naive_mae": _naive_mae(train, max(season, 1)),
         "autoregression": AutoregressiveBaseline.fit(train).to_dict(),
     }
-    notes = (*series.notes, *scaler.notes, *unused_rows(split, series))
-    return ForecastData(series, scaler, windows, notes, extra)
+    notes = [*series.notes, *scaler.notes, *unused_rows(split, series)]
+    if not config.season:
+        notes.append(
+            _("the season found in the train part is {season} rows").format(season=season)
+            if season
+            else _("no season was found in the train part; give one with --season")
+        )
+    return ForecastData(series, scaler, windows, tuple(notes), extra)
 
 
 def _naive_mae(train: Sequence[np.ndarray], season: int) -> list[float]:

@@ -147,7 +147,7 @@ class ForecastUse:
             "drift": naive.drift,
             "autoregression": fitted.forecast,
         }
-        season = self.config.season
+        season: int = self.facts["season"]
         if season:
             rivals["seasonal"] = lambda past, horizon: naive.seasonal(past, horizon, season)
         return {name: of_batches(rival, self.config.horizon) for name, rival in rivals.items()}
@@ -248,8 +248,11 @@ class ForecastUse:
             ):
                 ahead = np.arange(1, len(future) + 1)
                 axes.plot(np.arange(1 - len(past), 1), past, color="#666666", label="past")
-                axes.plot(ahead, future, marker="o", markersize=3, label="future")
-                axes.plot(ahead, guess, linestyle="--", marker="x", markersize=4, label="forecast")
+                few = len(future) < 20
+                axes.plot(ahead, future, marker="o" if few else None, markersize=3, label="future")
+                axes.plot(
+                    ahead, guess, linestyle="--", marker="x" if few else None, label="forecast"
+                )
                 axes.set_title(f"{self.targets[0]}: {name} window")
                 axes.set_xlabel("rows from now")
                 axes.legend()
