@@ -70,5 +70,11 @@ def find_season(train: Sequence[Float[np.ndarray, "_ channel"]], longest: int) -
     lags = np.flatnonzero(peak & (inner > bound)) + 2
     if not len(lags):
         return 0
-    # Twice a period is as good a lag as the period itself: the shortest of the equals counts.
-    return int(lags[correlation[lags] >= 0.9 * correlation[lags].max()][0])
+    best = int(lags[np.argmax(correlation[lags])])
+    # Several periods are as good a lag as one: a fraction of the lag that does as well is it.
+    for parts in range(best // 2, 1, -1):
+        near = np.arange(max(2, round(best / parts) - 1), round(best / parts) + 2)
+        shorter = int(near[np.argmax(correlation[near])])
+        if correlation[shorter] >= 0.9 * correlation[best]:
+            return shorter
+    return best
