@@ -71,10 +71,12 @@ def find_season(train: Sequence[Float[np.ndarray, "_ channel"]], longest: int) -
     if not len(lags):
         return 0
     best = int(lags[np.argmax(correlation[lags])])
-    # Several periods are as good a lag as one: a fraction of the lag that does as well is it.
-    for parts in range(best // 2, 1, -1):
-        near = np.arange(max(2, round(best / parts) - 1), round(best / parts) + 2)
+    # Several periods are as good a lag as one: a fraction of the lag that does as well is it,
+    # if half of that fraction does not: then it is no period but slow memory.
+    for parts in range(best // 4, 1, -1):
+        near = np.arange(round(best / parts) - 1, round(best / parts) + 2)
         shorter = int(near[np.argmax(correlation[near])])
-        if correlation[shorter] >= 0.9 * correlation[best]:
+        as_good, half = 0.9 * correlation[best], correlation[shorter // 2]
+        if correlation[shorter] >= as_good and half < 0.5 * correlation[best]:
             return shorter
     return best
