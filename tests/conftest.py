@@ -7,6 +7,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.shape_checks  # noqa: F401  the hook below looks it up by name
@@ -16,11 +17,16 @@ SOURCE = Path(__file__).parent.parent / "src" / "shinso"
 
 def _checked_modules() -> list[str]:
     # Numba compiles the body it is given: a wrapped function is none that it could compile.
+    # A package's name would stand for everything below it, so only its modules are named.
     found = pkgutil.walk_packages([str(SOURCE)], "shinso.")
-    return [module.name for module in found if not module.name.endswith("_numba")]
+    return [m.name for m in found if not m.ispkg and not m.name.endswith("_numba")]
 
 
 install_import_hook(_checked_modules(), "tests.shape_checks.checked")
+
+# The first call of a type-checked function compiles its checks and takes long once.
+settings.register_profile("shinso", deadline=None)
+settings.load_profile("shinso")
 
 
 @pytest.fixture(autouse=True)

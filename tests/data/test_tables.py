@@ -148,11 +148,22 @@ def test_all_faults_come_together_in_the_order_of_lines() -> None:
     ]
 
 
+def test_a_column_of_text_is_one_fault() -> None:
+    path = written("a,b\n1,up\n2,\n3,down\n")
+    faults = faults_of(lambda: stopped(path, "a", "b", missing="drop"))
+    assert [(fault.code, fault.place) for fault in faults] == [
+        ("DATA-TEXT-CELL", f"{path}:2, column b")
+    ]
+    assert faults[0].found == "none of its 2 cells is a number; the first is 'up'"
+
+
 def test_faults_of_one_kind_are_counted_beyond_a_thousand() -> None:
     path = written("a\n1\n" + "x\n" * 1500)
     faults = faults_of(lambda: stopped(path))
     assert len(faults) == 1001
     assert faults[-1].found == "500 more like these"
+    path = written("a,b\n" + "1,\n" * 1500)
+    assert faults_of(lambda: stopped(path))[-1].found == "500 more like these"
 
 
 @pytest.mark.parametrize(

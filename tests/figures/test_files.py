@@ -78,6 +78,11 @@ def test_binary_addition_draws_both_gradients_with_their_curves():
         np.testing.assert_array_equal(mean.get_ydata(), result.mean_losses)
 
 
+def test_gradients_of_a_choice_put_the_published_one_first():
+    assert course.gradients_of("both") == ("published", "exact")
+    assert course.gradients_of("exact") == ("exact",)
+
+
 def test_gradients_of_an_unknown_choice_are_refused():
     with pytest.raises(ValueError, match="choose published, exact or both"):
         inspect.unwrap(course.gradients_of)("none")  # past the tests' check of types

@@ -89,6 +89,7 @@ def test_save_writes_whole_files_with_the_same_bytes(tmp_path):
         style.save(drawn, tmp_path / "new" / f"{name}.svg")
     files = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert files == ["a.png", "a.svg", "b.png", "b.svg"]
+    assert b"Software" not in (tmp_path / "new" / "a.png").read_bytes()
     for suffix in ("png", "svg"):
         first, second = (tmp_path / "new" / f"{name}.{suffix}" for name in "ab")
         assert first.read_bytes() == second.read_bytes()

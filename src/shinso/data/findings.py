@@ -47,6 +47,10 @@ class Findings:
             )
             self._faults.append((line, len(self._faults), fault))
 
+    def more(self, code: str, column: str, count: int) -> None:
+        """Count ``count`` faults more of a kind of which enough have been kept one by one."""
+        self._counts[code, column] += count
+
     def missing_column(self, name: str, known: Iterable[str], *, role: str, line: int = 1) -> None:
         """A column that the user named and the file lacks; offers the one closest in spelling."""
         known = list(known)

@@ -17,7 +17,7 @@ import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from shinso.data.delimited import read_cells
-from shinso.data.findings import Findings, shown
+from shinso.data.findings import LARGEST_PER_KIND, Findings, shown
 from shinso.data.text import read_bytes, read_text, sha256_of
 from shinso.faults import DataFault
 from shinso.language import _
@@ -217,12 +217,13 @@ def numbers_of(
             empty = is_empty(column) | is_infinite(column)
         else:
             empty = np.array([not text for text in table.texts(name)])
-        for row in np.flatnonzero(bad & ~empty):
-            _text_cell(table, int(row), name)
+        _text_cells(table, np.flatnonzero(bad & ~empty), name, num_held=int((~empty).sum()))
         kept &= ~empty
         if missing == "fail":
-            for row in np.flatnonzero(empty):
+            rows = np.flatnonzero(empty)
+            for row in rows[:LARGEST_PER_KIND]:
                 _empty_cell(table, int(row), name, can_drop=can_drop)
+            table.findings.more("DATA-NAN", name, len(rows[LARGEST_PER_KIND:]))
     dropped = int((~kept).sum())
     if missing == "fail":
         kept[:] = True
@@ -245,6 +246,26 @@ def _empty_cell(table: Table, row: int, name: str, *, can_drop: bool) -> None:
         why=_("a number is needed in every row; shinso fills nothing in by itself"),
         next_step=step if can_drop else _("fill the cell, or take the row out"),
     )
+
+
+def _text_cells(table: Table, rows: Int[np.ndarray, " some"], name: str, *, num_held: int) -> None:
+    """Find fault with each of ``rows``; with the column once where it holds no number at all."""
+    if len(rows) > 1 and len(rows) == num_held:
+        first = shown(str(table.frame[name][int(rows[0])]))
+        table.findings.fault(
+            "DATA-TEXT-CELL",
+            line=int(table.lines[rows[0]]),
+            column=name,
+            found=_("none of its {count:,} cells is a number; the first is {cell}").format(
+                count=num_held, cell=first
+            ),
+            why=_why_text(str(table.frame[name][int(rows[0])]))[0],
+            next_step=_("choose a column of numbers, or mend this one"),
+        )
+        return
+    for row in rows[:LARGEST_PER_KIND]:
+        _text_cell(table, int(row), name)
+    table.findings.more("DATA-TEXT-CELL", name, len(rows[LARGEST_PER_KIND:]))
 
 
 def _text_cell(table: Table, row: int, name: str) -> None:

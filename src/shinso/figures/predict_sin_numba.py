@@ -35,7 +35,9 @@ def train_windows(
 
 @no_type_check  # numba must get the plain function, not one wrapped in a check of its types
 @numba.njit(cache=True)
-def _descend(w_in, w_out, w, windows, targets, epochs, lr, published, guard):
+def _descend(  # pragma: no cover
+    w_in, w_out, w, windows, targets, epochs, lr, published, guard
+):
     """Changes w_in, w_out (vectors) and w (matrix) in place."""
     time, hidden = windows.shape[1], w_in.shape[0]
     z = np.zeros((time + 1, hidden))

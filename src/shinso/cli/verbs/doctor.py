@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser("doctor")
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
     read = parser.read(arguments)
-    from shinso.data.registry import root
+    from shinso.data.registry import folder
     from shinso.figures import style
     from shinso.runs.environment import describe
 
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     found["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
     found["japanese_font"] = style.cjk_font()
     found["language"] = current()
-    found["data"] = str(root())
+    found["data"] = str(folder())
     if read.json:
         print(json.dumps(found, ensure_ascii=False))
         return 0

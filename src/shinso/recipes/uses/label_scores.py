@@ -44,7 +44,7 @@ def label_scores(
     return Evaluation(
         metrics={
             "accuracy": right / len(labels),
-            "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0.0)),
+            "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0)),
             "loss_nats": float(-np.log(np.maximum(own, floor)).mean()),
         },
         details={
@@ -83,7 +83,7 @@ def draw_confusion(table: Predictions, figure: Figure) -> None:
                 if counts[row, column]:
                     light = shares[row, column] > 0.6
                     axes.text(
-                        column, row, int(counts[row, column]), ha="center", va="center",
+                        column, row, str(int(counts[row, column])), ha="center", va="center",
                         color="white" if light else "black", fontsize=8,
                     )  # fmt: skip
     figure.colorbar(image, label="share of the true class")

@@ -1,0 +1,1 @@
+"""Batch and model become losses; forecasts and labels become scores."""
