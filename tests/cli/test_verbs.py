@@ -71,7 +71,7 @@ def test_every_verb_has_help() -> None:
         (["train", "forecast", "x.csv", "hiden=3"], 2, "hidden"),
         (["train", "forecast", "x.csv", "cell=lstm"], 2, "SETTING-FIXED"),
         (["train", "forecast"], 2, "shinso train forecast DATA"),
-        (["train"], 2, "shinso list"),
+        (["train"], 2, "shinso train --help"),
         (["train", "--resume", "nowhere"], 3, "RUN-NOT-FOUND"),
         (["train", "forecast", "missing.csv"], 3, "DATA-NOT-FOUND"),
         (["train", "forecast", PRICES, "--target", "clse"], 3, "close"),

@@ -95,3 +95,30 @@ def split_assignments(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
         else:
             plain.append(word)
     return plain, assigned
+
+
+def take_name(
+    verb: str, arguments: Sequence[str], names: Mapping[str, str]
+) -> tuple[str, list[str]]:
+    """The name (task, lesson) that a verb begins with, and the words after it.
+
+    names: with a line about each. Without a name, ``--help`` lists them and exits with 0, and
+    anything else is a UsageFault USAGE.
+    """
+    rest = list(arguments)
+    name = next((word for word in rest if not word.startswith("-")), None)
+    if name is not None:
+        rest.remove(name)
+        return name, rest
+    usage = f"shinso {verb} NAME …"
+    if "--help" in rest or "-h" in rest:
+        lines = [usage, "", *(f"  {known:<16} {about}" for known, about in names.items())]
+        print("\n".join([*lines, "", f"shinso {verb} NAME --help"]))
+        raise SystemExit(0)
+    raise UsageFault(
+        "USAGE",
+        place=f"shinso {verb}",
+        found=_("no name is given"),
+        why=_("names are: {all}").format(all=", ".join(names)),
+        next_step=f"shinso {verb} --help",
+    )

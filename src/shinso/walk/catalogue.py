@@ -25,7 +25,9 @@ NOT_RECIPES = {"recipe"}
 def tasks() -> tuple[str, ...]:
     """The names of all tasks, in alphabetical order."""
     found = pkgutil.iter_modules(shinso.recipes.__path__)
-    return tuple(sorted(m.name.replace("_", "-") for m in found if m.name not in NOT_RECIPES and not m.ispkg))
+    return tuple(
+        sorted(m.name.replace("_", "-") for m in found if m.name not in NOT_RECIPES and not m.ispkg)
+    )
 
 
 def recipe(task: str) -> ModuleType:
@@ -45,6 +47,11 @@ def recipe(task: str) -> ModuleType:
         if not hasattr(module, part):
             raise TypeError(f"recipe {task} lacks {part}; see shinso.recipes")
     return module
+
+
+def titles() -> dict[str, str]:
+    """Task -> its title in the language in use."""
+    return {task: str(recipe(task).TITLE) for task in tasks()}
 
 
 def choice(module: ModuleType, name: str) -> ModelChoice:

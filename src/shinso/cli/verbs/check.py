@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments
-from shinso.faults import ManyDataFaults, UsageFault
+from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments, take_name
+from shinso.faults import ManyDataFaults
 from shinso.language import _
 from shinso.settings import resolve, schema
 from shinso.walk import catalogue
@@ -16,16 +16,7 @@ HELP = "say what is understood of your data, list every fault in it"
 
 
 def run(arguments: Sequence[str]) -> int:
-    task = next((word for word in arguments if not word.startswith("-")), None)
-    if task is None:
-        raise UsageFault(
-            "USAGE",
-            place="shinso check",
-            found=_("no task is given"),
-            next_step="shinso check " + "|".join(catalogue.tasks()),
-        )
-    rest = list(arguments)
-    rest.remove(task)
+    task, rest = take_name("check", arguments, catalogue.titles())
     module = catalogue.recipe(task)
     parser = Parser(f"check {task}", str(module.READS))
     parser.add_argument("words", nargs="+", metavar="DATA")

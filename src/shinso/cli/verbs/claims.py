@@ -96,5 +96,7 @@ def _show(names: list[str], ledger: Ledger, profile: Profile, *, as_json: bool) 
                 ]
             )
         for failure in one.failures:
-            print("  " + _("seed {seed} failed: {why}").format(seed=failure.seed, why=failure.error))
+            print(
+                "  " + _("seed {seed} failed: {why}").format(seed=failure.seed, why=failure.error)
+            )
     return 0

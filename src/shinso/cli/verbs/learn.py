@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 
 from shinso import lessons
-from shinso.cli.parsing import Parser, add_settings, given_settings
-from shinso.faults import UsageFault
+from shinso.cli.parsing import Parser, add_settings, given_settings, take_name
 from shinso.language import _
 from shinso.settings import resolve, schema
 
@@ -15,16 +14,7 @@ HELP = "a computation of the course, number by number"
 
 
 def run(arguments: Sequence[str]) -> int:
-    name = next((word for word in arguments if not word.startswith("-")), None)
-    if name not in lessons.names():
-        raise UsageFault(
-            "LESSON-UNKNOWN",
-            place="shinso learn",
-            found=str(name),
-            next_step="shinso learn " + "|".join(lessons.names()),
-        )
-    rest = list(arguments)
-    rest.remove(name)
+    name, rest = take_name("learn", arguments, dict.fromkeys(lessons.names(), ""))
     module = lessons.load(name)
     parser = Parser(f"learn {name}")
     add_settings(parser, _("the lesson"), schema(module.Config).values())

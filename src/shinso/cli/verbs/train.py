@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments
+from shinso.cli.parsing import Parser, add_settings, given_settings, split_assignments, take_name
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.settings import schema
@@ -22,16 +22,7 @@ HELP = "train a system on your data"
 def run(arguments: Sequence[str]) -> int:
     if "--resume" in arguments or any(word.startswith("--resume=") for word in arguments):
         return _resume(arguments)
-    task = next((word for word in arguments if not word.startswith("-")), None)
-    if task is None:
-        print(_tasks_help())
-        if "--help" in arguments or "-h" in arguments:
-            return 0
-        raise UsageFault(
-            "USAGE", place="shinso train", found=_("no task is given"), next_step="shinso list"
-        )
-    rest = list(arguments)
-    rest.remove(task)
+    task, rest = take_name("train", arguments, catalogue.titles())
     module = catalogue.recipe(task)
     parser = parser_of(task, module)
     read = parser.read(rest)
@@ -140,9 +131,3 @@ def _show(run: Any, *, as_json: bool) -> int:
     print_table(table)
     print(run.folder.path / "report.html")
     return 0
-
-
-def _tasks_help() -> str:
-    lines = ["shinso train TASK DATA [--flags] [key=value …]", ""]
-    lines += [f"  {task:<16} {catalogue.recipe(task).TITLE}" for task in catalogue.tasks()]
-    return "\n".join([*lines, "", "shinso train TASK --help"])
