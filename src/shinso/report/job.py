@@ -1,0 +1,218 @@
+"""The main job: train every system briefly, measure every claim, write the whole report.
+
+Each finished run, figure and measurement is kept below the report's folder and never repeated,
+so that a job stopped anywhere goes on where it was. Deleting the folder begins anew.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, runtime_checkable
+
+from shinso import figures
+from shinso.claims import catalogue as claims
+from shinso.claims import machine
+from shinso.claims.claim import Profile
+from shinso.claims.judgement import judge
+from shinso.claims.schedule import tasks as measurements_of
+from shinso.data import samples
+from shinso.faults import Interrupted
+from shinso.language import LANGUAGES, Text
+from shinso.recipes.recipe import Brief
+from shinso.report.content import (
+    FigurePage,
+    Picture,
+    ReportContent,
+    SystemEvidence,
+    Table,
+    table_of,
+)
+from shinso.report.pages import write
+from shinso.runs.environment import describe
+from shinso.runs.folder import RunFolder
+from shinso.runs.ledger import Ledger, now
+from shinso.train.stopping import StopRequest
+from shinso.walk import catalogue as recipes
+from shinso.walk.order import place
+from shinso.walk.run import Run, compare
+from shinso.walk.training import resume, train
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Who follows the main job."""
+
+    def on_stage(self, stage: str, done: int, total: int) -> None: ...
+
+    def on_claim(self, progress: machine.Progress) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to do and where. chapters: only these (all by default)."""
+
+    folder: Path
+    profile: Profile
+    workers: int | None = None
+
+    @property
+    def command(self) -> str:
+        where = "" if self.folder == Path("report") else f" --folder {self.folder}"
+        return f"shinso report --{self.profile}{where}"
+
+
+def run(job: Job, watcher: Watcher) -> Path:
+    """Do the whole job; returns the first page. Raises Interrupted, everything saved."""
+    began = time.monotonic()
+    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with StopRequest() as stop:
+            systems = _systems(job, watcher, stop)
+            drawn = _figures(job, watcher, stop)
+        chosen = [claims.load(name) for name in claims.names()]
+        ledger = Ledger(job.folder / "ledger")
+        total = sum(len(measurements_of(claim, job.profile)) for claim in chosen)
+        watcher.on_stage("claims", 0, total)
+        machine.run(
+            chosen,
+            ledger,
+            job.profile,
+            workers=job.workers,
+            on_progress=watcher.on_claim,
+            resume=job.command,
+        )
+    except Interrupted:
+        raise Interrupted(job.command) from None
+    watcher.on_stage("pages", 0, 1)
+    return write(
+        job.folder,
+        ReportContent(
+            profile=job.profile,
+            judgements=tuple(judge(claim, ledger, job.profile) for claim in chosen),
+            systems=tuple(systems),
+            figures=tuple(drawn),
+            environment=_environment(),
+            seconds=time.monotonic() - began,
+            made=now(),
+            command=job.command,
+        ),
+    )
+
+
+def _environment() -> dict[str, str | int | float]:
+    found = describe()
+    plain = {name: found[name] for name in ("platform", "processor", "cores", "threads")}
+    return {**found["versions"], **plain}
+
+
+def _systems(job: Job, watcher: Watcher, stop: StopRequest) -> list[SystemEvidence]:
+    orders = [
+        (task, model) for task in recipes.tasks() for model in recipes.recipe(task).BRIEF.models
+    ]
+    trained: dict[str, list[Run]] = {task: [] for task in recipes.tasks()}
+    for number, (task, model) in enumerate(orders):
+        watcher.on_stage(f"train {task} {model}", number, len(orders))
+        trained[task].append(_brief_run(job, task, model, stop))
+    return [_evidence(task, recipes.recipe(task), runs) for task, runs in trained.items()]
+
+
+def _brief_run(job: Job, task: str, model: str, stop: StopRequest) -> Run:
+    """The run of this task and model below the report, trained unless it is there already."""
+    brief: Brief = recipes.recipe(task).BRIEF
+    settings = {**brief.settings, "model": model, "runs": str(job.folder / "runs")}
+    order = place(task, [samples.path(brief.sample)], ("report", settings))
+    for folder in RunFolder.all_below(job.folder / "runs"):
+        if folder.path.parent.name != task or not folder.path.name.endswith(f"-{model}"):
+            continue
+        if not _same_order(folder, order):
+            continue
+        if folder.status()["state"] == "done":
+            return Run(folder)
+        if folder.status()["state"] == "interrupted":
+            return resume(folder.path, stop=stop)
+    return train(order, command=_command(task, model, brief).split(), stop=stop)
+
+
+def _same_order(folder: RunFolder, order: object) -> bool:
+    """Whether a run was made from the same settings: an edited recipe is trained anew."""
+    from shinso.walk.order import Order, as_yaml
+
+    assert isinstance(order, Order)
+    return (folder.path / "config.yaml").read_text(encoding="utf-8") == as_yaml(order)
+
+
+def _command(task: str, model: str, brief: Brief) -> str:
+    flags = " ".join(
+        f"--{name.replace('_', '-')} {value}" for name, value in brief.settings.items()
+    )
+    return f"shinso train {task} {samples.path(brief.sample).name} --model {model} {flags}"
+
+
+def _evidence(task: str, module: ModuleType, runs: list[Run]) -> SystemEvidence:
+    table = compare(runs)
+    metric = next(iter(table.better))
+    best = table.best(metric) or ""
+    value = next(row.values[metric].value for row in table.rows if row.name == best)
+    pictures = [
+        Picture(
+            files=dict.fromkeys(LANGUAGES, path),
+            alt=Text(f"{path.stem} of {run.order.model}", f"{run.order.model} の {path.stem}"),
+            caption=f"{run.order.model}: {path.stem}",
+        )
+        for run in runs[-1:]
+        for path in sorted((run.folder.path / "plots").glob("*.png"))
+    ]
+    return SystemEvidence(
+        name=task,
+        title=module.TITLE,
+        place=module.PLACE,
+        body=(module.ABOUT, module.READS),
+        command=_command(task, runs[-1].order.model, module.BRIEF),
+        headline=f"{metric}: {best} {value:.3g}",
+        tables=(table_of(table, Text("Test part", "テスト部分")),),
+        pictures=tuple(pictures),
+        notes=tuple(runs[0].facts.get("notes", ())),
+    )
+
+
+def _figures(job: Job, watcher: Watcher, stop: StopRequest) -> list[FigurePage]:
+    pages = []
+    names = figures.names()
+    for number, name in enumerate(names):
+        if stop.asked:
+            raise Interrupted(job.command)
+        watcher.on_stage(f"figure {name}", number, len(names))
+        module = figures.load(name)
+        made = {
+            language: module.make(
+                job.folder / "figures" / language, gradient="both", seed=0, language=language
+            )
+            for language in LANGUAGES
+        }
+        numbers = made["en"].numbers
+        pages.append(
+            FigurePage(
+                name=name,
+                title=module.TITLE,
+                place=Text("Day 3: recurrent networks", "3 日目: 再帰型ニューラルネットワーク"),
+                body=(module.EXPLANATION,),
+                command=f"shinso figure {name}",
+                pictures=(
+                    Picture(
+                        files={language: files.png for language, files in made.items()},
+                        alt=module.TITLE,
+                    ),
+                ),
+                tables=(
+                    Table(
+                        caption="",
+                        columns=(Text("number", "項目"), Text("value", "値")),
+                        rows=tuple((key, value) for key, value in numbers.items()),
+                    ),
+                ),
+            )
+        )
+    return pages
