@@ -93,26 +93,17 @@ def make_model(
 
 
 def build(config: Config, data: TagData, model: nn.Module, seed: int) -> Built:
-    from shinso.data.on_device import OnDevice
-    from shinso.data.shuffled import ShuffledSource
     from shinso.objectives.classification import TaggingObjective
-    from shinso.train.loop import Selection
+    from shinso.recipes.uses.label_training import build_labelled
 
-    device = next(model.parameters()).device
-    train = data.samples["train"]
-    source = ShuffledSource(train, config.training.batch_size, seed, lengths=train.lengths)
-    trained = use(config, data.facts(), model)
-
-    def validate() -> Mapping[str, float]:
-        model.eval()
-        return trained.evaluate(data, "valid").metrics
-
-    return Built(
-        objective=TaggingObjective(),
-        source=OnDevice(source, device),
-        validate=validate,
-        selection=Selection("loss_nats"),
-        overfit=lambda number: OnDevice(source.fixed_subset(number), device),
+    return build_labelled(
+        data.samples["train"],
+        data,
+        model,
+        use(config, data.facts(), model),
+        TaggingObjective(),
+        batch_size=config.training.batch_size,
+        seed=seed,
     )
 
 
