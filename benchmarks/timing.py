@@ -1,0 +1,45 @@
+"""Ours and a peer's in turn in one process; medians and their ratio, never times as facts.
+
+CPU seconds of the process by default: on a quiet core they equal the time that passes, and on a
+shared one they leave out what other processes take. ``CLOCK=wall`` measures the time that passes.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+clock = time.perf_counter if os.environ.get("CLOCK") == "wall" else time.process_time
+
+
+def in_turn(
+    functions: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2
+) -> dict[str, list[float]]:
+    """Seconds of each function in each round. Every round calls each once, so that a drift of
+    the machine hits all alike."""
+    for _ in range(warm_up):
+        for function in functions.values():
+            function()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            began = clock()
+            function()
+            seconds[name].append(clock() - began)
+    return seconds
+
+
+def ratio(ours: list[float], peers: list[float]) -> tuple[float, float, float]:
+    """Median over median, with the least and the largest ratio of a round."""
+    rounds = [own / peer for own, peer in zip(ours, peers, strict=True)]
+    return statistics.median(ours) / statistics.median(peers), min(rounds), max(rounds)
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    """Aligned columns, as a Markdown table."""
+    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
+    for line in [head, ["-" * width for width in widths], *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("| " + " | ".join(cells) + " |", flush=True)
