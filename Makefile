@@ -38,3 +38,8 @@ bench: .venv/developers
 
 clean:
 	rm -rf .venv build dist
+
+# Match the Japanese catalogue to the source and compile it; names what waits for its translation.
+.PHONY: translations
+translations: .venv/developers
+	$(BIN)/python -m tests.translations
