@@ -81,7 +81,8 @@ def test_held_update_gate_keeps_nothing_of_the_state():
     torch.manual_seed(0)
     layer = GRU(1, 5, batch_first=True)
     with torch.no_grad():
-        layer.weight_hh_l0[10:] = 0  # what the candidate sees of the state goes through these
+        layer.weight_hh_l0[10:] = 0  # the candidate sees the state through these alone,
+        layer.bias_hh_l0[10:] = 0  # and through the reset gate, which scales both
     x = torch.randn(2, 3, 1)
     start = torch.randn(1, 2, 5)
     assert not torch.allclose(layer(x[:, :1], start)[0], layer(x[:, :1], -start)[0])

@@ -33,5 +33,5 @@ def test_series_are_joined_and_never_crossed() -> None:
 
 
 def test_a_step_beyond_every_series_takes_the_one_before_it() -> None:
-    found = change_quantiles([np.arange(4.0)[:, None]], 6, (0.9,))
+    found = change_quantiles([np.arange(4.0)[:, None]] * 20, 6, (0.9,))
     assert found[:, 0, 0] == pytest.approx([1, 2, 3, 3, 3, 3])

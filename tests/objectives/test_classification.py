@@ -30,9 +30,7 @@ def scores(*shape: int) -> Tensor:
 
 def labelled(labels: list[int]) -> LabelledBatch:
     number = len(labels)
-    return LabelledBatch(
-        torch.zeros(number, 2, 1), torch.full((number,), 2), torch.tensor(labels)
-    )
+    return LabelledBatch(torch.zeros(number, 2, 1), torch.full((number,), 2), torch.tensor(labels))
 
 
 def test_loss_and_accuracy_match_sklearn() -> None:

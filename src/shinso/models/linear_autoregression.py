@@ -46,13 +46,25 @@ class LinearAutoregression(nn.Module):
         groups = num_targets if config.own_weights else 1
         # The last row of the differences is always zero: a weight on it could never learn.
         self.weight = nn.Parameter(torch.zeros(groups, max(lookback - 1, 1), horizon))
-        self.spread = nn.Parameter(torch.zeros(num_quantiles, horizon)) if num_quantiles else None
+        spread = torch.zeros(horizon, num_targets, num_quantiles)
+        self.spread = nn.Parameter(spread) if num_quantiles else None
+
+    def start_spread(self, spread: Float[Tensor, "horizon target quantile"]) -> None:
+        """Begin with quantiles so far from the last value (see ``change_quantiles``), so that an
+        untrained model says of its uncertainty what persistence says.
+
+        Raises ValueError where the model forecasts no quantiles.
+        """
+        if self.spread is None:
+            raise ValueError("num_quantiles is 0; a model without quantiles has no spread")
+        with torch.no_grad():
+            self.spread.copy_(spread)
 
     def forward(
         self, past: Float[Tensor, "batch lookback channel"]
     ) -> Float[Tensor, "batch horizon target *quantile"]:
-        """Forecast in the units of ``past``; quantiles lie a learned distance apart at each row
-        ahead, whatever the past, and never cross."""
+        """Forecast in the units of ``past``; quantiles lie a learned distance from the point at
+        each row ahead of each target, whatever the past, and never cross: they are sorted."""
         targets = past[..., : self.num_targets]
         last = targets[:, -1:]
         change = (targets - last)[:, :-1] if past.shape[1] > 1 else torch.zeros_like(targets)
@@ -60,9 +72,4 @@ class LinearAutoregression(nn.Module):
         point = torch.einsum("blt,tlh->bht", change, weight) + last
         if self.spread is None:
             return point
-        middle = self.num_quantiles // 2
-        steps = nn.functional.softplus(self.spread) * 0.1
-        above = steps[middle + 1 :].cumsum(0)
-        below = -steps[:middle].flip(0).cumsum(0).flip(0)
-        shift = torch.cat([below, torch.zeros_like(steps[:1]), above])  # quantile horizon
-        return point.unsqueeze(-1) + shift.T[None, :, None]
+        return (point.unsqueeze(-1) + self.spread).sort(dim=-1).values

@@ -40,6 +40,28 @@ def seasonal(past: Past, horizon: int, season: int) -> Future:
     return past[:, rows - season + np.arange(horizon) % season]
 
 
+def change_quantiles(
+    train: Sequence[Float[np.ndarray, "_ channel"]], horizon: int, quantiles: Sequence[float]
+) -> Float[np.ndarray, "horizon channel quantile"]:
+    """Quantiles of the changes 1 … ``horizon`` rows ahead in the train part: what persistence has
+    to say of its own uncertainty.
+
+    Upward and downward changes are counted as if each had also occurred the other way, so the
+    0.5 quantile is 0 and one stretch of history teaches no drift. A step ahead that no series is
+    long enough for takes the one before it.
+    """
+    found = np.zeros((horizon, train[0].shape[1], len(quantiles)))
+    for step in range(1, horizon + 1):
+        changes = [one[step:] - one[:-step] for one in train if len(one) > step]
+        if changes:
+            joined = np.concatenate(changes)
+            both = np.concatenate([joined, -joined])
+            found[step - 1] = np.quantile(both, quantiles, axis=0).T
+        elif step > 1:
+            found[step - 1] = found[step - 2]
+    return found
+
+
 def find_season(train: Sequence[Float[np.ndarray, "_ channel"]], longest: int) -> int:
     """The period in rows, found from the autocorrelation of the changes; 0 where there is none.
 

@@ -38,7 +38,10 @@ class ForecastScores:
         self._moves = torch.zeros(shape, dtype=torch.float64)
         self._pinball = torch.zeros(shape, dtype=torch.float64)
         self._covered = torch.zeros(shape, dtype=torch.float64)
+        self._futures, self._forecasts = Moments(shape), Moments(shape)
+        self._products = torch.zeros(shape, dtype=torch.float64)
         self._by_window: list[Tensor] = []
+        self._pinball_by_window: list[Tensor] = []
 
     def add(
         self,
@@ -53,7 +56,9 @@ class ForecastScores:
             point = forecast[..., self.quantiles.index(0.5)]
             level = torch.tensor(self.quantiles, dtype=torch.float64, device=forecast.device)
             error = future[..., None] - forecast
-            self._pinball += torch.maximum(level * error, (level - 1) * error).mean(-1).sum(0).cpu()
+            pinball = torch.maximum(level * error, (level - 1) * error).mean(-1)
+            self._pinball += pinball.sum(0).cpu()
+            self._pinball_by_window.append(pinball.mean((1, 2)).cpu())
             inside = (future >= forecast[..., 0]) & (future <= forecast[..., -1])
             self._covered += inside.double().sum(0).cpu()
         error = point - future
@@ -65,11 +70,24 @@ class ForecastScores:
         self._moves += moved.double().sum(0).cpu()
         self._hits += (moved & (change.sign() == meant.sign())).double().sum(0).cpu()
         self._by_window.append(error.square().mean((1, 2)).cpu())
+        self._futures.add(future)
+        self._forecasts.add(point)
+        self._products += (future * point).sum(0).cpu()
+
+    @property
+    def window_pinball(self) -> Float[Tensor, " window"]:
+        """Mean pinball loss of each window, in order; there is none without quantiles."""
+        return torch.cat(self._pinball_by_window)
 
     @property
     def window_mse(self) -> Float[Tensor, " window"]:
         """Mean squared error of each window, in order."""
         return torch.cat(self._by_window)
+
+    @property
+    def window_loss(self) -> Float[Tensor, " window"]:
+        """What a forecast is judged by: its quantiles where it has them, its point otherwise."""
+        return self.window_pinball if self.quantiles else self.window_mse
 
     @property
     def num_windows(self) -> int:
@@ -91,16 +109,21 @@ class ForecastScores:
             found["hit_rate"] = float(self._hits.sum() / self._moves.sum())
         return found
 
-    def details(self, std: Sequence[float]) -> dict[str, list[dict[str, Any]]]:
+    def details(
+        self, std: Sequence[float], mean: Sequence[float] | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
         """Tables: by step ahead, by target in the file's units, and over time (backtest).
 
-        std: of each target, to go back to the file's units.
+        std, mean: of each target, to go back to the file's units; rse needs both.
         """
         count = self.num_windows
+        rse = None if mean is None else self.rse(mean, std)
         by_step = [
             {"step": step + 1,
              "mse_scaled": float(self._squared[step].mean() / count),
-             "mae_scaled": float(self._absolute[step].mean() / count)}
+             "mae_scaled": float(self._absolute[step].mean() / count),
+             "corr": self._corr(step),
+             **({} if rse is None else {"rse": float(rse[step])})}
             for step in range(self.horizon)
         ]  # fmt: skip
         by_target = [
@@ -124,6 +147,29 @@ class ForecastScores:
         interval = proportion(round(share * independent), independent)
         return {"hit_rate": share, "hit_rate_low": interval.low, "hit_rate_high": interval.high}
 
+    def rse(self, mean: Sequence[float], std: Sequence[float]) -> Float[Tensor, " horizon"]:
+        """Root relative squared error at each step ahead (Lai et al. 2018, eq. 9): the root of
+        the squared errors over that of the futures' squared distances from the mean of all
+        targets together, in the file's units. mean, std: the scaler's, of each target."""
+        shift, scale = (torch.tensor(part, dtype=torch.float64) for part in (mean, std))
+        count = self.num_windows
+        own_mean = self._futures.sum / count * scale + shift
+        second = self._futures.squares / count * scale**2
+        second = second + 2 * shift * scale * self._futures.sum / count + shift**2
+        spread = second.mean(1) - own_mean.mean(1).square()
+        return ((self._squared / count * scale**2).mean(1) / spread).sqrt()
+
+    def _corr(self, step: int) -> float:
+        """Correlation of forecasts and futures over windows, mean over targets (Lai et al. 2018,
+        eq. 10). Targets whose futures or forecasts do not vary are left out."""
+        count = self.num_windows
+        varying = self._futures.variance(count), self._forecasts.variance(count)
+        means = self._futures.sum / count * self._forecasts.sum / count
+        covariance = (self._products / count - means)[step]
+        both = torch.stack([part[step] for part in varying])
+        kept = (both > 1e-12).all(0)
+        return float((covariance[kept] / both[:, kept].prod(0).sqrt()).mean())
+
     def _backtest(self, folds: int = 5) -> list[dict[str, Any]]:
         """The windows in the order of time, cut into equal folds: is the model good throughout?"""
         parts = torch.tensor_split(self.window_mse, min(folds, self.num_windows))
@@ -133,16 +179,31 @@ class ForecastScores:
         ]
 
 
+class Moments:
+    """Sums of values and of their squares over windows, at each step ahead of each target."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.sum = torch.zeros(shape, dtype=torch.float64)
+        self.squares = torch.zeros(shape, dtype=torch.float64)
+
+    def add(self, values: Float[Tensor, "batch horizon target"]) -> None:
+        self.sum += values.sum(0).cpu()
+        self.squares += values.square().sum(0).cpu()
+
+    def variance(self, count: int) -> Float[Tensor, "horizon target"]:
+        return self.squares / count - (self.sum / count).square()
+
+
 def gain_over(
-    window_mse: Float[Tensor, " window"], naive_mse: Float[Tensor, " window"], horizon: int
+    window_loss: Float[Tensor, " window"], naive_loss: Float[Tensor, " window"], horizon: int
 ) -> Interval:
-    """Mean of naive minus model error with its 95 % interval over blocks of time.
+    """Mean of naive minus model loss with its 95 % interval over blocks of time.
 
     Neighbouring windows share all but one of their rows, so a thousand windows may hold ten
     independent ones. Each block of ``horizon`` windows counts as one observation. With fewer
     than three blocks nothing can be said, and the interval is infinite.
     """
-    difference = naive_mse - window_mse
+    difference = naive_loss - window_loss
     num_blocks = len(difference) // horizon
     if num_blocks < 3:
         value = float(difference.mean()) if len(difference) else 0.0

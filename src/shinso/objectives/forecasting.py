@@ -19,20 +19,31 @@ class ForecastObjective:
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """quantiles: given, the pinball loss is minimized whatever ``loss`` says."""
+        """quantiles: given, the pinball loss is minimized whatever ``loss`` says.
+
+        mirrored: half of the windows, drawn anew each time, are learned upside down. What has no
+        direction of its own (a rate of exchange is as good as its inverse) then cannot teach a
+        drift, which one stretch of history suggests and the next one refutes. Series that do have
+        a direction (demand grows, a battery wears out) should be learned as they are.
+        """
 
         loss: Literal["mse", "mae", "huber"] = "mse"
         quantiles: tuple[float, ...] = ()
+        mirrored: bool = True
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def __call__(self, model: nn.Module, batch: SeriesBatch) -> Mapping[str, Tensor]:
-        forecast = model(batch.past)
+        past, future = batch
+        if self.config.mirrored:
+            sign = torch.randint(0, 2, (len(past), 1, 1), device=past.device) * 2 - 1
+            past, future = past * sign, future * sign
+        forecast = model(past)
         if self.config.quantiles:
-            return {"loss": pinball(forecast, batch.future, self.config.quantiles)}
+            return {"loss": pinball(forecast, future, self.config.quantiles)}
         losses = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.smooth_l1_loss}
-        return {"loss": losses[self.config.loss](forecast, batch.future)}
+        return {"loss": losses[self.config.loss](forecast, future)}
 
     def state_dict(self) -> dict[str, Any]:
         return {}
