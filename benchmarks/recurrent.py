@@ -2,6 +2,7 @@
 
     python benchmarks/recurrent.py            all sizes
     python benchmarks/recurrent.py A B        some of them
+    CLOCK=wall THREADS=2 python benchmarks/recurrent.py
 
 The goals (decided beforehand): a training step of the LSTM, with or without peepholes, takes at
 most 1.05 of torch.nn.LSTM's time, of the GRU 0.85 of torch.nn.GRU's, of the Elman network 1.0.
@@ -14,16 +15,21 @@ import statistics
 import sys
 from collections.abc import Callable
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("THREADS", "1"))
 
 import torch
 from torch import Tensor, nn
 
 from shinso.nn import GRU, LSTM, RNN, LSTMCell
-from shinso.nn import recurrent as ours
+from shinso.nn.sequence import without_kernels
 from timing import in_turn, print_table, ratio
 
-SIZES = {"A": (32, 64, 64, 128), "B": (20, 35, 200, 200), "C": (64, 128, 512, 512)}
+SIZES = {
+    "A": (32, 64, 64, 128),
+    "B": (20, 35, 200, 200),
+    "C": (64, 128, 512, 512),
+    "tiny": (1, 64, 4, 8),
+}
 """batch, time, input, hidden"""
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
@@ -60,16 +66,12 @@ class LoopOfCells(nn.Module):
         return torch.stack(outputs), None
 
 
-def without_kernels(step: Callable[[], None]) -> Callable[[], None]:
+def aside(step: Callable[[], None]) -> Callable[[], None]:
     """The same step on the path for machines without numba, and for other devices."""
-    kernels = ours._kernels
 
     def run() -> None:
-        ours._kernels = lambda: None
-        try:
+        with without_kernels():
             step()
-        finally:
-            ours._kernels = kernels
 
     return run
 
@@ -97,14 +99,10 @@ def measure(size: str) -> list[list[str]]:
         peers[f"{name} inference"] = f"torch {name} inference"
     functions["LSTM with peepholes step"] = training_step(peephole, x, error)
     peers["LSTM with peepholes step"] = "torch LSTM step"
-    if size != "C":
-        loop = LoopOfCells(inputs, hidden)
-        functions["loop over cells step"] = training_step(loop, x, error)
-        functions["LSTM without kernels step"] = without_kernels(
-            training_step(layers["LSTM"][0], x, error)
-        )
-        peers["loop over cells step"] = peers["LSTM without kernels step"] = "torch LSTM step"
-    seconds = in_turn(functions, rounds=15 if size != "C" else 5)
+    functions["LSTM without kernels step"] = aside(training_step(layers["LSTM"][0], x, error))
+    functions["loop over cells step"] = training_step(LoopOfCells(inputs, hidden), x, error)
+    peers["LSTM without kernels step"] = peers["loop over cells step"] = "torch LSTM step"
+    seconds = in_turn(functions, rounds=15 if size != "C" else 5, at_least_s=0.02)
     product_rate = 2 * 1024**3 / statistics.median(seconds["product"])
     rows = []
     for name, peer in peers.items():
@@ -119,6 +117,6 @@ def measure(size: str) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("THREADS", "1")))
     found = [row for size in sys.argv[1:] or SIZES for row in measure(size)]
     print_table(["size", "ours", "beside", "ratio", "of rounds", "of a matrix product"], found)

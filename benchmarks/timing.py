@@ -15,19 +15,28 @@ clock = time.perf_counter if os.environ.get("CLOCK") == "wall" else time.process
 
 
 def in_turn(
-    functions: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 2
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    warm_up: int = 2,
+    at_least_s: float = 0.0,
 ) -> dict[str, list[float]]:
     """Seconds of each function in each round. Every round calls each once, so that a drift of
-    the machine hits all alike."""
+    the machine hits all alike. A function shorter than ``at_least_s`` is repeated within a round
+    until it has taken that long; the mean counts."""
+    repeats = dict.fromkeys(functions, 1)
     for _ in range(warm_up):
-        for function in functions.values():
+        for name, function in functions.items():
+            began = clock()
             function()
+            repeats[name] = max(1, int(at_least_s / max(clock() - began, 1e-6)))
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
             began = clock()
-            function()
-            seconds[name].append(clock() - began)
+            for _ in range(repeats[name]):
+                function()
+            seconds[name].append((clock() - began) / repeats[name])
     return seconds
 
 

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn.cells import ElmanCell, GRUCell, LSTMCell
 
 Cell = ElmanCell | LSTMCell | GRUCell
 States = tuple[Tensor, ...]
+Weights = dict[str, nn.Parameter]
+
+PEEPHOLES = ("weight_pi", "weight_pf", "weight_po")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +78,9 @@ def backward_through_time(
     """
     states = initial if isinstance(initial, tuple) else (initial,)
     _check(cell, xs, states, grad_outputs, window)
-    trace = _follow(cell, xs, states)
-    parameters = {name: torch.zeros_like(value) for name, value in cell.named_parameters()}
+    weights = dict(cell.named_parameters())
+    trace = _follow(cell, weights, xs, states)
+    parameters = {name: torch.zeros_like(value) for name, value in weights.items()}
     inputs = torch.empty_like(xs)
     errors = tuple(torch.empty_like(grad_outputs) for _ in states)
     flowing = tuple(grad_outputs.new_zeros(0, *part.shape) for part in states)
@@ -94,10 +98,10 @@ def backward_through_time(
         for total, part in zip(errors, step.here, strict=True):
             total[t] = part.sum(0)
         projected, recurrent = step.projected.sum(0), step.recurrent.sum(0)
-        inputs[t] = projected @ cell.weight_ih  # ∂L/∂x_t = Wᵀ δ_t
+        inputs[t] = projected @ weights["weight_ih"]  # ∂L/∂x_t = Wᵀ δ_t
         parameters["weight_ih"] += projected.T @ xs[t]  # ∂L/∂W = Σ_t δ_t x_tᵀ
         parameters["weight_hh"] += recurrent.T @ trace.h[t]  # ∂L/∂U = Σ_t δ_t h_{t-1}ᵀ
-        if cell.bias:
+        if "bias_ih" in weights:
             parameters["bias_ih"] += projected.sum(0)  # ∂L/∂b = Σ_t δ_t
             parameters["bias_hh"] += recurrent.sum(0)  # ∂L/∂b' = Σ_t δ_t
         for name, part in step.peepholes.items():
@@ -141,12 +145,12 @@ def error_norms(
 class _ElmanTrace:
     """h_t = g(a_t) with a_t = W x_t + b + U h_{t-1} + b' (Elman 1990)."""
 
-    def __init__(self, cell: ElmanCell, xs: Tensor, states: States) -> None:
-        self.U, self.is_tanh = cell.weight_hh, cell.nonlinearity == "tanh"
+    def __init__(self, cell: ElmanCell, weights: Weights, xs: Tensor, states: States) -> None:
+        self.U, self.is_tanh = weights["weight_hh"], cell.nonlinearity == "tanh"
         self.h = list(states)
         for x in xs:
-            a = F.linear(x, cell.weight_ih, cell.bias_ih)
-            a = a + F.linear(self.h[-1], self.U, cell.bias_hh)
+            a = F.linear(x, weights["weight_ih"], weights.get("bias_ih"))
+            a = a + F.linear(self.h[-1], self.U, weights.get("bias_hh"))
             self.h.append(torch.tanh(a) if self.is_tanh else torch.relu(a))
 
     def back(self, t: int, entering: States) -> _Step:
@@ -165,26 +169,28 @@ class _LSTMTrace:
     where it leaves the memory block; here it flows everywhere (as in Greff et al. 2017, app. A).
     """
 
-    def __init__(self, cell: LSTMCell, xs: Tensor, states: States) -> None:
+    def __init__(self, cell: LSTMCell, weights: Weights, xs: Tensor, states: States) -> None:
         h, c = states
-        peep = {gate: getattr(cell.peepholes, gate) for gate in ("input", "forget", "output")}
-        self.p = {gate: torch.zeros_like(h[0]) if w is None else w for gate, w in peep.items()}
-        self.U, self.switches = cell.weight_hh, cell.switches
-        self.peeping = cell.peephole
+        absent = torch.zeros_like(h[0])
+        self.p = {name: weights.get(name, absent) for name in PEEPHOLES}
+        self.peeping = [name for name in PEEPHOLES if name in weights]
+        self.U, self.switches = weights["weight_hh"], cell.switches
         self.h, self.c = [h], [c]
         self.gates: list[States] = []
         for x in xs:
-            self._forward(F.linear(x, cell.weight_ih, cell.bias_ih), cell.bias_hh)
+            self._forward(
+                F.linear(x, weights["weight_ih"], weights.get("bias_ih")), weights.get("bias_hh")
+            )
 
     def _forward(self, projected: Tensor, bias_hh: Tensor | None) -> None:
         s, h, c = self.switches, self.h[-1], self.c[-1]
         one = torch.ones_like(c)
         i, f, g, o = (projected + F.linear(h, self.U, bias_hh)).chunk(4, dim=-1)
-        i = torch.sigmoid(i + self.p["input"] * c) if s.input_gate else one
-        f = torch.sigmoid(f + self.p["forget"] * c) if s.forget_gate else one
+        i = torch.sigmoid(i + self.p["weight_pi"] * c) if s.input_gate else one
+        f = torch.sigmoid(f + self.p["weight_pf"] * c) if s.forget_gate else one
         g = torch.tanh(g) if s.squash else g
         c = f * c + i * g
-        o = torch.sigmoid(o + self.p["output"] * c) if s.output_gate else one
+        o = torch.sigmoid(o + self.p["weight_po"] * c) if s.output_gate else one
         self.gates.append((i, f, g, o))
         self.c.append(c)
         self.h.append(o * (torch.tanh(c) if s.squash else c))
@@ -198,41 +204,40 @@ class _LSTMTrace:
         k_slope = 1 - k * k if self.switches.squash else one  # tanh'(c_t)
         g_slope = 1 - g * g if self.switches.squash else one  # tanh'
         d_o = e_h * k * o * (1 - o)  # δo_t = ε_t ∘ k_t ∘ σ'
-        e_c = e_c + e_h * o * k_slope + d_o * self.p["output"]  # + ε_t ∘ o_t ∘ tanh' + δo_t ∘ p_o
+        e_c = e_c + e_h * o * k_slope  # εc_t = εc of t+1 + ε_t ∘ o_t ∘ tanh'
+        e_c = e_c + d_o * self.p["weight_po"]  # + δo_t ∘ p_o
         d_f = e_c * c_before * f * (1 - f)  # δf_t = εc_t ∘ c_{t-1} ∘ σ'
         d_i = e_c * g * i * (1 - i)  # δi_t = εc_t ∘ g_t ∘ σ'
         d_g = e_c * i * g_slope  # δg_t = εc_t ∘ i_t ∘ tanh'
         d = torch.cat([d_i, d_f, d_g, d_o], dim=-1)
         e_before = d @ self.U  # ε_{t-1} = Uᵀ δ_t
-        peeped = d_i * self.p["input"] + d_f * self.p["forget"]
+        peeped = d_i * self.p["weight_pi"] + d_f * self.p["weight_pf"]
         e_c_before = e_c * f + peeped  # εc_t ∘ f_t + δi_t ∘ p_i + δf_t ∘ p_f: the carousel
         peepholes = {
             "weight_pi": d_i * c_before,  # ∂L/∂p_i = Σ_t δi_t ∘ c_{t-1}
             "weight_pf": d_f * c_before,  # ∂L/∂p_f = Σ_t δf_t ∘ c_{t-1}
             "weight_po": d_o * c,  # ∂L/∂p_o = Σ_t δo_t ∘ c_t
         }
-        present = (self.switches.input_gate, self.switches.forget_gate, self.switches.output_gate)
-        named = zip(peepholes.items(), present, strict=True)
         return _Step(
             here=(e_h, e_c),
             before=(e_before, e_c_before),
             projected=d,
             recurrent=d,
-            peepholes={name: d_p for (name, d_p), there in named if there and self.peeping},
+            peepholes={name: peepholes[name] for name in self.peeping},
         )
 
 
 class _GRUTrace:
     """The equations of ``GRUCell`` (Cho et al. 2014), with q_t = U_n h_{t-1} + b'_n."""
 
-    def __init__(self, cell: GRUCell, xs: Tensor, states: States) -> None:
-        self.U = cell.weight_hh
+    def __init__(self, weights: Weights, xs: Tensor, states: States) -> None:
+        self.U = weights["weight_hh"]
         self.h = list(states)
         self.gates: list[States] = []
         for x in xs:
             h = self.h[-1]
-            r, z, n = F.linear(x, cell.weight_ih, cell.bias_ih).chunk(3, dim=-1)
-            r_h, z_h, q = F.linear(h, self.U, cell.bias_hh).chunk(3, dim=-1)
+            r, z, n = F.linear(x, weights["weight_ih"], weights.get("bias_ih")).chunk(3, dim=-1)
+            r_h, z_h, q = F.linear(h, self.U, weights.get("bias_hh")).chunk(3, dim=-1)
             r, z = torch.sigmoid(r + r_h), torch.sigmoid(z + z_h)
             n = torch.tanh(n + r * q)
             self.gates.append((r, z, n, q))
@@ -256,13 +261,15 @@ class _GRUTrace:
         )
 
 
-def _follow(cell: Cell, xs: Tensor, states: States) -> _ElmanTrace | _LSTMTrace | _GRUTrace:
+def _follow(
+    cell: Cell, weights: Weights, xs: Tensor, states: States
+) -> _ElmanTrace | _LSTMTrace | _GRUTrace:
     """The sequence run forward, every step's values kept."""
     if isinstance(cell, ElmanCell):
-        return _ElmanTrace(cell, xs, states)
+        return _ElmanTrace(cell, weights, xs, states)
     if isinstance(cell, LSTMCell):
-        return _LSTMTrace(cell, xs, states)
-    return _GRUTrace(cell, xs, states)
+        return _LSTMTrace(cell, weights, xs, states)
+    return _GRUTrace(weights, xs, states)
 
 
 def _check(

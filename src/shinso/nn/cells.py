@@ -7,6 +7,9 @@ derivatives in ``bptt`` are measured against. Weights are named, shaped, ordered
 Every cell takes any number of batch dimensions, none included.
 """
 
+# Weights are registered by name, so a type checker sees no attribute.
+# pyright: reportArgumentType=false
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -5,6 +5,9 @@ in ``steps``; weights are torch's. Gradients are back-propagation through time a
 out. They exist once only: a second derivative is refused by torch with a message.
 """
 
+# torch names the first parameter ctx and passes it by place.
+# pyright: reportIncompatibleMethodOverride=false
+
 from typing import Any
 
 import numpy as np
@@ -44,7 +47,7 @@ class ElmanSequence(Function):
         y, h_n = x.new_empty(len(x), h_0.shape[1]), torch.empty_like(h_0)
         w_x, w_h = pack_transposed(_array(weight_ih), "x"), pack_transposed(_array(weight_hh), "h")
         bias = _sum(len(weight_hh), bias_ih, bias_hh)
-        arrays = (_array(x), w_x, w_h, bias, is_tanh, _array(h_0), _array(y), _array(h_n))
+        arrays = (_array(x), w_x, w_h, bias, is_tanh, _array(h_0), y.numpy(), h_n.numpy())
 
         def run(lo: int, hi: int) -> None:
             elman_forward(lo, hi, steps.starts, steps.sizes, *arrays)
@@ -107,8 +110,8 @@ class LSTMSequence(Function):
         c, h_n, c_n = torch.empty_like(y), torch.empty_like(h_0), torch.empty_like(c_0)
         w_x, w_h = pack_transposed(_array(weight_ih), "x"), pack_transposed(_array(weight_hh), "h")
         bias = _sum(len(weight_hh), bias_ih, bias_hh)
-        given = (_array(x), w_x, w_h, bias, _array(peep), gate)
-        arrays = (*given, *(_array(part) for part in (h_0, c_0, g, y, c, h_n, c_n)))
+        given = (_array(x), w_x, w_h, bias, peep.numpy(), gate, _array(h_0), _array(c_0))
+        arrays = (*given, *(part.numpy() for part in (g, y, c, h_n, c_n)))
 
         def run(lo: int, hi: int) -> None:
             lstm_forward(lo, hi, steps.starts, steps.sizes, *arrays)
@@ -169,8 +172,8 @@ class GRUSequence(Function):
         # The reset gate multiplies U_n h + b'_n, so the last third of b' stays apart.
         bias, bias_n = _sum(len(w_hh), bias_ih, bias_hh), _sum(len(w_hh), bias_hh)[r_z:]
         bias[r_z:] -= bias_n
-        given = (_array(x), w_x, w_rz, w_n, bias, bias_n)
-        arrays = (*given, *(_array(part) for part in (h_0, g, new, y, h_n)))
+        given = (_array(x), w_x, w_rz, w_n, bias, bias_n, _array(h_0))
+        arrays = (*given, *(part.numpy() for part in (g, new, y, h_n)))
 
         def run(lo: int, hi: int) -> None:
             gru_forward(lo, hi, steps.starts, steps.sizes, *arrays)
@@ -206,7 +209,9 @@ class GRUSequence(Function):
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
+    return (
+        tensor.detach().numpy() if tensor.is_contiguous() else tensor.detach().contiguous().numpy()
+    )
 
 
 def _sum(rows: int, *biases: Tensor | None) -> np.ndarray:

@@ -7,8 +7,6 @@ ways; same outputs. The LSTM adds what torch's has not: peepholes and gates that
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import cache
-from types import ModuleType
 
 import torch
 from jaxtyping import Float
@@ -22,14 +20,10 @@ from shinso.nn.cells import (
     Peepholes,
     check_nonlinearity,
     check_size,
-    elman_step,
-    gru_step,
-    lstm_step,
     peephole_names,
 )
+from shinso.nn.sequence import State, Weights, run_elman, run_gru, run_lstm
 from shinso.nn.steps import Steps, even_steps
-
-State = tuple[Tensor, ...]
 
 
 class RecurrentLayers(nn.Module, ABC):
@@ -156,10 +150,7 @@ class RecurrentLayers(nn.Module, ABC):
 
     def _stack(self, x: Tensor, steps: Steps, hx: State | None) -> tuple[Tensor, State]:
         """All layers and directions over flat rows."""
-        if hx is None:
-            count = self.num_layers * self.num_directions
-            zeros = x.new_zeros(count, steps.batch, self.hidden_size)
-            hx = (zeros,) * self.states
+        start = (x.new_zeros(steps.batch, self.hidden_size),) * self.states
         last: list[State] = []
         outputs: list[Tensor] = []
         for number, (_layer, suffix) in enumerate(self._suffixes()):
@@ -167,8 +158,11 @@ class RecurrentLayers(nn.Module, ABC):
                 x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
                 x = F.dropout(x, self.dropout, self.training) if self.dropout else x
                 outputs = []
-            start = tuple(part[number] for part in hx)
-            if suffix.endswith("_reverse"):
+            if hx is not None:
+                start = tuple(part[number] for part in hx)
+            if suffix.endswith("_reverse") and steps.even:
+                y, end = self._direction(x, steps.backwards, start, suffix)
+            elif suffix.endswith("_reverse"):
                 mirror = steps.mirror.to(x.device)
                 y, end = self._direction(x[mirror], steps, start, suffix)
                 y = y[mirror]
@@ -185,7 +179,7 @@ class RecurrentLayers(nn.Module, ABC):
             if self.bidirectional:
                 yield layer, f"_l{layer}_reverse"
 
-    def _weights(self, suffix: str) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    def _weights(self, suffix: str) -> Weights:
         return (
             getattr(self, f"weight_ih{suffix}"),
             getattr(self, f"weight_hh{suffix}"),
@@ -220,6 +214,8 @@ class RecurrentLayers(nn.Module, ABC):
         for name, part in zip(("h_0", "c_0"), hx, strict=False):
             if part.shape != wanted:
                 raise ValueError(f"{name} of hx has shape {tuple(part.shape)}; expected {wanted}")
+            if part.dtype != hx[0].dtype:
+                raise ValueError(f"{name} of hx is {part.dtype}, h_0 is {hx[0].dtype}; convert one")
 
 
 class RNN(RecurrentLayers):
@@ -268,16 +264,7 @@ class RNN(RecurrentLayers):
     def _direction(
         self, x: Tensor, steps: Steps, state: State, suffix: str
     ) -> tuple[Tensor, State]:
-        weight_ih, weight_hh, bias_ih, bias_hh = weights = self._weights(suffix)
-        if fused := _kernels_for(x, weight_ih):
-            tanh = self.nonlinearity == "tanh"
-            y, h_n = fused.ElmanSequence.apply(x, *state, *weights, steps, tanh)
-            return y, (h_n,)
-
-        def step(projected: Tensor, h: Tensor) -> State:
-            return (elman_step(projected, h, weight_hh, bias_hh, self.nonlinearity),)
-
-        return _loop(step, F.linear(x, weight_ih, bias_ih), steps, state)
+        return run_elman(x, *state, self._weights(suffix), steps, self.nonlinearity)
 
 
 class LSTM(RecurrentLayers):
@@ -336,24 +323,12 @@ class LSTM(RecurrentLayers):
     def _direction(
         self, x: Tensor, steps: Steps, state: State, suffix: str
     ) -> tuple[Tensor, State]:
-        weight_ih, weight_hh, bias_ih, bias_hh = weights = self._weights(suffix)
         peepholes = Peepholes(
             input=getattr(self, f"weight_pi{suffix}", None),
             forget=getattr(self, f"weight_pf{suffix}", None),
             output=getattr(self, f"weight_po{suffix}", None),
         )
-
-        if fused := _kernels_for(x, weight_ih):
-            peeping = (peepholes.input, peepholes.forget, peepholes.output)
-            y, h_n, c_n = fused.LSTMSequence.apply(
-                x, *state, *weights, *peeping, steps, self.switches
-            )
-            return y, (h_n, c_n)
-
-        def step(projected: Tensor, h: Tensor, c: Tensor) -> State:
-            return lstm_step(projected, h, c, weight_hh, bias_hh, self.switches, peepholes)
-
-        return _loop(step, F.linear(x, weight_ih, bias_ih), steps, state)
+        return run_lstm(x, *state, self._weights(suffix), peepholes, steps, self.switches)
 
 
 class GRU(RecurrentLayers):
@@ -374,50 +349,4 @@ class GRU(RecurrentLayers):
     def _direction(
         self, x: Tensor, steps: Steps, state: State, suffix: str
     ) -> tuple[Tensor, State]:
-        weight_ih, weight_hh, bias_ih, bias_hh = weights = self._weights(suffix)
-        if fused := _kernels_for(x, weight_ih):
-            y, h_n = fused.GRUSequence.apply(x, *state, *weights, steps)
-            return y, (h_n,)
-
-        def step(projected: Tensor, h: Tensor) -> State:
-            return (gru_step(projected, h, weight_hh, bias_hh),)
-
-        return _loop(step, F.linear(x, weight_ih, bias_ih), steps, state)
-
-
-def _kernels_for(x: Tensor, weight: Tensor) -> ModuleType | None:
-    """The compiled kernels where they apply: float32 on the CPU, with numba, run eagerly.
-
-    Elsewhere (an accelerator, float64, automatic mixed precision, a graph being traced or
-    compiled) the cell is looped over, and autograd differentiates it.
-    """
-    if x.device.type != "cpu" or not x.dtype == weight.dtype == torch.float32:
-        return None
-    if torch.is_autocast_enabled("cpu") or torch.jit.is_tracing() or torch.compiler.is_compiling():
-        return None
-    return _kernels()
-
-
-@cache
-def _kernels() -> ModuleType | None:
-    try:
-        from shinso.nn import fused
-    except ImportError:  # no numba for this Python or this processor
-        return None
-    return fused
-
-
-def _loop(step, projected: Tensor, steps: Steps, state: State) -> tuple[Tensor, State]:
-    """The cell step by step; sequences that end leave their state behind."""
-    sizes = steps.sizes.tolist()
-    outputs: list[Tensor] = []
-    ended: list[State] = []
-    for size, rows in zip(sizes, projected.split(sizes), strict=True):
-        if size < state[0].shape[0]:
-            ended.append(tuple(part[size:] for part in state))
-            state = tuple(part[:size] for part in state)
-        state = tuple(step(rows, *state))
-        outputs.append(state[0])
-    ended.append(state)
-    final = tuple(torch.cat(parts) for parts in zip(*reversed(ended), strict=True))
-    return torch.cat(outputs), final
+        return run_gru(x, *state, self._weights(suffix), steps)

@@ -18,7 +18,7 @@ class Steps:
     """Steps in the order in which they are run.
 
     sizes: sequences still running, never growing; sequence b is row b of each step that it
-    reaches. starts: first row of each step.
+    reaches. starts: first row of each step, rising or, for sequences of one length, falling.
     """
 
     starts: Int64[np.ndarray, " time"]
@@ -30,17 +30,12 @@ class Steps:
         sizes = batch_sizes.numpy().copy()
         return cls(starts=np.cumsum(sizes) - sizes, sizes=sizes)
 
-    @property
+    @cached_property
     def batch(self) -> int:
         """Number of sequences."""
         return int(self.sizes[0])
 
-    @property
-    def rows(self) -> int:
-        """Number of rows of all steps."""
-        return int(self.sizes.sum())
-
-    @property
+    @cached_property
     def even(self) -> bool:
         """Whether all sequences have the same length."""
         return bool(self.sizes[0] == self.sizes[-1])
@@ -51,33 +46,35 @@ class Steps:
         return list(zip(self.starts.tolist(), (self.starts + self.sizes).tolist(), strict=True))
 
     @cached_property
-    def before(self) -> Int64[np.ndarray, " row"]:
-        """The row one step earlier of each row; ~b for the first step of sequence b."""
-        rows = np.empty(self.rows, np.int64)
-        rows[self.starts[0] : self.starts[0] + self.batch] = ~np.arange(self.batch)
-        for s in range(1, len(self.sizes)):
-            size, start, earlier = self.sizes[s], self.starts[s], self.starts[s - 1]
-            rows[start : start + size] = np.arange(earlier, earlier + size)
-        return rows
+    def earlier(self) -> Int64[Tensor, " row"]:
+        """Each row's place one step earlier in the initial state followed by all rows."""
+        places = np.empty(int(self.sizes.sum()), np.int64)
+        before = 0
+        for size, start in zip(self.sizes.tolist(), self.starts.tolist(), strict=True):
+            places[start : start + size] = np.arange(before, before + size)
+            before = self.batch + start
+        return torch.from_numpy(places)
 
     @cached_property
-    def last(self) -> Int64[np.ndarray, " batch"]:
+    def last(self) -> Int64[Tensor, " batch"]:
         """The last row of each sequence."""
-        reached = (self.sizes[:, None] > np.arange(self.batch)).sum(0) - 1
-        return self.starts[reached] + np.arange(self.batch)
+        return torch.from_numpy(self.starts[self._lengths - 1] + np.arange(self.batch))
 
     @cached_property
     def backwards(self) -> "Steps":
-        """The same rows from the last step to the first, for sequences of equal length."""
+        """The same rows from the last step to the first, for sequences of one length."""
         return Steps(starts=self.starts[::-1].copy(), sizes=self.sizes)
 
     @cached_property
     def mirror(self) -> Int64[Tensor, " row"]:
         """Where each row goes when every sequence is turned around; its own inverse."""
-        lengths = (self.sizes[:, None] > np.arange(self.batch)).sum(0)
         step = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        sequence = np.arange(self.rows) - self.starts[step]
-        return torch.from_numpy(self.starts[lengths[sequence] - 1 - step] + sequence)
+        sequence = np.arange(len(step)) - self.starts[step]
+        return torch.from_numpy(self.starts[self._lengths[sequence] - 1 - step] + sequence)
+
+    @cached_property
+    def _lengths(self) -> Int64[np.ndarray, " batch"]:
+        return (self.sizes[:, None] > np.arange(self.batch)).sum(0)
 
 
 @lru_cache(maxsize=64)

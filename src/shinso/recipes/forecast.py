@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from shinso.language import Text, _
 from shinso.recipes.recipe import Brief, Built, ModelChoice, Part
@@ -68,10 +68,13 @@ class Config:
     split: str = setting("0.7,0.1,0.2", "train, valid, test: shares, or numbers of rows")
     season: int = setting(0, "rows of a period, for the seasonal rival; 0: found in the train part")
     quantiles: tuple[float, ...] = setting((), "quantiles to forecast, such as 0.1,0.5,0.9")
-    loss: Literal["mse", "mae", "huber"] = setting("mse", "what is minimized, without quantiles")
+    loss: Literal["mse", "mae", "huber"] = setting("mae", "what is minimized, without quantiles")
+    mirrored: bool = setting(True, "learn half of the windows upside down: no drift is learned")
     cautious: bool = setting(True, "leave persistence only for a gain beyond chance")
     model: str = setting("gru", "which network: " + ", ".join(MODELS))
-    training: Training = nested(Training, steps=1000, batch_size=64, lr=1e-3, patience=8)
+    training: Training = nested(
+        Training, steps=800, batch_size=64, lr=3e-3, evaluate_every=50, patience=8
+    )
 
     def __post_init__(self) -> None:
         for name in ("lookback", "horizon"):
@@ -97,7 +100,7 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
     from shinso.data.splits import ChronologicalSplit, unused_rows
     from shinso.data.windows import Windows
     from shinso.models.autoregressive_baseline import AutoregressiveBaseline
-    from shinso.models.naive_forecasters import find_season
+    from shinso.models.naive_forecasters import change_quantiles, find_season
     from shinso.recipes.uses.files import only_one
     from shinso.recipes.uses.forecasts import ForecastData
 
@@ -134,6 +137,9 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
         "naive_mae": _naive_mae(train, max(season, 1)),
         "autoregression": AutoregressiveBaseline.fit(train).to_dict(),
     }
+    if config.quantiles:
+        spread = change_quantiles(train, config.horizon, config.quantiles)
+        extra["change_quantiles"] = spread.tolist()
     notes = [*series.notes, *scaler.notes, *unused_rows(split, series)]
     if not config.season:
         notes.append(
@@ -170,38 +176,47 @@ def make_model(
 
 
 def build(config: Config, data: ForecastData, model: nn.Module, seed: int) -> Built:
+    import torch
+
     from shinso.data.on_device import OnDevice
     from shinso.data.shuffled import ShuffledSource
-    from shinso.models.naive_forecasters import persistence
     from shinso.objectives.forecast_scores import gain_over
     from shinso.objectives.forecasting import ForecastObjective
-    from shinso.recipes.uses.forecasts import ForecastUse, of_batches
+    from shinso.recipes.uses.forecasts import ForecastUse
     from shinso.train.loop import Selection
 
     device = next(model.parameters()).device
     source = ShuffledSource(data.windows["train"], config.training.batch_size, seed)
     objective = ForecastObjective(
-        ForecastObjective.Config(loss=config.loss, quantiles=config.quantiles)
+        ForecastObjective.Config(
+            loss=config.loss, quantiles=config.quantiles, mirrored=config.mirrored
+        )
     )
     use_of_model = ForecastUse(config, data.facts(), model)
-    naive = use_of_model.score(data.windows["valid"], of_batches(persistence, config.horizon))
+    if config.quantiles:
+        cast(Any, model).start_spread(
+            torch.tensor(data.extra["change_quantiles"], dtype=torch.float32)
+        )
+    # The untrained network is persistence, with persistence's own quantiles where these are asked.
+    naive = use_of_model.score(data.windows["valid"], use_of_model.forecast).window_loss
 
     def validate() -> Mapping[str, float]:
-        # The untrained network is persistence. It is left only for what beats persistence by
-        # more than the validation part's few independent windows can show by chance (005).
+        # Persistence is left only for what beats it by more than the validation part's few
+        # independent windows can show by chance (005).
         model.eval()
         scores = use_of_model.score(data.windows["valid"], use_of_model.forecast)
         found = scores.metrics()
-        gain = gain_over(scores.window_mse, naive.window_mse, config.horizon)
+        loss = scores.window_loss
+        gain = gain_over(loss, naive, config.horizon)
         proven = gain.above_zero or not config.cautious
-        earned = found["mse_scaled"] if proven else naive.metrics()["mse_scaled"]
-        return {**found, "mse_earned_scaled": earned, "gain_low_scaled": gain.low}
+        earned = loss.mean() if proven else naive.mean()
+        return {**found, "loss_earned_scaled": float(earned), "gain_low_scaled": gain.low}
 
     return Built(
         objective=objective,
         source=OnDevice(source, device),
         validate=validate,
-        selection=Selection("mse_earned_scaled"),
+        selection=Selection("loss_earned_scaled"),
         overfit=lambda number: OnDevice(source.fixed_subset(number), device),
     )
 

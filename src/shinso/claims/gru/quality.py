@@ -1,5 +1,8 @@
 """A GRU is as accurate as an LSTM, at equal width and at equal parameters."""
 
+# scikit-learn returns a Bunch, which its annotations do not say.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -79,7 +82,9 @@ def _accuracy(seed: int, name: str, *, forgetful: bool, steps: int) -> float:
             return images[chosen], digits[chosen]
 
         width = EQUAL_PARAMETERS if name == "gru_parameters" else WIDTH
-        layer = LSTM(1, width, batch_first=True) if name == "lstm" else GRU(1, width, batch_first=True)
+        layer = (
+            LSTM(1, width, batch_first=True) if name == "lstm" else GRU(1, width, batch_first=True)
+        )
         if forgetful and isinstance(layer, GRU):
             _hold_update_gate(layer)
         model = Reader(layer, width, CLASSES, last_only=True)

@@ -85,11 +85,12 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
         return c
 
     with torch.no_grad():
-        cell.weight_hh.zero_()
+        cell.weight_hh.zero_()  # pyright: ignore[reportCallIssue]
     here = torch.eye(STEPS, dtype=torch.bool)
     effects = torch.stack(
         [
-            last_cell(background.masked_fill(here, PULSE)) - last_cell(background.masked_fill(here, 0))
+            last_cell(background.masked_fill(here, PULSE))
+            - last_cell(background.masked_fill(here, 0))
             for background in noise
         ]
     )  # background, step, hidden

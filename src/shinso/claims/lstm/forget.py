@@ -72,9 +72,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     return measured
 
 
-def _run(
-    seed: int, *, forget_gate: bool, cut: bool, steps: int
-) -> tuple[list[float], list[float]]:
+def _run(seed: int, *, forget_gate: bool, cut: bool, steps: int) -> tuple[list[float], list[float]]:
     """Error (over the target's variance) and mean size of the cell, piece by piece of the stream."""
     import numpy as np
     from torch.nn import functional as F
@@ -138,9 +136,15 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{growth.value:.1f} 倍 ({growth.low:.1f}〜{growth.high:.1f}) に増大した。",
         ),
         estimates=(
-            intervals.estimate("late error with forget gate (share of variance)", kept, seeds=seeds),
-            intervals.estimate("late error without forget gate (share of variance)", lost, seeds=seeds),
-            intervals.estimate("growth of the cell without forget gate (factor)", growth, seeds=seeds),
+            intervals.estimate(
+                "late error with forget gate (share of variance)", kept, seeds=seeds
+            ),
+            intervals.estimate(
+                "late error without forget gate (share of variance)", lost, seeds=seeds
+            ),
+            intervals.estimate(
+                "growth of the cell without forget gate (factor)", growth, seeds=seeds
+            ),
         ),
     )
 

@@ -177,12 +177,7 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     }
     slope, usual, opened, lstm, rnn = found.values()
     condition = None
-    if (
-        slope.low > 0
-        or opened.low > FAR_SLOWER
-        or lstm.low > FAILED
-        or rnn.high < SOLVED
-    ):
+    if slope.low > 0 or opened.low > FAR_SLOWER or lstm.low > FAILED or rnn.high < SOLVED:
         verdict = Verdict.REFUTED
     elif not (
         slope.high < 0 and opened.high < FAR_SLOWER and lstm.high < SOLVED and rnn.low > FAILED
@@ -251,6 +246,10 @@ def draw(
     left.set_ylabel(spoken(Text("norm of the gradient", "勾配のノルム")))
     left.set_yscale("log")
     right.set_xlabel(spoken(Text("part of the training (1/40)", "学習の進み (1/40)")))
-    right.set_ylabel(spoken(Text("adding problem: error over the mean's", "加算問題: 平均の答えに対する誤差の比")))
+    right.set_ylabel(
+        spoken(
+            Text("adding problem: error over the mean's", "加算問題: 平均の答えに対する誤差の比")
+        )
+    )
     right.set_yscale("log")
     legend(left)

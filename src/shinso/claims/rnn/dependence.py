@@ -1,5 +1,8 @@
 """Observations of a time series depend on their past."""
 
+# statsmodels annotates a table as optional that it always returns here.
+# pyright: reportOptionalSubscript=false
+
 from __future__ import annotations
 
 import gzip
@@ -131,7 +134,9 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"変化では {changes:.0%}、変化の二乗では {squares:.0%} である。{ja}",
         ),
         estimates=tuple(
-            intervals.estimate(f"series whose {name} depend on their past (share)", found, seeds=seeds)
+            intervals.estimate(
+                f"series whose {name} depend on their past (share)", found, seeds=seeds
+            )
             for name, found in zip(
                 ("values", "changes", "squared changes"), shares.values(), strict=True
             )

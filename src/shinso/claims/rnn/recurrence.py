@@ -13,9 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text(
-    "Day 3, recurrent networks: binary addition", "3 日目 再帰型ネットワーク:バイナリ加算"
-)
+PLACE = Text("Day 3, recurrent networks: binary addition", "3 日目 再帰型ネットワーク:バイナリ加算")
 SAYS = Text(
     "The recurrent weight carries the state of the past to the present; an RNN learns binary "
     "addition because it passes the carry on through it.",

@@ -148,7 +148,9 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"({own_run.low:.2f}〜{own_run.high:.2f})で、常に 0 と答える場合は 0.71 である。",
         ),
         estimates=(
-            intervals.estimate("error one step ahead over that of persistence (ratio)", ratio, seeds=seeds),
+            intervals.estimate(
+                "error one step ahead over that of persistence (ratio)", ratio, seeds=seeds
+            ),
             intervals.estimate("RMSE of 200 steps by itself (amplitude 1)", own_run, seeds=seeds),
         ),
     )

@@ -152,9 +152,7 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         and not any(past_without["W"])
         and all(n > 0 for n in now_without["W"])
         and not any(
-            value
-            for name in ("W_in", "W_out")
-            for value in past_without[name] + now_without[name]
+            value for name in ("W_in", "W_out") for value in past_without[name] + now_without[name]
         )
     )
     every = [*past, *now, *future, *matrices, *past_without["W"], *now_without["W"]]

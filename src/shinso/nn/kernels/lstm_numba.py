@@ -1,13 +1,13 @@
 """LSTM over whole sequences, with or without each gate and its peephole."""
 
 from shinso.nn.kernels.activation_numba import ONE, ZERO, sigmoid, tanh
-from shinso.nn.kernels.compile_numba import kernel, part
+from shinso.nn.kernels.compile_numba import kernel
 from shinso.nn.kernels.matrix_numba import add_product, affine, set_product
 from shinso.nn.kernels.order_numba import block_rows, block_steps, keep_ended
 from shinso.nn.kernels.slab_numba import begin_step, end_step
 
 
-@part
+@kernel
 def _gate(sums, weight, cell, there):  # pragma: no cover
     """Sums become σ(sums + weight ∘ cell), or 1 where the gate is not there."""
     if there:
@@ -22,17 +22,18 @@ def _gate(sums, weight, cell, there):  # pragma: no cover
 def _step(g, row, past, before, count, peep, gate, c, y):  # pragma: no cover
     """One step of ``count`` sequences: g holds the sums i, f, g, o and then what they become."""
     hidden = c.shape[1]
+    p_i, p_f, p_o = peep[0], peep[1], peep[2]
     for r in range(count):
         sums, c_past, c_now, h = g[row + r], past[before + r], c[row + r], y[row + r]
         i, f = sums[:hidden], sums[hidden : 2 * hidden]
         a, o = sums[2 * hidden : 3 * hidden], sums[3 * hidden :]
-        _gate(i, peep[0], c_past, gate[0])
-        _gate(f, peep[1], c_past, gate[1])
+        _gate(i, p_i, c_past, gate[0])
+        _gate(f, p_f, c_past, gate[1])
         for j in range(hidden):
             a[j] = tanh(a[j])
         for j in range(hidden):
             c_now[j] = f[j] * c_past[j] + i[j] * a[j]
-        _gate(o, peep[2], c_now, gate[2])
+        _gate(o, p_o, c_now, gate[2])
         for j in range(hidden):
             h[j] = o[j] * tanh(c_now[j])
 
@@ -62,7 +63,7 @@ def lstm_forward(
         keep_ended(s, lo, hi, starts, sizes, c, c_n)
 
 
-@part
+@kernel
 def _gate_back(d, error, factor, gate, there):  # pragma: no cover
     """d = error ∘ factor ∘ σ', the error before a gate."""
     if there:
@@ -79,7 +80,8 @@ def _step_back(
 ):  # pragma: no cover
     """One step back: errors before the gates; d_c becomes that of the cell before, d_h useless."""
     hidden = c.shape[1]
-    p_i, p_f, p_o, d_p_i, d_p_f, d_p_o = (*peep, *d_peep)
+    p_i, p_f, p_o = peep[0], peep[1], peep[2]
+    d_p_i, d_p_f, d_p_o = d_peep[0], d_peep[1], d_peep[2]
     for r in range(count):
         gates, c_past, c_now, d = g[row + r], past[before + r], c[row + r], slab_d[place + r]
         error, d_cell, d_out = d_y[row + r], d_c[lo + r], d_h[lo + r]
@@ -124,7 +126,6 @@ def lstm_backward(
     leave as those of h_0, c_0. d_x without columns is left out.
     """
     hidden = c.shape[1]
-    peeps, d_peeps = (peep[0], peep[1], peep[2]), (d_peep[0], d_peep[1], d_peep[2])
     first = used = 0
     for s in range(sizes.shape[0] - 1, -1, -1):
         count = min(hi, sizes[s]) - lo
@@ -135,8 +136,8 @@ def lstm_backward(
         row = starts[s] + lo
         before, past = (starts[s - 1] + lo, c) if s else (lo, c_0)
         _step_back(
-            g, row, past, before, lo, count, c, peeps, gate,
-            d_y, d_h, d_c, slab.d, place, d_peeps,
+            g, row, past, before, lo, count, c, peep, gate,
+            d_y, d_h, d_c, slab.d, place, d_peep,
         )  # fmt: skip
         set_product(slab.d, place, 0, w_h, zeros, d_h, lo, count)
         used = end_step(

@@ -20,7 +20,7 @@ TALL, VECTORS = (4, 3) if LANES == 8 else (8, 2)  # fits 16 registers; the other
 WIDTH = LANES * VECTORS
 PAD = 2  # rows between strips: without them, all would begin in one set of the cache
 STRIP = 8  # columns of a left operand that is packed to be transposed
-BLOCK = 64  # rows projected at once
+BLOCK = 128  # rows projected at once
 
 
 def _tile(rows, vectors, edge):

@@ -137,7 +137,10 @@ class ForecastUse:
 
     def _evaluation(self, data: ForecastData, part: Part, forecaster: Forecaster) -> Evaluation:
         scores = self.score(data.windows[part], forecaster)
-        return Evaluation(metrics=scores.metrics(), details=scores.details(self.std))
+        return Evaluation(
+            metrics=scores.metrics(),
+            details=scores.details(self.std, self.scaler.mean[: len(self.targets)].tolist()),
+        )
 
     def _rivals(self) -> dict[str, Forecaster]:
 
