@@ -4,6 +4,9 @@ Same constructors, parameter names, shapes, order and random draws, so that stat
 ways; same outputs. The LSTM adds what torch's has not: peepholes and gates that can be left out.
 """
 
+# The state is a tuple whose length each class knows.
+# pyright: reportCallIssue=false
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

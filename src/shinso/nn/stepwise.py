@@ -7,6 +7,9 @@ are back-propagation through time as ``bptt`` writes it out. They exist once onl
 derivative is refused by torch with a message.
 """
 
+# torch names the first parameter ctx and passes it by place.
+# pyright: reportIncompatibleMethodOverride=false
+
 from typing import Any
 
 import torch

@@ -94,7 +94,10 @@ def _error(seed: int, gate: str, *, there: bool, needed: bool, steps: int) -> fl
             return (last + error[:, :-1].mean()) / 2 if needed else last
 
         layer = LSTM(
-            2 if gate == "input" else 3, HIDDEN, batch_first=True, **{f"{gate}_gate": there}  # pyright: ignore[reportArgumentType]
+            2 if gate == "input" else 3,
+            HIDDEN,
+            batch_first=True,
+            **{f"{gate}_gate": there},  # pyright: ignore[reportArgumentType]
         )
         set_gate_bias(layer, slice(HIDDEN, 2 * HIDDEN), FORGET_BIAS)
         model = Reader(layer, HIDDEN, 1, last_only=gate == "input")

@@ -44,7 +44,7 @@ def label_scores(
     return Evaluation(
         metrics={
             "accuracy": right / len(labels),
-            "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0)),
+            "macro_f1": float(f1_score(labels, answers, average="macro", zero_division=0)),  # pyright: ignore[reportArgumentType]
             "loss_nats": float(-np.log(np.maximum(own, floor)).mean()),
         },
         details={
