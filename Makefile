@@ -18,7 +18,7 @@ lint: .venv/developers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: .venv/developers
 	for script in benchmarks/*.py; do case $$script in */timing.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done
