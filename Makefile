@@ -29,11 +29,11 @@ bench: .venv/developers
 
 .venv/users: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
 .venv/developers: .venv/users
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,peers,dev]'
 	touch $@
 
 clean:

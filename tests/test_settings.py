@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -98,3 +99,16 @@ def test_duration_reads(text: str, seconds: float) -> None:
 def test_wrong_duration_says_how_to_write_one(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s"):
         parse_duration(text)
+
+
+def test_paths_are_whole_and_read_back() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class WithFiles:
+        valid: tuple[Path, ...] = setting((), "files of the validation part")
+        words: Path | None = setting(None, "a file of words")
+
+    config = resolve(WithFiles, ("flag", {"valid": "a.tsv,b/c.tsv"})).config
+    assert config.valid == (Path.cwd() / "a.tsv", Path.cwd() / "b/c.tsv")
+    flat = as_flat(config)
+    assert flat == {"valid": [str(path) for path in config.valid], "words": None}
+    assert resolve(WithFiles, ("file", flat)).config == config

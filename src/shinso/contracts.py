@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
@@ -59,4 +60,13 @@ class Learner(Stateful, Protocol[BatchIn]):
 
     def step(self, batch: BatchIn) -> Mapping[str, Tensor | float]:
         """Learn from one batch; return what happened, by name."""
+        ...
+
+
+@runtime_checkable
+class Evaluating(Protocol):
+    """A learner whose model is validated and kept with other weights than those that learn."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Within, the model has the weights that count."""
         ...

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 from shinso.faults import UsageFault
@@ -219,6 +220,9 @@ def _convert(kind: Any, value: Any) -> Any:
         return float(value)
     if kind is str:
         return str(value)
+    if kind is Path:
+        # A run is resumed from anywhere, so its files are known by their whole paths.
+        return Path(value).expanduser().absolute()
     return value
 
 
@@ -229,15 +233,21 @@ def _without_none(kind: Any) -> Any:
 
 
 def as_flat(config: Any) -> dict[str, Any]:
-    """Every setting's value by name, nested ones included; tuples as lists."""
+    """Every setting's value by name, nested ones included; tuples as lists, paths as texts."""
     flat: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             flat.update(as_flat(value))
         else:
-            flat[field.name] = list(value) if isinstance(value, tuple) else value
+            flat[field.name] = _plain(value)
     return flat
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def parse_duration(text: str) -> float:

@@ -51,7 +51,13 @@ def test_truecase_is_read_whole() -> None:
 
 
 def test_samples_stay_small() -> None:
-    assert sum(samples.path(name).stat().st_size for name in samples.NAMES) < 1_500_000
+    assert sum(samples.path(name).stat().st_size for name in samples.names()) < 8_000_000
+
+
+def test_every_sample_names_its_source() -> None:
+    said = (samples.FOLDER / "SOURCES.md").read_text()
+    assert all(f"`{name}`" in said for name in samples.names())
+    assert "prices.csv" in samples.names()
 
 
 def test_unknown_samples_are_refused() -> None:

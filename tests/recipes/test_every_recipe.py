@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from shinso.data import samples
 from shinso.faults import Interrupted
 from shinso.runs.checkpoint import load_weights
 from shinso.train.stopping import StopRequest
@@ -26,7 +25,7 @@ BRIEFLY = {"steps": 20, "evaluate_every": 5, "checkpoint_every": 5, "batch_size"
 def order_of_sample(task: str, model: str, runs: Path, **more: Any) -> Order:
     brief = catalogue.recipe(task).BRIEF
     settings = {**brief.settings, **BRIEFLY, "model": model, "runs": str(runs), **more}
-    return place(task, [samples.path(brief.sample)], ("test", settings))
+    return place(task, brief.data, ("test", settings))
 
 
 @pytest.fixture(scope="module")

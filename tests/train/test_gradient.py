@@ -23,7 +23,7 @@ def test_steps_match_a_loop_by_hand() -> None:
     learner = GradientLearner(ours, SquaredError(), training)
     decayed = [{"params": [theirs.weight], "weight_decay": 0.1},
                {"params": [theirs.bias], "weight_decay": 0.0}]  # fmt: skip
-    optimizer = torch.optim.AdamW(decayed, lr=0.02)
+    optimizer = torch.optim.AdamW(decayed, lr=0.02, fused=True)
     source, twin = NoisyLine(1), NoisyLine(1)
     for _ in range(10):
         learner.step(source.next_batch())
@@ -43,6 +43,48 @@ def test_accumulated_clip_of_zero_leaves_gradients_alone() -> None:
     assert ours.bias.grad is not None
     whole = torch.cat([ours.weight.grad.flatten(), ours.bias.grad]).norm()
     assert torch.allclose(torch.as_tensor(norm), whole)
+
+
+def test_sgd_matches_a_loop_by_hand() -> None:
+    training = Training(
+        steps=10, lr=0.01, schedule="constant", clip_norm=0.0, optimizer="sgd", momentum=0.8
+    )
+    torch.manual_seed(0)
+    ours = nn.Linear(4, 1)
+    theirs = copy.deepcopy(ours)
+    learner = GradientLearner(ours, SquaredError(), training)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.8, nesterov=True)
+    source, twin = NoisyLine(1), NoisyLine(1)
+    for _ in range(10):
+        learner.step(source.next_batch())
+        optimizer.zero_grad()
+        SquaredError()(theirs, twin.next_batch())["loss"].backward()
+        optimizer.step()
+    assert torch.allclose(ours.weight, theirs.weight, rtol=1e-6)
+
+
+def test_running_mean_is_what_counts_and_resumes() -> None:
+    training = Training(steps=40, lr=0.05, schedule="constant", average=0.9)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    learner = GradientLearner(model, SquaredError(), training)
+    source = NoisyLine(1)
+    expected = {n: t.clone() for n, t in model.state_dict().items() if t.is_floating_point()}
+    for step in range(20):
+        learner.step(source.next_batch())
+        decay = min(0.9, (1 + step) / (10 + step))
+        for name, kept in expected.items():
+            kept += (1 - decay) * (model.state_dict()[name] - kept)
+    learning = copy.deepcopy(model.state_dict())
+    with learner.evaluating():
+        for name, kept in expected.items():
+            torch.testing.assert_close(model.state_dict()[name], kept)
+    assert all(torch.equal(learning[n], t) for n, t in model.state_dict().items())
+    other = copy.deepcopy(model)
+    again = GradientLearner(other, SquaredError(), training)
+    again.load_state_dict(copy.deepcopy(learner.state_dict()))
+    with learner.evaluating(), again.evaluating():
+        assert all(torch.equal(other.state_dict()[n], t) for n, t in model.state_dict().items())
 
 
 def test_only_chosen_parameters_learn() -> None:

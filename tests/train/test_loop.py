@@ -111,13 +111,20 @@ def assert_same(first: nn.Module, second: nn.Module) -> None:
 
 
 @settings(max_examples=8, deadline=None)
-@given(stop_at=st.integers(1, 18))
-def test_stopped_run_resumes_bit_for_bit(stop_at: int, tmp_path_factory: Any) -> None:
+@given(
+    stop_at=st.integers(1, 18),
+    average=st.sampled_from([0.0, 0.9]),
+    optimizer=st.sampled_from(["adamw", "sgd"]),
+)
+def test_stopped_run_resumes_bit_for_bit(
+    stop_at: int, average: float, optimizer: Any, tmp_path_factory: Any
+) -> None:
+    training = replace(TRAINING, average=average, optimizer=optimizer, lr=0.01)
     folder = tmp_path_factory.mktemp("runs")
-    whole, finished = train_one(folder / "whole")
-    _model, stopped = train_one(folder / "parts", stop_at=stop_at)
+    whole, finished = train_one(folder / "whole", training)
+    _model, stopped = train_one(folder / "parts", training, stop_at=stop_at)
     assert stopped.ended == ("asked" if stopped.step < 20 else "steps")
-    resumed, outcome = train_one(folder / "parts", resume=True)
+    resumed, outcome = train_one(folder / "parts", training, resume=True)
     assert outcome.ended == finished.ended == "steps"
     assert (outcome.best, outcome.best_step) == (finished.best, finished.best_step)
     assert_same(whole, resumed)

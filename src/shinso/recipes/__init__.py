@@ -17,5 +17,8 @@ they need. A recipe has
     build(config, data, model, seed) -> Built   what the loop needs
     use(config, facts, model) -> Use       what a user gets from a trained run
 
+and, where they apply, ``PRESETS`` {name: settings}, ``NEEDS_DATA = False`` (it reads no file), and
+``Generation``, a dataclass of the settings of ``shinso generate``.
+
 ``shinso.recipes.recipe`` defines these parts.
 """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from shinso.data import samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,12 +34,22 @@ class ModelChoice:
 class Brief:
     """How a report trains the recipe in seconds, on data that ships with shinso.
 
-    sample: of ``shinso.data.samples``; models: each is trained and all stand in one table.
+    sample: of ``shinso.data.samples``, or "" where ``named`` is what a user would type as DATA (an
+    environment) or both are empty because the recipe reads nothing. models: each is trained and
+    all stand in one table.
     """
 
-    sample: str
+    sample: str = ""
+    named: str = ""
     models: tuple[str, ...]
     settings: Mapping[str, Any]
+
+    @property
+    def data(self) -> tuple[Path, ...]:
+        """What stands in the place of DATA."""
+        if self.sample:
+            return (samples.path(self.sample),)
+        return (Path(self.named),) if self.named else ()
 
 
 @runtime_checkable
@@ -116,4 +128,38 @@ class Use(Protocol):
         self, data: Any, part: Part
     ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
         """name -> (how to draw it, the table behind it)."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A Use that answers line by line, as lines come: ``shinso predict RUN -``."""
+
+    def stream(self, lines: Iterable[str]) -> Iterator[str]:
+        """One answer for each line, given before the next line is read."""
+        ...
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """A Use that draws its predictions over the data: ``shinso predict RUN DATA --pictures DIR``."""
+
+    def pictures(self, paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+        """(file name, content) of each picture."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A Use that makes something new: text, sound, images, games (``shinso generate RUN``).
+
+    Its recipe has a frozen dataclass ``Generation`` beside ``Config``: the settings of generating,
+    ``seed`` among them.
+    """
+
+    def generate(self, settings: Any, prompt: str, output: Path | None) -> Iterator[str]:
+        """Pieces of text, shown as they come. With ``output``, what is not text is written there
+        and the pieces say what was written; a recipe that makes no text needs an ``output``.
+        Called again with the next prompt of the same session, it may remember the earlier ones.
+        """
         ...

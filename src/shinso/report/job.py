@@ -18,7 +18,6 @@ from shinso.claims import machine
 from shinso.claims.claim import Profile
 from shinso.claims.judgement import judge
 from shinso.claims.schedule import tasks as measurements_of
-from shinso.data import samples
 from shinso.faults import Interrupted
 from shinso.language import LANGUAGES, Text
 from shinso.recipes.recipe import Brief
@@ -123,7 +122,7 @@ def _brief_run(job: Job, task: str, model: str, stop: StopRequest) -> Run:
     """The run of this task and model below the report, trained unless it is there already."""
     brief: Brief = recipes.recipe(task).BRIEF
     settings = {**brief.settings, "model": model, "runs": str(job.folder / "runs")}
-    order = place(task, [samples.path(brief.sample)], ("report", settings))
+    order = place(task, brief.data, ("report", settings))
     for folder in RunFolder.all_below(job.folder / "runs"):
         if folder.path.parent.name != task or not folder.path.name.endswith(f"-{model}"):
             continue
@@ -148,7 +147,8 @@ def _command(task: str, model: str, brief: Brief) -> str:
     flags = " ".join(
         f"--{name.replace('_', '-')} {value}" for name, value in brief.settings.items()
     )
-    return f"shinso train {task} {samples.path(brief.sample).name} --model {model} {flags}"
+    words = ["shinso train", task, *(path.name for path in brief.data), f"--model {model}", flags]
+    return " ".join(filter(None, words))
 
 
 def _evidence(task: str, module: ModuleType, runs: list[Run]) -> SystemEvidence:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic
 
 import torch
@@ -14,7 +15,8 @@ from shinso.train.schedules import lr_factor
 
 
 class GradientLearner(Generic[BatchIn]):
-    """AdamW on ``objective(model, batch)["loss"]``, with schedule, clipping and precision.
+    """AdamW or SGD on ``objective(model, batch)["loss"]``, with schedule, clipping, precision and,
+    where asked for, a running mean of the weights.
 
     Weight decay leaves biases, gains and other one-dimensional parameters alone.
     """
@@ -35,13 +37,14 @@ class GradientLearner(Generic[BatchIn]):
         self.parameters = [parameter for _, parameter in named if parameter.requires_grad]
         matrices = [parameter for parameter in self.parameters if parameter.ndim > 1]
         vectors = [parameter for parameter in self.parameters if parameter.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = _optimizer(
+            training,
             [
                 {"params": matrices, "weight_decay": training.weight_decay},
                 {"params": vectors, "weight_decay": 0.0},
             ],
-            lr=training.lr,
         )
+        self.mean = WeightMean(model, training.average) if training.average else None
         self.steps_taken = 0
 
     def step(self, batch: BatchIn) -> Mapping[str, Tensor | float]:
@@ -62,8 +65,22 @@ class GradientLearner(Generic[BatchIn]):
         largest = self.training.clip_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
         self.optimizer.step()
+        if self.mean is not None:
+            self.mean.add(self.steps_taken)
         self.steps_taken += 1
         return {**{k: v.detach() for k, v in scalars.items()}, "lr": lr, "gradient_norm": norm}
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within, the model has the weights that are validated and kept: their running mean."""
+        if self.mean is None:
+            yield
+            return
+        self.mean.swap()
+        try:
+            yield
+        finally:
+            self.mean.swap()
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -71,6 +88,7 @@ class GradientLearner(Generic[BatchIn]):
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state_dict(),
             "steps_taken": self.steps_taken,
+            "mean": self.mean.kept if self.mean is not None else [],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -78,3 +96,45 @@ class GradientLearner(Generic[BatchIn]):
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
         self.steps_taken = state["steps_taken"]
+        if self.mean is not None:
+            for own, saved in zip(self.mean.kept, state["mean"], strict=True):
+                own.copy_(saved)
+
+
+class WeightMean:
+    """An exponential running mean of a model's weights and floating-point buffers (Polyak & Juditsky
+    1992; Tarvainen & Valpola 2017).
+
+    Differs: the decay rises with the steps, (1 + t) / (10 + t) up to ``decay``, so that the
+    untrained weights are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        buffers = [one for one in model.buffers() if one.is_floating_point()]
+        self.own = [one.detach() for one in (*model.parameters(), *buffers)]
+        self.kept = [one.clone() for one in self.own]
+
+    @torch.no_grad()
+    def add(self, step: int) -> None:
+        share = 1.0 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.kept, self.own, share)  # pyright: ignore[reportPrivateImportUsage]
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """The model gets the mean, the mean keeps the model's weights; again brings them back."""
+        for own, kept in zip(self.own, self.kept, strict=True):
+            waiting = own.clone()
+            own.copy_(kept)
+            kept.copy_(waiting)
+
+
+def _optimizer(training: Training, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    # fused: one kernel a tensor instead of about ten, which is most of a small model's step.
+    if training.optimizer == "sgd":
+        nesterov = training.momentum > 0
+        return torch.optim.SGD(
+            groups, lr=training.lr, momentum=training.momentum, nesterov=nesterov, fused=True
+        )
+    first, second = training.betas
+    return torch.optim.AdamW(groups, lr=training.lr, betas=(first, second), fused=True)

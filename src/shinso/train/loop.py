@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
-from shinso.contracts import Learner, Source
+from shinso.contracts import Evaluating, Learner, Source
 from shinso.faults import RunFault
 from shinso.language import _
 from shinso.runs.checkpoint import load_resume, save_resume
@@ -114,12 +115,14 @@ def run_loop(
     started = time.perf_counter() - position.seconds
 
     def look() -> None:
-        metrics = dict(validate())
-        best = selection.better(metrics[selection.metric], position.best)
+        with learner.evaluating() if isinstance(learner, Evaluating) else nullcontext():
+            metrics = dict(validate())
+            best = selection.better(metrics[selection.metric], position.best)
+            if best:
+                keep_best()
         if best:
             position.best, position.best_step = metrics[selection.metric], position.step
             position.looks_without_gain = 0
-            keep_best()
         else:
             position.looks_without_gain += 1
         folder.metrics.append({"step": position.step, "part": "valid", **metrics})

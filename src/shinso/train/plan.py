@@ -19,7 +19,13 @@ class Training:
     lr: float = setting(1e-3, "learning rate at the peak of the schedule")
     schedule: ScheduleName = setting("cosine", "how the learning rate moves over the steps")
     warmup: int = setting(0, "steps in which the learning rate rises from 0")
-    weight_decay: float = setting(0.0, "decoupled weight decay (AdamW)")
+    optimizer: Literal["adamw", "sgd"] = setting("adamw", "how a gradient becomes an update")
+    momentum: float = setting(0.9, "Nesterov momentum of sgd")
+    betas: tuple[float, ...] = setting((0.9, 0.999), "decay of adamw's two running means")
+    weight_decay: float = setting(0.0, "decoupled for adamw, added to the gradient for sgd")
+    average: float = setting(
+        0.0, "decay of a running mean of the weights, which is then validated and kept; 0: none"
+    )
     clip_norm: float = setting(1.0, "largest gradient norm; 0 leaves gradients as they are")
     precision: Literal["fp32", "bf16"] = setting("fp32", "arithmetic of the forward pass")
     evaluate_every: int = setting(100, "steps between looks at the validation part")
@@ -31,6 +37,13 @@ class Training:
         for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        if len(self.betas) != 2:
+            raise ValueError(f"betas is {self.betas}; give two numbers")
+        for name, decays in (
+            ("betas", self.betas), ("momentum", (self.momentum,)), ("average", (self.average,)),
+        ):  # fmt: skip
+            if not all(0 <= decay < 1 for decay in decays):
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to below 1")
         for name in ("warmup", "weight_decay", "clip_norm", "patience"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")

@@ -49,6 +49,11 @@ def recipe(task: str) -> ModuleType:
     return module
 
 
+def needs_data(module: ModuleType) -> bool:
+    """Whether the recipe reads something; one that learns by self-play does not."""
+    return getattr(module, "NEEDS_DATA", True)
+
+
 def titles() -> dict[str, str]:
     """Task -> its title in the language in use."""
     return {task: str(recipe(task).TITLE) for task in tasks()}

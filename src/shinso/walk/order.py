@@ -154,12 +154,18 @@ def as_yaml(order: Order) -> str:
     """The order as YAML: each value with a comment that says where it came from."""
     fixed = catalogue.choice(order.recipe, order.model).fixed
     lines = [f"task: {order.task}", "data:"]
-    lines += [f"- {_scalar(str(path.resolve()))}" for path in order.paths] or ["[]"]
+    lines += [f"- {_scalar(str(_lasting(path)))}" for path in order.paths] or ["[]"]
     for resolved in (order.run, order.recipe_settings):
         lines += _yaml_lines(resolved, "")
     lines.append("model_settings:")
     own = _yaml_lines(order.network_settings, "  ", leave_out=fixed)
     return "\n".join([*lines, *(own or ["  {}"])]) + "\n"
+
+
+def _lasting(path: Path) -> Path:
+    """A file by its whole path, so that it is found from anywhere; a name (an environment's) as
+    it was typed."""
+    return path.resolve() if path.exists() else path
 
 
 def _yaml_lines(

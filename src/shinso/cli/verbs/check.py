@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
     task, rest = take_name("check", arguments, catalogue.titles())
     module = catalogue.recipe(task)
     parser = Parser(f"check {task}", str(module.READS))
-    parser.add_argument("words", nargs="+", metavar="DATA")
+    parser.add_argument("words", nargs="+" if catalogue.needs_data(module) else "*", metavar="DATA")
     add_settings(parser, _("the task"), schema(module.Config).values())
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
     read = parser.read(rest)
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
         data = module.read(config, tuple(Path(word) for word in words))
     except ManyDataFaults as faults:
         if len(faults.faults) > faults.shown:
-            rest_file = Path(f"{Path(words[0]).name}.faults.txt")
+            rest_file = Path(f"{Path(words[0]).name if words else task}.faults.txt")
             text = "\n".join(fault.text() for fault in faults.faults)
             rest_file.write_text(text + "\n", encoding="utf-8")
             print(_("all {count} faults: {file}").format(count=len(faults.faults), file=rest_file))

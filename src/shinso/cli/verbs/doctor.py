@@ -7,15 +7,10 @@ import json
 from collections.abc import Sequence
 
 from shinso.cli.parsing import Parser
+from shinso.extras import EXTRAS
 from shinso.language import _, current
 
 HELP = "versions, threads, devices, optional parts, fonts"
-
-OPTIONAL = {
-    "numba": "fast recurrent layers on CPU",
-    "matplotlib": "figures",
-    "statsmodels": "series tests",
-}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -27,7 +22,11 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.runs.environment import describe
 
     found = describe()
-    found["optional"] = {name: importlib.util.find_spec(name) is not None for name in OPTIONAL}
+    found["extras"] = {
+        f"{extra}: {name}": importlib.util.find_spec(name) is not None
+        for extra, packages in EXTRAS.items()
+        for name in packages
+    }
     found["japanese_font"] = style.cjk_font()
     found["language"] = current()
     found["data"] = str(folder())

@@ -68,7 +68,7 @@ def order_from(task: str, module: ModuleType, read: argparse.Namespace) -> Any:
         layers.append(file_layer(read.config))
     flags = given_settings(read, {**schema(module.Config), **schema(RunSettings)})
     layers += [("flag", flags), ("setting", assigned)]
-    if not paths:
+    if not paths and catalogue.needs_data(module):
         raise UsageFault(
             "USAGE",
             place=f"shinso train {task}",

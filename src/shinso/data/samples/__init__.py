@@ -1,23 +1,24 @@
 """Small data sets in real formats that come with shinso, so that everything runs offline.
 
-prices.csv: daily closing prices and volumes with weekends and holidays left out. Generated, not
-observed: ``regenerate.py`` says how. No one ever paid these prices.
-digits.jsonl.gz: 1,797 handwritten digits of 8 by 8 pixels as labelled series, a row of pixels
-being a time step. UCI "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak,
-1998; CC BY 4.0), the test set as it comes with scikit-learn.
-truecase.conll.gz: the first sentences of Mark Twain, A Connecticut Yankee in King Arthur's Court
-(1889, public domain), lower-cased, each word tagged with how it was written.
+A file in this folder is a sample by being there; SOURCES.md says where each came from and under
+which licence, ``regenerate*.py`` how it was made.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-NAMES = ("prices.csv", "digits.jsonl.gz", "truecase.conll.gz")
+FOLDER = Path(__file__).parent
+
+
+def names() -> tuple[str, ...]:
+    """All bundled samples, in alphabetical order."""
+    files = (path for path in FOLDER.iterdir() if path.is_file())
+    return tuple(sorted(path.name for path in files if path.suffix not in (".py", ".md")))
 
 
 def path(name: str) -> Path:
-    """Where a bundled sample lies. ValueError for a name that is not in ``NAMES``."""
-    if name not in NAMES:
-        raise ValueError(f"sample is {name!r}; choose one of {', '.join(NAMES)}")
-    return Path(__file__).parent / name
+    """Where a bundled sample lies. ValueError for a name that is not among ``names()``."""
+    if name not in names():
+        raise ValueError(f"sample is {name!r}; choose one of {', '.join(names())}")
+    return FOLDER / name
