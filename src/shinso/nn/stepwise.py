@@ -258,6 +258,10 @@ def _last(rows: Tensor, steps: Steps) -> Tensor:
 
 def _earlier(start: Tensor, rows: Tensor, steps: Steps) -> Tensor:
     """For each row the one a step earlier."""
+    if steps.even and steps.starts[0] == 0:
+        return torch.cat([start, rows[: -steps.batch]])
+    if steps.even:
+        return torch.cat([rows[steps.batch :], start])
     return torch.cat([start, rows]).index_select(0, steps.earlier.to(rows.device))
 
 
