@@ -122,7 +122,9 @@ def _aligned(source: Path, target: Path) -> ParallelText:
     rows = [(line, *pair) for line, pair in enumerate(zip(left, right, strict=True), 1)]
     both = hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()
     read = _checked(rows, findings, (source, target), both)
-    return ParallelText(read.source, read.target, read.lines, read.paths, both, (*notes, *read.notes))
+    return ParallelText(
+        read.source, read.target, read.lines, read.paths, both, (*notes, *read.notes)
+    )
 
 
 Row = tuple[int, str, str]
@@ -223,9 +225,9 @@ def _checked(
     findings.stop()
     if blank:
         findings.note(
-            _("{count:,} lines blank on both sides were passed over, the first in line {line}").format(
-                count=len(blank), line=blank[0]
-            )
+            _(
+                "{count:,} lines blank on both sides were passed over, the first in line {line}"
+            ).format(count=len(blank), line=blank[0])
         )
     lines, source, target = zip(*kept, strict=True)
     return ParallelText(source, target, lines, tuple(paths), sha256, tuple(findings.notes))

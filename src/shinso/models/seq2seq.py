@@ -8,6 +8,7 @@ back at every word (Bahdanau, Cho & Bengio 2015; Luong, Pham & Manning 2015).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -84,11 +85,9 @@ class Seq2Seq(nn.Module):
         self.config = config
         width, hidden, memory = config.embedding, config.hidden, 2 * config.hidden
         self.target_embedding = nn.Embedding(num_target, width)
-        self.source_embedding = (
-            self.target_embedding if shared else nn.Embedding(num_source, width)
-        )
+        self.source_embedding = self.target_embedding if shared else nn.Embedding(num_source, width)
         for table in {self.source_embedding, self.target_embedding}:
-            nn.init.uniform_(table.weight, -0.1, 0.1)
+            nn.init.normal_(table.weight, std=width**-0.5)
         recurrent = CELLS[config.cell]
         self.encoder = recurrent(
             width, hidden, config.encoder_layers, batch_first=True, bidirectional=True
@@ -114,7 +113,7 @@ class Seq2Seq(nn.Module):
         mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Source:
         """What the decoder sees. mask: True at words, None where there is no padding."""
-        vectors = self.dropout(self.source_embedding(source))
+        vectors = self._vectors(self.source_embedding, source)
         if mask is None:
             memory, last = self.encoder(vectors)
         else:
@@ -127,6 +126,10 @@ class Seq2Seq(nn.Module):
         summary = torch.cat([h[-2], h[-1]], -1)
         keys = None if self.attention is None else self.attention.keys(memory)
         return Source(memory, None if mask is None else mask.unsqueeze(1), summary, keys)
+
+    def _vectors(self, table: nn.Embedding, words: Tensor) -> Tensor:
+        # A tied table is drawn small, for the scores; a recurrent layer learns from vectors of 1.
+        return self.dropout(table(words) * math.sqrt(self.config.embedding))
 
     def start_state(self, summary: Float[Tensor, "sentence memory"]) -> State:
         """The decoder's state before the first word: tanh(W summary)."""
@@ -163,7 +166,7 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         state = self.start_state(seen.summary)
         if own_share == 0 and self.config.attention != "bahdanau":
-            vectors = self.dropout(self.target_embedding(target))
+            vectors = self._vectors(self.target_embedding, target)
             out, _state, weights = self._steps(seen, vectors, state)
             return out, weights
         outs, looks = [], []
@@ -177,7 +180,7 @@ class Seq2Seq(nn.Module):
                 words = torch.where(
                     torch.rand(len(words), device=words.device) < own_share, guess, words
                 )
-            vectors = self.dropout(self.target_embedding(words)).unsqueeze(1)
+            vectors = self._vectors(self.target_embedding, words).unsqueeze(1)
             out, state, weights = self._steps(seen, vectors, state)
             outs.append(out)
             if weights is not None:
@@ -210,7 +213,8 @@ class Seq2Seq(nn.Module):
         return self.dropout(out), state, weights
 
     def _look(self, seen: Source, queries: Tensor) -> tuple[Tensor, Tensor]:
-        assert self.attention is not None and seen.keys is not None
+        assert self.attention is not None
+        assert seen.keys is not None
         return self.attention(queries, seen.keys, seen.memory, seen.mask)
 
     def _recur(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -243,13 +247,11 @@ class Writing:
         self, words: Int[Tensor, "sentence beam"]
     ) -> Float[Tensor, "sentence beam vocabulary"]:
         """Scores of the next word, after ``words`` were written."""
-        vectors = self.model.target_embedding(words.reshape(-1, 1))
+        vectors = self.model._vectors(self.model.target_embedding, words.reshape(-1, 1))
         out, self.state, _weights = self.model._steps(self.seen, vectors, self.state)
         return self.model.output(out).view(*words.shape, -1)
 
-    def take(
-        self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]
-    ) -> None:
+    def take(self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]) -> None:
         """Go on with these sentences (None: all), and in each with these of its beams."""
         kept = torch.arange(len(beams), device=beams.device) if sentences is None else sentences
         rows = (kept.unsqueeze(1) * self.beams + beams).reshape(-1)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from shinso.nn.attention import CrossAttention
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.positions import LearnedPositions, SinusoidalPositions
 from shinso.nn.transformer_block import Activation, BlockCache, Norm, TransformerBlock
@@ -42,7 +41,7 @@ class Transformer(nn.Module):
         decoder_layers: int = setting(4, "blocks of the decoder")
         norm: Norm = setting("pre", "normalize before or after each sublayer")
         positions: Positions = setting("sinusoidal", "how a step knows its place")
-        longest: int = setting(512, "positions learnt, with positions=learned")
+        capacity: int = setting(512, "positions learnt, with positions=learned")
         activation: Activation = setting("relu", "of the feed-forward networks")
         dropout: float = setting(0.1, "share of units dropped in training")
         attention_dropout: float = setting(0.0, "share of attention weights dropped in training")
@@ -50,7 +49,7 @@ class Transformer(nn.Module):
         eps: float = setting(1e-5, "added to the variance in layer normalization")
 
         def __post_init__(self) -> None:
-            for name in ("width", "heads", "inner", "encoder_layers", "decoder_layers", "longest"):
+            for name in ("width", "heads", "inner", "encoder_layers", "decoder_layers", "capacity"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
             if self.width % self.heads:
@@ -69,9 +68,7 @@ class Transformer(nn.Module):
         self.config = config
         width = config.width
         self.target_embedding = nn.Embedding(num_target, width)
-        self.source_embedding = (
-            self.target_embedding if shared else nn.Embedding(num_source, width)
-        )
+        self.source_embedding = self.target_embedding if shared else nn.Embedding(num_source, width)
         for table in {self.source_embedding, self.target_embedding}:
             nn.init.normal_(table.weight, std=width**-0.5)
         self.source_positions = self._new_positions()
@@ -96,7 +93,7 @@ class Transformer(nn.Module):
             case "sinusoidal":
                 return SinusoidalPositions(self.config.width)
             case "learned":
-                return LearnedPositions(self.config.longest, self.config.width)
+                return LearnedPositions(self.config.capacity, self.config.width)
             case "rotary":
                 return _Nowhere()
 
@@ -170,11 +167,11 @@ class Transformer(nn.Module):
         keys = None if source_mask is None else source_mask.unsqueeze(1)
         looks: list[Tensor] = []
 
-        def watch(cross: CrossAttention, given: tuple[Tensor, ...], _out: Tensor) -> None:
-            looks.append(cross.weights(given[0], given[1], keys).mean(1))  # pyright: ignore[reportArgumentType]
+        def watch(cross: Any, given: Any, _out: Any) -> None:
+            looks.append(cross.weights(given[0], given[1], keys).mean(1))
 
-        last = self.decoder[-1].cross
-        handle = last.register_forward_hook(watch)  # pyright: ignore[reportOptionalMemberAccess, reportCallIssue, reportAttributeAccessIssue]
+        last: Any = self.decoder[-1]
+        handle = last.cross.register_forward_hook(watch)
         try:
             self.decode(target, memory, source_mask)
         finally:
@@ -238,9 +235,7 @@ class Writing:
             x = _write(block, x, cache, keys, sentences, beams)
         return model.output(model.decoder_norm(x)).view(sentences, beams, -1)
 
-    def take(
-        self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]
-    ) -> None:
+    def take(self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]) -> None:
         """Go on with these sentences (None: all), and in each with these of its beams."""
         kept = torch.arange(len(beams), device=beams.device) if sentences is None else sentences
         rows = (kept.unsqueeze(1) * self.beams + beams).reshape(-1)
@@ -264,7 +259,9 @@ def _write(
 ) -> Tensor:
     """``block`` on one new step of each row, the beams of a sentence side by side before the
     memory."""
-    assert block.cross is not None and block.cross_norm is not None and cache.memory is not None
+    assert block.cross is not None
+    assert block.cross_norm is not None
+    assert cache.memory is not None
     pre = block.norm_first
     x = x + block.attention(block.attention_norm(x) if pre else x, causal=True, cache=cache.own)
     x = (x if pre else block.attention_norm(x)).view(sentences, beams, -1)

@@ -223,7 +223,11 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(width, width, bias)
         self.key_value = nn.Linear(memory_width or width, 2 * width, bias)
         self.out = nn.Linear(width, width, bias)
-        for weight in (self.query.weight, *self.key_value.weight.detach().chunk(2), self.out.weight):
+        for weight in (
+            self.query.weight,
+            *self.key_value.weight.detach().chunk(2),
+            self.out.weight,
+        ):
             nn.init.xavier_uniform_(weight)
         if bias:
             for layer in (self.query, self.key_value, self.out):
@@ -265,7 +269,7 @@ class CrossAttention(nn.Module):
 class AdditiveAttention(nn.Module):
     """Attention by a small network (Bahdanau, Cho & Bengio 2015, appendix A.1.2):
 
-        e_ij = v^T tanh(W s_i + U h_j),  α_i = softmax(e_i),  c_i = Σ_j α_ij h_j
+    e_ij = v^T tanh(W s_i + U h_j),  α_i = softmax(e_i),  c_i = Σ_j α_ij h_j
     """
 
     def __init__(self, query_width: int, memory_width: int, width: int) -> None:
@@ -294,7 +298,7 @@ class AdditiveAttention(nn.Module):
 class MultiplicativeAttention(nn.Module):
     """Attention by products (Luong, Pham & Manning 2015, eq. 8):
 
-        general:  e_ij = s_i^T W h_j        dot:  e_ij = s_i^T h_j
+    general:  e_ij = s_i^T W h_j        dot:  e_ij = s_i^T h_j
     """
 
     def __init__(

@@ -65,7 +65,9 @@ class LearnedPositions(nn.Module):
         """first: the position of x's first step. ValueError for a sequence that is too long."""
         end = first + x.shape[1]
         if end > len(self.table):
-            raise ValueError(f"the sequence has {end} steps; {len(self.table)} positions are learnt")
+            raise ValueError(
+                f"the sequence has {end} steps; {len(self.table)} positions are learnt"
+            )
         return x + self.table[first:end]
 
 

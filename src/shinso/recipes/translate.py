@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 TITLE = Text("Translation", "翻訳")
 PLACE = Text(
-    "Day 3: Seq2Seq, attention; day 4: Transformer", "3 日目: Seq2Seq、注意機構。4 日目: Transformer"
+    "Day 3: Seq2Seq, attention; day 4: Transformer",
+    "3 日目: Seq2Seq、注意機構。4 日目: Transformer",
 )
 READS = Text(
     "lines of source TAB target; two files of which line i of one translates line i of the other; "
@@ -54,10 +55,11 @@ MODELS = {
 }
 BRIEF = Brief(
     sample="dates.en-ja.tsv",
-    models=("transformer", "seq2seq"),
+    models=("luong", "transformer"),
     settings={
-        "vocabulary": 120, "steps": 150, "evaluate_every": 50, "warmup": 20, "lr": 5e-3,
-        "batch_tokens": 2000,
+        "vocabulary": 300, "tokenize": "char", "batch_tokens": 600, "steps": 250, "lr": 5e-3,
+        "warmup": 10, "average": 0.98, "schedule": "linear", "evaluate_every": 50, "beams": 2,
+        "encoder_layers": 1, "decoder_layers": 1,
     },
 )  # fmt: skip
 

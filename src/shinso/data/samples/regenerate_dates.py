@@ -14,12 +14,23 @@ import numpy as np
 from shinso.data.samples.regenerate import write
 
 SEED = 20240101
-NUM_PAIRS = 1500
+NUM_PAIRS = 800
 FIRST_DAY, NUM_DAYS = date(1950, 1, 1), 36_500
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 DAYS_JA = "月火水木金土日"
 WHO = {
     "the museum": "博物館", "the library": "図書館", "the school": "学校", "the bank": "銀行",
@@ -35,7 +46,7 @@ DEEDS = {
     "writes {} letters": "手紙を{}通書きます", "sees {} films": "映画を{}本見ます",
 }  # fmt: skip
 PLACES = {"in Tokyo": "東京", "in Kyoto": "京都", "in London": "ロンドン", "at home": "家"}
-NUMBERS = "two three four five six seven eight nine ten".split()
+NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def pair(rng: np.random.Generator) -> tuple[str, str]:
@@ -56,12 +67,18 @@ def pair(rng: np.random.Generator) -> tuple[str, str]:
     clock_ja = f"{hour}時{'半' if half else ''}に"
     if rng.random() < 0.5:
         (who, who_ja), (deed, deed_ja) = one(WHO), one(OPENS)
-        return f"{who.capitalize()} {deed} {clock} {when}.", f"{when_ja}、{who_ja}は{clock_ja}{deed_ja}。"
+        return (
+            f"{who.capitalize()} {deed} {clock} {when}.",
+            f"{when_ja}、{who_ja}は{clock_ja}{deed_ja}。",
+        )
     (who, who_ja), (deed, deed_ja), (place, place_ja) = one(PEOPLE), one(DEEDS), one(PLACES)
     number = int(rng.integers(len(NUMBERS)))
     deed, deed_ja = deed.format(NUMBERS[number]), deed_ja.format(number + 2)
     if rng.random() < 0.5:
-        return f"{who.capitalize()} {deed} {place} {when}.", f"{who_ja}は{when_ja}に{place_ja}で{deed_ja}。"
+        return (
+            f"{who.capitalize()} {deed} {place} {when}.",
+            f"{who_ja}は{when_ja}に{place_ja}で{deed_ja}。",
+        )
     return (
         f"{when[0].upper()}{when[1:]}, {who} {deed} {place} {clock}.",
         f"{when_ja}の{clock_ja}{who_ja}は{place_ja}で{deed_ja}。",

@@ -40,7 +40,7 @@ def length_plot(
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        names = [f"{row[0]}–{row[1]}" for row in rows]  # noqa: RUF001
+        names = [f"{row[0]}–{row[1]}" for row in rows]
         axes.plot(range(len(rows)), [row[3] for row in rows], "o-", color="#0072B2")
         axes.set_xticks(range(len(rows)), names)
         axes.set_xlabel(_("subwords of the source"))

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from shinso.recipes.uses.translations import TranslationData
 
 
-def build_translation(
-    config: Config, data: TranslationData, model: nn.Module, seed: int
-) -> Built:
+def build_translation(config: Config, data: TranslationData, model: nn.Module, seed: int) -> Built:
     """Batches of like length; −log p a word of the valid part selects, which needs no search."""
     device = next(model.parameters()).device
     source = TokenBatches(
@@ -45,5 +43,3 @@ def build_translation(
         selection=Selection("loss_nats"),
         overfit=lambda number: OnDevice(source.fixed_subset(number), device),
     )
-
-

@@ -78,9 +78,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
         )
         parts = {part: pairs.take(chosen.tolist()) for part, chosen in indices.items()}
         split = f"{config.split} seed {config.split_seed}"
-        notes.append(
-            _("the pairs were split at random: {split}").format(split=split)
-        )
+        notes.append(_("the pairs were split at random: {split}").format(split=split))
     every = [pair for one in parts.values() for pair in zip(one.source, one.target, strict=True)]
     ends = np.cumsum([0, *(len(one) for one in parts.values())])
     places = {
@@ -115,9 +113,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
         "length_ratio": float(np.quantile(ratios, 0.999)),
         "word_table": table.tolist(),
     }
-    return TranslationData(
-        parts, subwords, config.longest, together, tuple(notes), extra
-    )
+    return TranslationData(parts, subwords, config.longest, together, tuple(notes), extra)
 
 
 def _learnt(config: Config, train: ParallelText) -> tuple[Subwords, Subwords]:
