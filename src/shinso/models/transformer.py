@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from shinso.models.transformer_writing import Writing
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.positions import LearnedPositions, SinusoidalPositions
 from shinso.nn.transformer_block import Activation, BlockCache, Norm, TransformerBlock
@@ -188,10 +188,8 @@ class Transformer(nn.Module):
         """Ready to write ``beams`` translations of each sentence, of up to ``steps`` words."""
         memory = self.encode(source, mask)
         rows = len(source) * beams
-        caches = []
-        for block in self.decoder:
-            cache = block.new_cache(rows, steps, memory, memory)
-            caches.append(cache)
+        blocks: list[Any] = list(self.decoder)
+        caches = [block.new_cache(rows, steps, memory, memory) for block in blocks]
         return Writing(self, caches, mask, beams)
 
 
@@ -200,72 +198,3 @@ class _Nowhere(nn.Module):
 
     def forward(self, x: Tensor, first: int = 0) -> Tensor:
         return x
-
-
-class Writing:
-    """Translations of a batch on their way: one new word a step for each of them.
-
-    The keys and values of the source are held once a sentence and not once a translation: the beams
-    of a sentence look at it together, as queries side by side.
-    """
-
-    def __init__(
-        self,
-        model: Transformer,
-        caches: list[BlockCache],
-        mask: Bool[Tensor, "sentence source"] | None,
-        beams: int,
-    ) -> None:
-        self.model = model
-        self.caches = caches
-        self.mask = mask
-        self.beams = beams
-
-    def step(
-        self, words: Int[Tensor, "sentence beam"]
-    ) -> Float[Tensor, "sentence beam vocabulary"]:
-        """Scores of the next word, after ``words`` were written."""
-        model = self.model
-        sentences, beams = words.shape
-        first = self.caches[0].own.length
-        x = model.target_embedding(words.reshape(-1, 1)) * math.sqrt(model.config.width)
-        x = model.target_positions(x, first)
-        keys = None if self.mask is None else self.mask.unsqueeze(1)
-        for block, cache in zip(model.decoder, self.caches, strict=True):
-            x = _write(block, x, cache, keys, sentences, beams)
-        return model.output(model.decoder_norm(x)).view(sentences, beams, -1)
-
-    def take(self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]) -> None:
-        """Go on with these sentences (None: all), and in each with these of its beams."""
-        kept = torch.arange(len(beams), device=beams.device) if sentences is None else sentences
-        rows = (kept.unsqueeze(1) * self.beams + beams).reshape(-1)
-        self.beams = beams.shape[1]
-        for cache in self.caches:
-            cache.own.take(rows)
-            if sentences is not None and cache.memory is not None:
-                key, value = cache.memory
-                cache.memory = key.index_select(0, kept), value.index_select(0, kept)
-        if sentences is not None and self.mask is not None:
-            self.mask = self.mask.index_select(0, kept)
-
-
-def _write(
-    block: TransformerBlock,
-    x: Tensor,
-    cache: BlockCache,
-    keys: Tensor | None,
-    sentences: int,
-    beams: int,
-) -> Tensor:
-    """``block`` on one new step of each row, the beams of a sentence side by side before the
-    memory."""
-    assert block.cross is not None
-    assert block.cross_norm is not None
-    assert cache.memory is not None
-    pre = block.norm_first
-    x = x + block.attention(block.attention_norm(x) if pre else x, causal=True, cache=cache.own)
-    x = (x if pre else block.attention_norm(x)).view(sentences, beams, -1)
-    x = x + block.cross(block.cross_norm(x) if pre else x, cache.memory, keys)
-    x = (x if pre else block.cross_norm(x)).view(sentences * beams, 1, -1)
-    x = x + block.network(block.network_norm(x) if pre else x)
-    return x if pre else block.network_norm(x)

@@ -101,6 +101,9 @@ def search(
     hypotheses of which the worst is as good as the best unfinished one would be if it ended now.
     """
     writer = model.begin(source, mask, how.beams, max(longest))
+    never = torch.tensor(how.never, dtype=torch.int64, device=source.device)
+    if how.beams == 1:
+        return _greedy(writer, longest, how, never)
     done: list[list[Written]] = [[] for _ in longest]
     alive = list(range(len(longest)))
     sizes = (len(alive), how.beams)
@@ -108,9 +111,9 @@ def search(
     last = torch.full(sizes, how.begin, dtype=torch.int64, device=source.device)
     log_p: Tensor | None = None
     for step in range(1, max(longest) + 1):
+        before = last.shape
         scores = writer.step(last)
-        if how.never:
-            scores[..., list(how.never)] = NEVER
+        scores.index_fill_(-1, never, NEVER)
         if log_p is None:  # all beams are alike, so one stands for them
             log_p = scores.new_full(sizes, NEVER)
             log_p[:, 0] = 0
@@ -145,19 +148,52 @@ def search(
                 part.index_select(0, kept) for part in (history, last, log_p, beams)
             )
             writer.take(kept, beams)
-        elif how.beams > 1:
+        elif beams.shape != before or bool((beams != torch.arange(before[1]).to(beams)).any()):
             writer.take(None, beams)
     return [sorted(some, key=lambda one: -one.score)[: how.beams] for some in done]
 
 
+def _greedy(
+    writer: Writer, longest: Sequence[int], how: Search, never: Tensor
+) -> list[list[Written]]:
+    """The likeliest word each time: what one beam comes to, with less to keep."""
+    done: list[list[Written]] = [[] for _ in longest]
+    alive = list(range(len(longest)))
+    last = torch.full((len(alive), 1), how.begin, dtype=torch.int64, device=never.device)
+    history: list[list[int]] = [[] for _ in longest]
+    total = [0.0] * len(longest)
+    for step in range(1, max(longest) + 1):
+        log_p, last = writer.step(last).index_fill_(-1, never, NEVER).log_softmax(-1).max(-1)
+        going = []
+        new = zip(alive, log_p[:, 0].tolist(), last[:, 0].tolist(), strict=True)
+        for row, (number, one, word) in enumerate(new):
+            total[number] += one
+            ended = word == how.end
+            if not ended:
+                history[number].append(word)
+            if ended or step == longest[number]:
+                found = total[number]
+                words = tuple(history[number])
+                done[number] = [Written(words, found, how.score(found, step), ended)]
+            else:
+                going.append(row)
+        if not going:
+            break
+        if len(going) < len(alive):
+            kept = torch.tensor(going, device=last.device)
+            alive = [alive[row] for row in going]
+            last = last.index_select(0, kept)
+            writer.take(kept, torch.zeros_like(last))
+    return done
+
+
 def _candidates(scores: Tensor, log_p: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """The likeliest continuations of each sentence: their log p, beam and word, best first."""
-    count = min(count, scores.shape[-1])
-    top, words = scores.topk(count, dim=-1)
-    # log softmax of the few that matter
-    top = top - scores.logsumexp(-1, keepdim=True) + log_p.unsqueeze(-1)
-    total, places = top.flatten(1).topk(count, dim=-1)
-    return total, places // count, words.flatten(1).gather(1, places)
+    each = min(count, scores.shape[-1])
+    top, words = scores.log_softmax(-1).topk(each, dim=-1)
+    every = (top + log_p.unsqueeze(-1)).flatten(1)
+    total, places = every.topk(min(count, every.shape[1]), dim=-1)
+    return total, places // each, words.flatten(1).gather(1, places)
 
 
 def _is_done(done: list[Written], best: float, step: int, how: Search) -> bool:
