@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.models.image_parts import divisible, halvings_for, initialize, last_strides
-from shinso.nn.conv import Convolution, Depthwise, Pointwise
+from shinso.nn.conv import Addition, Convolution, Depthwise, Pointwise
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -54,14 +54,14 @@ class LinearSeparable(nn.Module):
         self.se = gate(channels)
         self.conv_pw = Pointwise(channels, out)
         self.bn2 = BatchNorm(out)
-        self.adds = stride == 1 and channels == out
+        self.add = Addition() if stride == 1 and channels == out else None
 
     def forward(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch out new_height new_width"]:
         y = self.se(self.act1(self.bn1(self.conv_dw(x))))
         y = self.bn2(self.conv_pw(y))
-        return y + x if self.adds else y
+        return y if self.add is None else self.add(y, x)
 
 
 class InvertedResidual(nn.Module):
@@ -88,7 +88,7 @@ class InvertedResidual(nn.Module):
         self.se = gate(wide)
         self.conv_pwl = Pointwise(wide, out)
         self.bn3 = BatchNorm(out)
-        self.adds = stride == 1 and channels == out
+        self.add = Addition() if stride == 1 and channels == out else None
 
     def forward(
         self, x: Float[Tensor, "batch channel height width"]
@@ -96,7 +96,7 @@ class InvertedResidual(nn.Module):
         y = self.act1(self.bn1(self.conv_pw(x)))
         y = self.se(self.act2(self.bn2(self.conv_dw(y))))
         y = self.bn3(self.conv_pwl(y))
-        return y + x if self.adds else y
+        return y if self.add is None else self.add(y, x)
 
 
 @final

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.models.image_parts import initialize, scaled
-from shinso.nn.conv import Convolution
+from shinso.nn.conv import Addition, Convolution
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -66,6 +66,7 @@ class BasicBlock(nn.Module):
         self.conv2 = Convolution(width, width, 3)
         self.bn2 = BatchNorm(width)
         self.downsample = downsample
+        self.add = Addition()
         self.act2 = nn.ReLU(inplace=True)
 
     def forward(
@@ -74,7 +75,7 @@ class BasicBlock(nn.Module):
         kept = x if self.downsample is None else self.downsample(x)
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.act2(y + kept)
+        return self.act2(self.add(y, kept))
 
 
 class Bottleneck(nn.Module):
@@ -97,6 +98,7 @@ class Bottleneck(nn.Module):
         self.conv3 = Convolution(width, out, 1)
         self.bn3 = BatchNorm(out)
         self.downsample = downsample
+        self.add = Addition()
         self.act3 = nn.ReLU(inplace=True)
 
     def forward(
@@ -106,7 +108,7 @@ class Bottleneck(nn.Module):
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.act2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.act3(y + kept)
+        return self.act3(self.add(y, kept))
 
 
 @final
