@@ -169,7 +169,7 @@ def _samples(
         found.fault(
             "DATA-FORMAT",
             name,
-            found=str(error),
+            found=re.sub(r"^Error opening <.*?>: ", "", str(error)),
             why=_("this is no sound that can be read"),
             next_step=_("save it anew as a WAV file, or take it out"),
         )

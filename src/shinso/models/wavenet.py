@@ -11,6 +11,7 @@ instead of passing a first convolution; see ``nn.dilated`` for the layers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -67,7 +68,8 @@ class WaveNet(nn.Module):
         self.mixture = config.output == "logistics"
         outputs = 3 * config.components if self.mixture else num_classes
         self.num_classes = num_classes
-        self.embed = nn.Parameter(torch.randn(2 if self.mixture else num_classes, config.width))
+        rows = torch.randn(2, config.width) if self.mixture else _waves(num_classes, config.width)
+        self.embed = nn.Parameter(rows)
         self.skip_bias = nn.Parameter(torch.zeros(config.skips))
         self.hidden = nn.Linear(config.skips, config.skips)
         self.head = nn.Linear(config.skips, outputs)
@@ -117,6 +119,15 @@ class WaveNet(nn.Module):
         if labels is None or self.condition is None:
             return None
         return self.condition(labels).view(len(labels), self.config.layers, -1).transpose(0, 1)
+
+
+def _waves(num_classes: int, width: int) -> Float[Tensor, "class width"]:
+    """Cosines over the loudness scale, from slow to fast: neighbouring classes begin alike, whose
+    likeness a table of random rows would first have to learn."""
+    speeds = torch.logspace(0, math.log10(max(num_classes / 8, 2)), width)
+    phases = 2 * math.pi * torch.rand(width)
+    scale = torch.linspace(-1, 1, num_classes)
+    return math.sqrt(2) * torch.cos(scale[:, None] * speeds + phases)
 
 
 def _spread_out(head: nn.Linear, components: int) -> None:
