@@ -1,6 +1,6 @@
 """µ-law: a sample's value as one of 256 classes, fine near silence and coarse where it is loud.
 
-    f(x) = sign(x) ln(1 + µ |x|) / ln(1 + µ),  µ = 255           (ITU-T G.711; WaveNet, sec. 2.2)
+f(x) = sign(x) ln(1 + µ |x|) / ln(1 + µ),  µ = 255           (ITU-T G.711; WaveNet, sec. 2.2)
 """
 
 from __future__ import annotations

@@ -109,7 +109,9 @@ def read_recordings(
     others = Counter(own for _name, _samples, own in read if own != rate)
     if others:
         notes.append(
-            _("{count:,} files have other rates ({rates} Hz); they are resampled to {rate} Hz").format(
+            _(
+                "{count:,} files have other rates ({rates} Hz); they are resampled to {rate} Hz"
+            ).format(
                 count=sum(others.values()), rates=", ".join(map(str, sorted(others))), rate=rate
             )
         )

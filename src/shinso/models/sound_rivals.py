@@ -47,7 +47,9 @@ class LinearPredictor:
         lags = np.zeros(order + 1)
         for one in clips:
             x = one.astype(np.float64)
-            lags += [x[lag:] @ x[: len(x) - lag] if lag < len(x) else 0.0 for lag in range(order + 1)]
+            lags += [
+                x[lag:] @ x[: len(x) - lag] if lag < len(x) else 0.0 for lag in range(order + 1)
+            ]
         lags[0] = lags[0] * (1 + 1e-6) + 1.0  # white noise of a level or so: silence is solvable
         weights = solve_toeplitz(lags[:-1], lags[1:])
         some = clips[:: max(1, len(clips) // CLIPS_TO_FIT)]

@@ -8,7 +8,6 @@ its distribution function gains over it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,8 @@ from shinso.data import mulaw
 from shinso.data.sound_crops import SoundBatch
 
 HALF_LEVEL = 0.5 / mulaw.LEVELS
+BEYOND = 1e4
+"""Stands for infinity in bounds: the same share, and a derivative of 0 instead of 0 · ∞."""
 SMALLEST_LOG_SCALE = -9.0  # a logistic a few levels wide; narrower ones only make steps diverge
 
 
@@ -29,7 +30,7 @@ def mixture_log_share(
 ) -> Float[Tensor, "*n"]:
     """ln Σ_k π_k [σ((high − m_k) / s_k) − σ((low − m_k) / s_k)], in nats.
 
-    parameters: scores of π, m, ln s. Infinite bounds are allowed: the ends take all that is beyond.
+    parameters: scores of π, m, ln s. Bounds are finite (see BEYOND).
     """
     scores, middle, log_scale = parameters.chunk(3, dim=-1)
     log_scale = log_scale.clamp(min=SMALLEST_LOG_SCALE)
@@ -43,15 +44,15 @@ def mixture_log_share(
 
 def level_bounds(values: Float[Tensor, "*n"]) -> tuple[Tensor, Tensor]:
     """Half a level below and above each 16-bit value; without end at the lowest and highest."""
-    low = torch.where(values <= -1, -math.inf, values - HALF_LEVEL)
-    high = torch.where(values >= 1 - 3 * HALF_LEVEL, math.inf, values + HALF_LEVEL)
+    low = torch.where(values <= -1, -BEYOND, values - HALF_LEVEL)
+    high = torch.where(values >= 1 - 3 * HALF_LEVEL, BEYOND, values + HALF_LEVEL)
     return low, high
 
 
 def class_bounds(classes: Int[Tensor, "*n"]) -> tuple[Tensor, Tensor]:
     """Where each µ-law class begins and ends, on the scale from −1 to 1."""
     inner = torch.tensor(mulaw.edges(), dtype=torch.float32, device=classes.device)
-    ends = torch.cat([inner.new_tensor([-math.inf]), inner, inner.new_tensor([math.inf])])
+    ends = torch.cat([inner.new_tensor([-BEYOND]), inner, inner.new_tensor([BEYOND])])
     return ends[classes], ends[classes + 1]
 
 

@@ -50,8 +50,25 @@ def draw_logistic(parameters, temperature, chances):  # pragma: no cover
 
 @kernel
 def speak(
-    embed, queues, offsets, dilations, past, now, bias, onward, skip_bias, w_1, b_1, w_2, b_2,
-    is_mixture, start, temperature, chances, place, out,
+    embed,
+    queues,
+    offsets,
+    dilations,
+    past,
+    now,
+    bias,
+    onward,
+    skip_bias,
+    w_1,
+    b_1,
+    w_2,
+    b_2,
+    is_mixture,
+    start,
+    temperature,
+    chances,
+    place,
+    out,
 ):  # pragma: no cover
     """Fills out with samples; the n-th of this call is number ``place`` + n of the whole.
 
