@@ -46,6 +46,7 @@ MODELS = {
     "lstm": ModelChoice(RECURRENT, {"cell": "lstm"}),
     "rnn": ModelChoice(RECURRENT, {"cell": "rnn"}),
     "linear": ModelChoice("shinso.models.linear_autoregression:LinearAutoregression"),
+    "wavenet": ModelChoice("shinso.models.wavenet_forecaster:WaveNetForecaster"),
 }
 BRIEF = Brief(
     sample="prices.csv",
