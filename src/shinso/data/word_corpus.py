@@ -137,7 +137,7 @@ def _counts(numbers: Numbers, num_words: int) -> Int[np.ndarray, " word"]:
     return counts
 
 
-def _renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Numbers:
+def _renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Int[np.ndarray, " kept"]:
     from shinso.nn.kernels.words_numba import renumber
 
     return numbers[: renumber(numbers, new)]
@@ -150,7 +150,7 @@ def _join_phrases(
     ends: tuple[int, int, int],
     min_count: int,
     threshold: float,
-) -> tuple[Numbers, list[str], tuple[int, int, int]]:
+) -> tuple[Int[np.ndarray, " kept"], list[str], tuple[int, int, int]]:
     """Neighbours with score (count(ab) − min_count) / (count(a) count(b)) · N above the threshold
     become one word a_b (Mikolov et al. 2013b, eq. 6; N: words of the train part, as in word2phrase).
     """

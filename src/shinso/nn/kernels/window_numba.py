@@ -14,8 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from shinso.nn.kernels.matrix_numba import LANES
-
+LANES = 8  # on every processor, so that tables read on one fit another
 SIX = 6  # 6 × 2 sums and their operands fill the 16 registers of AVX2
 
 _f32, _i64 = ir.FloatType(), ir.IntType(64)

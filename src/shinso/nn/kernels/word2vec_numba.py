@@ -9,8 +9,8 @@ product instead of one dot product after another (Ji et al. 2016).
 import numpy as np
 
 from shinso.nn.kernels.compile_numba import kernel, part
-from shinso.nn.kernels.matrix_numba import LANES
 from shinso.nn.kernels.window_numba import (
+    LANES,
     SIX,
     gather_one,
     gather_two,
@@ -213,3 +213,43 @@ def learn_words(
             centres += 1
             met += count
     return centres, met, loss, state
+
+
+@kernel
+def count_windows(words, limit, window, counts):  # pragma: no cover
+    """counts[a, b] += weight of b near a, both below ``limit``; nearer words weigh more, as in the
+    mean over dynamic windows."""
+    size = words.shape[0]
+    for place in range(size):
+        one = words[place]
+        if one < 0:
+            continue
+        for distance in range(1, window + 1):
+            if place + distance >= size or words[place + distance] < 0:
+                break
+            other = words[place + distance]
+            if one < limit and other < limit:
+                weight = F4(window + 1 - distance) / F4(window)
+                counts[one, other] += weight
+                counts[other, one] += weight
+
+
+@kernel
+def huffman(counts, parents, bits):  # pragma: no cover
+    """Parent and bit of each node of the Huffman tree; words are the first nodes, sorted by
+    falling count, inner nodes follow in the order of their making (Huffman 1952, with two queues).
+    """
+    words = counts.shape[0]
+    weights = np.empty(2 * words - 1, np.int64)
+    weights[:words] = counts
+    leaf, inner = words - 1, words
+    for made in range(words, 2 * words - 1):
+        for bit in range(2):
+            if leaf >= 0 and (inner >= made or weights[leaf] < weights[inner]):
+                least = leaf
+                leaf -= 1
+            else:
+                least = inner
+                inner += 1
+            parents[least], bits[least] = made, bit
+            weights[made] = weights[least] if bit == 0 else weights[made] + weights[least]
