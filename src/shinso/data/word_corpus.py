@@ -28,7 +28,7 @@ class WordCorpus:
     path: Path
     words: tuple[str, ...]
     counts: Int[np.ndarray, " word"]
-    parts: Mapping[str, Numbers]
+    parts: Mapping[str, Int[np.ndarray, " _"]]
     sha256: str
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
