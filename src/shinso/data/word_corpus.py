@@ -61,9 +61,9 @@ def read_corpus(
     min_count: int = 5,
     phrases: int = 0,
     threshold: float = 100.0,
-    shares: tuple[Fraction, Fraction, Fraction],
+    shares: tuple[Fraction, Fraction, Fraction] | None,
 ) -> WordCorpus:
-    """Read a text once; the last lines are the valid and test parts.
+    """Read a text once; the last lines are the valid and test parts, where ``shares`` are given.
 
     pieces: above 0, sentencepiece first cuts the text into so many different pieces (for languages
     without blanks). phrases: how often neighbours that belong together become one word;
@@ -80,7 +80,7 @@ def read_corpus(
     )
     words = numbering.words()
     _check_enough(path, len(words), int((numbers >= 0).sum()), "")
-    ends = part_ends(numbers, shares)
+    ends = part_ends(numbers, shares) if shares else (len(numbers),) * 3
     counts = _counts(numbers[: ends[0]], len(words))
     for _round in range(phrases):
         numbers, words, ends = _join_phrases(numbers, words, counts, ends, min_count, threshold)
@@ -95,7 +95,7 @@ def read_corpus(
     parts = {}
     for name, begin, end in zip(("train", "valid", "test"), (0, *ends), ends, strict=False):
         parts[name] = _renumbered(numbers[begin:end], new)
-    for name in ("valid", "test"):
+    for name in ("valid", "test") if shares else ():
         if num_words(parts[name]) < FEWEST:
             _too_short(path, name)
     return WordCorpus(
