@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from shinso.data.findings import Findings, shown
 from shinso.data.json_lines import looks_like_json, read_objects
 from shinso.data.labelled_series import ordered_classes
@@ -39,7 +42,7 @@ class LabelledTexts:
     def classes(self) -> tuple[str, ...]:
         return ordered_classes(list(self.labels))
 
-    def take(self, places: Iterable[int]) -> LabelledTexts:
+    def take(self, places: Sequence[int] | Int[np.ndarray, " sample"]) -> LabelledTexts:
         """Some of the samples, as if they alone stood in the file."""
         chosen = [int(place) for place in places]
 
