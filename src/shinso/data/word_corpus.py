@@ -28,7 +28,7 @@ class WordCorpus:
     path: Path
     words: tuple[str, ...]
     counts: Int[np.ndarray, " word"]
-    parts: Mapping[str, Numbers]
+    parts: Mapping[str, Int[np.ndarray, " _"]]
     sha256: str
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -61,9 +61,9 @@ def read_corpus(
     min_count: int = 5,
     phrases: int = 0,
     threshold: float = 100.0,
-    shares: tuple[Fraction, Fraction, Fraction],
+    shares: tuple[Fraction, Fraction, Fraction] | None,
 ) -> WordCorpus:
-    """Read a text once; the last lines are the valid and test parts.
+    """Read a text once; the last lines are the valid and test parts, where ``shares`` are given.
 
     pieces: above 0, sentencepiece first cuts the text into so many different pieces (for languages
     without blanks). phrases: how often neighbours that belong together become one word;
@@ -80,7 +80,7 @@ def read_corpus(
     )
     words = numbering.words()
     _check_enough(path, len(words), int((numbers >= 0).sum()), "")
-    ends = part_ends(numbers, shares)
+    ends = part_ends(numbers, shares) if shares else (len(numbers),) * 3
     counts = _counts(numbers[: ends[0]], len(words))
     for _round in range(phrases):
         numbers, words, ends = _join_phrases(numbers, words, counts, ends, min_count, threshold)
@@ -95,7 +95,7 @@ def read_corpus(
     parts = {}
     for name, begin, end in zip(("train", "valid", "test"), (0, *ends), ends, strict=False):
         parts[name] = _renumbered(numbers[begin:end], new)
-    for name in ("valid", "test"):
+    for name in ("valid", "test") if shares else ():
         if num_words(parts[name]) < FEWEST:
             _too_short(path, name)
     return WordCorpus(
@@ -137,7 +137,7 @@ def _counts(numbers: Numbers, num_words: int) -> Int[np.ndarray, " word"]:
     return counts
 
 
-def _renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Numbers:
+def _renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Int[np.ndarray, " kept"]:
     from shinso.nn.kernels.words_numba import renumber
 
     return numbers[: renumber(numbers, new)]
@@ -150,7 +150,7 @@ def _join_phrases(
     ends: tuple[int, int, int],
     min_count: int,
     threshold: float,
-) -> tuple[Numbers, list[str], tuple[int, int, int]]:
+) -> tuple[Int[np.ndarray, " kept"], list[str], tuple[int, int, int]]:
     """Neighbours with score (count(ab) − min_count) / (count(a) count(b)) · N above the threshold
     become one word a_b (Mikolov et al. 2013b, eq. 6; N: words of the train part, as in word2phrase).
     """
