@@ -10,7 +10,6 @@ Measured results, with command, time and hardware: docs/results/reinforcement.md
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,11 +43,12 @@ ABOUT = Text(
     "greedy なエピソードです。検証で最もよかった重みを残します。",
 )
 MODELS = {
+    "dqn": ModelChoice("shinso.models.action_values:ActionValues"),
     "ppo": ModelChoice("shinso.models.actor_critic:PPO"),
     "a2c": ModelChoice("shinso.models.actor_critic:A2C"),
     "reinforce": ModelChoice("shinso.models.actor_critic:Reinforce"),
 }
-USUAL_ROLLOUT = {"ppo": 128, "a2c": 5, "reinforce": 0}
+USUAL_ROLLOUT = {"dqn": 4, "ppo": 128, "a2c": 5, "reinforce": 0}
 """Steps of each environment in a training step; 0: the model counts otherwise (episodes, sweeps)."""
 BRIEF = Brief(named="FrozenLake-v1", models=("ppo",), settings={"steps": 20})
 PRESETS: dict[str, dict[str, Any]] = {
@@ -56,6 +56,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model": "ppo", "environments": 8, "rollout": 32, "env_steps": 100_000, "gamma": 0.98,
         "gae_lambda": 0.8, "epochs": 20, "batch_size": 256, "lr": 1e-3, "schedule": "linear",
         "anneal_clip": True, "looks": 40,
+    },
+    "cartpole-dqn": {
+        "model": "dqn", "environments": 1, "rollout": 256, "updates": 128, "env_steps": 50_000,
+        "batch_size": 64, "lr": 2.3e-3, "schedule": "constant", "clip_norm": 10.0, "hidden": 256,
+        "random_steps": 1000, "target_every": 10, "epsilon_share": 0.16, "epsilon_end": 0.04,
+        "looks": 50,
     },
     "lunar-lander-ppo": {
         "model": "ppo", "environments": 16, "rollout": 1024, "env_steps": 1_000_000,
@@ -82,6 +88,7 @@ class Config:
     rollout: int = setting(
         0, "steps of each copy in a training step; 0: as usual for the model"
     )
+    random_steps: int = setting(1000, "environment steps by chance before dqn begins to learn")
     gamma: float = setting(0.99, "discount of later rewards (γ)")
     normalize_observations: bool = setting(
         False, "scale observations by their running mean and deviation"
@@ -98,7 +105,7 @@ class Config:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        least = {"env_steps": 0, "looks": 1, "environments": 1, "rollout": 0, "valid_episodes": 2,
+        least = {"env_steps": 0, "looks": 1, "environments": 1, "rollout": 0, "random_steps": 0, "valid_episodes": 2,
                  "test_episodes": 2, "time_limit": 0}  # fmt: skip
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -130,8 +137,9 @@ class Config:
         """The plan of the loop, whose steps follow from ``env_steps`` where they are given."""
         if not self.env_steps:
             return self.learning
-        steps = math.ceil(self.env_steps / (self.acting_steps * self.environments))
-        every = math.ceil(steps / self.looks)
+        acted = self.env_steps - (self.random_steps if self.model == "dqn" else 0)
+        steps = max(1, acted // (self.acting_steps * self.environments))
+        every = -(-steps // self.looks)
         return replace(self.learning, steps=steps, evaluate_every=every, checkpoint_every=every)
 
 

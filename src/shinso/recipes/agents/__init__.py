@@ -15,8 +15,9 @@ def put_together(
     config: Config, environment: Environment, model: nn.Module, seed: int
 ) -> tuple[Any, Any, Any]:
     """Source, learner and objective of one seed."""
-    from shinso.models.actor_critic import ActorCritic
-    from shinso.recipes.agents import policy_gradient
+    from shinso.models.action_values import ActionValues
+    from shinso.recipes.agents import deep_q, policy_gradient
 
-    assert isinstance(model, ActorCritic)
-    return policy_gradient.put_together(config, environment, model, seed)
+    if isinstance(model, ActionValues):
+        return deep_q.put_together(config, environment, model, seed)
+    return policy_gradient.put_together(config, environment, model, seed)  # type: ignore[arg-type]

@@ -79,11 +79,12 @@ def environment_of(
 
 def sized(network: type, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a network's size follows from."""
-    return {
-        "num_observations": facts["width"],
-        "num_actions": facts["num_actions"],
-        "continuous": facts["action"] == "continuous",
-    }
+    from shinso.models.actor_critic import ActorCritic
+
+    sizes = {"num_observations": facts["width"], "num_actions": facts["num_actions"]}
+    if issubclass(network, ActorCritic):
+        sizes["continuous"] = facts["action"] == "continuous"
+    return sizes
 
 
 def greedy(model: nn.Module) -> Policy:
