@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
+from shinso.recipes.agents import ONE_COPY
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
 from shinso.train.plan import Training
@@ -42,15 +43,29 @@ ABOUT = Text(
     "どの表にもランダム方策が、計算できる場合は厳密な最適値も並びます。検証とテストは、それぞれ別のシードでの "
     "greedy なエピソードです。検証で最もよかった重みを残します。",
 )
+TABLE = "shinso.models.action_table"
 MODELS = {
+    "q-learning": ModelChoice(f"{TABLE}:LearntTable", {"method": "q-learning"}),
+    "sarsa": ModelChoice(f"{TABLE}:LearntTable", {"method": "sarsa"}),
+    "expected-sarsa": ModelChoice(f"{TABLE}:LearntTable", {"method": "expected-sarsa"}),
+    "value-iteration": ModelChoice(f"{TABLE}:PlannedTable", {"method": "value-iteration"}),
+    "policy-iteration": ModelChoice(f"{TABLE}:PlannedTable", {"method": "policy-iteration"}),
+    "linear": ModelChoice("shinso.models.linear_action_values:LinearActionValues"),
     "dqn": ModelChoice("shinso.models.action_values:ActionValues"),
-    "ppo": ModelChoice("shinso.models.actor_critic:PPO"),
-    "a2c": ModelChoice("shinso.models.actor_critic:A2C"),
     "reinforce": ModelChoice("shinso.models.actor_critic:Reinforce"),
+    "a2c": ModelChoice("shinso.models.actor_critic:A2C"),
+    "ppo": ModelChoice("shinso.models.actor_critic:PPO"),
 }
-USUAL_ROLLOUT = {"dqn": 4, "ppo": 128, "a2c": 5, "reinforce": 0}
+USUAL_ROLLOUT = {
+    "q-learning": 1000, "sarsa": 1000, "expected-sarsa": 1000, "linear": 1000, "dqn": 4, "a2c": 5,
+    "ppo": 128, "value-iteration": 0, "policy-iteration": 0, "reinforce": 0,
+}  # fmt: skip
 """Steps of each environment in a training step; 0: the model counts otherwise (episodes, sweeps)."""
-BRIEF = Brief(named="FrozenLake-v1", models=("ppo",), settings={"steps": 20})
+BRIEF = Brief(
+    named="FrozenLake-v1",
+    models=("q-learning", "ppo"),
+    settings={"steps": 60, "evaluate_every": 20, "valid_episodes": 50, "entropy": 0.01},
+)
 PRESETS: dict[str, dict[str, Any]] = {
     "cartpole-ppo": {
         "model": "ppo", "environments": 8, "rollout": 32, "env_steps": 100_000, "gamma": 0.98,
@@ -62,6 +77,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 64, "lr": 2.3e-3, "schedule": "constant", "clip_norm": 10.0, "hidden": 256,
         "random_steps": 1000, "target_every": 10, "epsilon_share": 0.16, "epsilon_end": 0.04,
         "looks": 50,
+    },
+    "frozen-lake": {
+        "model": "q-learning", "env_steps": 20_000_000, "rollout": 500_000, "gamma": 0.99,
+        "alpha_power": 0.7, "alpha": 1.0, "epsilon_end": 0.3, "test_episodes": 1000,
+        "valid_episodes": 1000,
     },
     "lunar-lander-ppo": {
         "model": "ppo", "environments": 16, "rollout": 1024, "env_steps": 1_000_000,
@@ -133,12 +153,17 @@ class Config:
         return self.rollout or USUAL_ROLLOUT.get(self.model, 0)
 
     @property
+    def copies(self) -> int:
+        """Copies of the environment: tables and linear values learn from one."""
+        return 1 if self.model in ONE_COPY else self.environments
+
+    @property
     def training(self) -> Training:
         """The plan of the loop, whose steps follow from ``env_steps`` where they are given."""
         if not self.env_steps:
             return self.learning
         acted = self.env_steps - (self.random_steps if self.model == "dqn" else 0)
-        steps = max(1, acted // (self.acting_steps * self.environments))
+        steps = max(1, acted // (self.acting_steps * self.copies))
         every = -(-steps // self.looks)
         return replace(self.learning, steps=steps, evaluate_every=every, checkpoint_every=every)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,9 +14,12 @@ from torch import nn
 from shinso.experience.acting import NEW_SEEDS, TEST_SEEDS, VALID_SEEDS
 from shinso.experience.environments import Environment, open_environment
 from shinso.experience.episodes import Played, Policy, play
+from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.faults import UsageFault
 from shinso.intervals import mean
 from shinso.language import _
+from shinso.recipes.agents import check
+from shinso.recipes.agents.linear import ranges
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 
 if TYPE_CHECKING:
@@ -33,32 +36,43 @@ class ControlData:
 
     environment: Environment
     notes: tuple[str, ...]
+    table: TransitionTable | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         return {
             **self.environment.facts(),
             "split": "seeds of episodes: below 2^30 train, from 2^30 valid, from 5·2^28 test",
             "notes": list(self.notes),
+            **self.more,
         }
 
 
 def open_data(config: Config, paths: Sequence[Path]) -> ControlData:
     """The environment that DATA names, with what a step of training is."""
     environment = environment_of(config, paths)
+    check(config, environment)
     notes = list(environment.notes)
     training = config.training
     if config.acting_steps:
-        each = config.acting_steps * config.environments
+        each = config.acting_steps * config.copies
         notes.append(
             _(
                 "a training step is {each} environment steps ({copies} copies × {steps}); "
                 "{total} of them are {all} environment steps"
             ).format(
-                each=each, copies=config.environments, steps=config.acting_steps,
+                each=each, copies=config.copies, steps=config.acting_steps,
                 total=training.steps, all=f"{each * training.steps:,}",
             )
         )  # fmt: skip
-    return ControlData(environment, tuple(notes))
+    more: dict[str, Any] = {}
+    if config.model == "linear":
+        low, high = ranges(environment)
+        more = {"low": low, "high": high}
+    table = transition_table(environment)
+    if table is not None:
+        more["best_return"] = table.best_return()
+    return ControlData(environment, tuple(notes), table, more)
 
 
 def environment_of(
@@ -79,8 +93,14 @@ def environment_of(
 
 def sized(network: type, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a network's size follows from."""
+    from shinso.models.action_table import ActionTable
     from shinso.models.actor_critic import ActorCritic
+    from shinso.models.linear_action_values import LinearActionValues
 
+    if issubclass(network, ActionTable):
+        return {"num_states": facts["num_states"], "num_actions": facts["num_actions"]}
+    if issubclass(network, LinearActionValues):
+        return {name: facts[name] for name in ("low", "high", "num_actions")}
     sizes = {"num_observations": facts["width"], "num_actions": facts["num_actions"]}
     if issubclass(network, ActorCritic):
         sizes["continuous"] = facts["action"] == "continuous"
@@ -111,10 +131,28 @@ class ControlUse:
 
     def read_new(self, paths: Sequence[Path]) -> ControlData:
         environment = environment_of(self.config, paths)
-        return ControlData(environment, environment.notes)
+        return ControlData(environment, environment.notes, transition_table(environment))
 
     def evaluate(self, data: ControlData, part: Part) -> Evaluation:
-        return _scores(self._play(data, part, greedy(self.model), as_state=self.as_state))
+        played = self._play(data, part, greedy(self.model), as_state=self.as_state)
+        found = _scores(played)
+        if data.table is None:
+            return found
+        return Evaluation(metrics={**found.metrics, **self._exact(data.table)})
+
+    def _exact(self, table: TransitionTable) -> dict[str, float]:
+        """What needs no episodes where the transitions are known: the expected return of the greedy
+        policy, and how far a table of values is from the optimal one."""
+        states = torch.arange(table.num_states)
+        seen = states[:, None].float() if self.as_state else torch.eye(table.num_states)
+        with torch.no_grad():
+            q = self.model(seen).numpy()
+        found = {"exact_return": table.exact_return(q.argmax(axis=1))}
+        if self.as_state:
+            where = table.reachable()
+            optimal = table.optimal(self.config.gamma)
+            found["q_error"] = float(np.abs(q - optimal)[where].max())
+        return found
 
     def baselines(self, data: ControlData, part: Part) -> dict[str, Evaluation]:
         rng = np.random.default_rng(0)
@@ -125,7 +163,11 @@ class ControlUse:
                 return rng.integers(spaces.num_actions, size=(len(seen), 1))
             return rng.uniform(-1, 1, (len(seen), spaces.num_actions))
 
-        return {"random": _scores(self._play(data, part, policy, as_state=False))}
+        found = {"random": _scores(self._play(data, part, policy, as_state=False))}
+        if data.table is not None:
+            best = data.table.best_return()
+            found["optimum"] = Evaluation(metrics={"return": best, "exact_return": best})
+        return found
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
         raise NotImplementedError
