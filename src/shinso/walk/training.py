@@ -223,6 +223,7 @@ def _train_seed(
             "best_step": outcome.best_step,
             "ended": outcome.ended,
             "seconds": outcome.seconds,
+            "waited_for_data_s": outcome.waited_s,
             "parameters": sum(p.numel() for p in ready.model.parameters()),
             "valid": as_json(valid),
             "test": as_json(test),
