@@ -70,7 +70,9 @@ def archive_entries(path: Path, *, needs_label: bool) -> Entries:
             with zipfile.ZipFile(path) as archive:
                 folders = [one.filename for one in archive.infolist() if one.is_dir()]
                 contents = {
-                    one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()
+                    one.filename: archive.read(one)
+                    for one in archive.infolist()
+                    if not one.is_dir()
                 }
         else:
             with tarfile.open(path, "r:*") as archive:
@@ -80,7 +82,14 @@ def archive_entries(path: Path, *, needs_label: bool) -> Entries:
                         folders.append(member.name)
                     elif file := archive.extractfile(member):
                         contents[member.name] = file.read()
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, OSError, EOFError) as e:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        lzma.LZMAError,
+        zlib.error,
+        OSError,
+        EOFError,
+    ) as e:
         raise DataFault(
             "DATA-FORMAT",
             place=str(path),
