@@ -1,4 +1,4 @@
-"""What shinso's own operators are in ONNX: RNN, GRU and LSTM.
+"""What shinso's own operators are in ONNX: RNN, GRU, LSTM, and whole numbers.
 
 The exporter calls these with values of the graph that it builds; what they return is built into it.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from shinso.compress import integer_op  # noqa: F401  registers shinso::rounded and shinso::stored
 from shinso.extras import need
 from shinso.nn import recurrent_op  # noqa: F401  registers shinso::recurrent
 
@@ -20,7 +21,26 @@ OPSET = 20
 
 def table() -> dict[Callable[..., Any], Callable[..., Any]]:
     """The translations, for ``torch.onnx.export``."""
-    return {torch.ops.shinso.recurrent.default: _recurrent}
+    return {
+        torch.ops.shinso.recurrent.default: _recurrent,
+        torch.ops.shinso.rounded.default: _rounded,
+        torch.ops.shinso.stored.default: _stored,
+    }
+
+
+def _rounded(x: Any, scale: float, zero: int) -> Any:
+    op = _operators()
+    to = _constant(op, torch.tensor(scale)), _constant(op, torch.tensor(zero, dtype=torch.uint8))
+    return op.DequantizeLinear(op.QuantizeLinear(x, *to), *to)
+
+
+def _stored(numbers: Any, scale: Any) -> Any:
+    # axis counts only where there is a scale for each row.
+    return _operators().DequantizeLinear(numbers, scale, axis=0)
+
+
+def _constant(op: Any, value: torch.Tensor) -> Any:
+    return op.Constant(value=need("onnx").numpy_helper.from_array(value.numpy()))
 
 
 def _recurrent(

@@ -134,9 +134,7 @@ def _by_folder(
     found, others = [], []
     for name, load in loads.items():
         parts = PurePosixPath(name).parts
-        if not _is_image(name):
-            others.append(name)
-        elif needs_label and len(parts) < 2:
+        if not _is_image(name) or (needs_label and len(parts) < 2):
             others.append(name)
         else:
             label = parts[0] if len(parts) > 1 else ""

@@ -8,6 +8,7 @@ teach two layers of 800 without. https://arxiv.org/abs/1503.02531
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -53,9 +54,7 @@ class DenseClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.image_px = image_px
         widths = [num_channels * image_px**2, *[config.hidden] * config.layers]
-        self.layers = nn.ModuleList(
-            nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.head = nn.Linear(widths[-1], num_classes)
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # pyright: ignore[reportArgumentType]

@@ -110,8 +110,10 @@ def _biases(layers: RecurrentLayers, suffixes: list[str]) -> Tensor:
         parts = (_stacked(layers, name, suffixes) for name in ("bias_ih", "bias_hh"))
         bias = torch.cat(list(parts), dim=1)
     switches = getattr(layers, "switches", None)
-    if switches is not None:
-        there = (switches.input_gate, switches.forget_gate, True, switches.output_gate)
+    there = () if switches is None else (
+        switches.input_gate, switches.forget_gate, True, switches.output_gate,
+    )  # fmt: skip
+    if not all(there):
         held = torch.tensor([0.0 if one else 1e4 for one in there], dtype=some.dtype)
         added = torch.cat([held.repeat_interleave(layers.hidden_size), torch.zeros(len(some))])
         bias = bias + added
