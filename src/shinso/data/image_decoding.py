@@ -21,7 +21,19 @@ from shinso.language import Text, _
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
+ENDINGS = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+}
 GREY = {"1", "L", "I;16", "I;16B", "I;16L", "I"}
 ORIENTATION = 0x0112
 LARGEST_PX = 224
@@ -33,7 +45,8 @@ CHANGES = {
         "{count:,} 枚の画像を EXIF の向きに従って正立させました",
     ),
     "palette": Text(
-        "{count:,} images with a palette became RGB", "{count:,} 枚のパレット画像を RGB に変換しました"
+        "{count:,} images with a palette became RGB",
+        "{count:,} 枚のパレット画像を RGB に変換しました",
     ),
     "alpha": Text(
         "{count:,} transparent images were laid on white",

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from shinso.recipes.uses.image_parts import ImageData
 
 TITLE = Text("Classification of images", "画像の分類")
-PLACE = Text(
-    "Day 4: MobileNet, DenseNet, normalization", "4 日目: MobileNet、DenseNet、正規化"
-)
+PLACE = Text("Day 4: MobileNet, DenseNet, normalization", "4 日目: MobileNet、DenseNet、正規化")
 READS = Text(
     "a folder with a folder per class, or an archive of it (tar, zip); CSV with columns path and "
     "label; MNIST's IDX files (images, then labels); CIFAR's .bin files",
@@ -53,6 +51,7 @@ MODELS = {
     "mobilenet-v2": ModelChoice("shinso.models.mobilenet_v2:MobileNetV2"),
     "mobilenet-v3": ModelChoice("shinso.models.mobilenet_v3:MobileNetV3"),
     "densenet": ModelChoice("shinso.models.densenet:DenseNet"),
+    "mlp": ModelChoice("shinso.models.dense_classifier:DenseClassifier"),
 }
 BRIEF = Brief(
     sample="digits.tar.xz",

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from shinso.compress.restoring import restore
 from shinso.faults import GateFault, RunFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Predictions, Use
@@ -56,12 +57,16 @@ class Run:
                 why=_("no seed of this run is finished"),
                 next_step=self.folder.resume_line(),
             )
-        one = self.folder.seed(self.seeds[0] if seed is None else seed)
+        return self.use_weights(self.seeds[0] if seed is None else seed)
+
+    def use_weights(self, seed: int) -> Use:
+        """The weights of a seed that are on disk, whether or not the seed is finished."""
+        one = self.folder.seed(seed)
         order = self.order
         model = order.recipe.make_model(
             order.config, order.network, order.network_settings.config, self.facts
         )
-        model.load_state_dict(load_weights(one.best_weights))
+        restore(model, load_weights(one.best_weights))
         model.eval()
         return order.recipe.use(order.config, self.facts, model)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from shinso.compress.calls import keep, recorded
 from shinso.contracts import Learner
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.language import _
@@ -209,7 +210,10 @@ def _train_seed(
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())
     use = _load_best(order, facts, ready.model, one)
-    valid, test = use.evaluate(data, "valid"), use.evaluate(data, "test")
+    with recorded(ready.model) as made:
+        valid = use.evaluate(data, "valid")
+    keep(folder.path / "assets", made.calls)
+    test = use.evaluate(data, "test")
     record_look(folder, "test", f"end of training, seed {seed}")
     folder.write_json(
         f"{one.path.name}/result.json",

@@ -42,7 +42,9 @@ def draw_reliability(found: Reliability, figure: Figure) -> None:
     for said, right, count in zip(
         found.said[full], found.right[full], found.counts[full], strict=True
     ):
-        axes.annotate(str(count), (said, right), textcoords="offset points", xytext=(4, -10), size=7)
+        axes.annotate(
+            str(count), (said, right), textcoords="offset points", xytext=(4, -10), size=7
+        )
     axes.set_xlabel("probability of the class answered")
     axes.set_ylabel("share of right answers")
     axes.set_title(f"calibration error {found.error:.4f}", fontsize=10)
