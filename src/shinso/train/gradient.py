@@ -14,7 +14,6 @@ from shinso.data.batch_parts import num_samples, parts_of
 from shinso.train.plan import Training
 from shinso.train.schedules import lr_factor
 
-
 Gradients = Callable[[Any], Mapping[str, Tensor]]
 """Leaves the gradient of a batch's loss in every parameter's ``grad``, which was None, and returns
 the objective's scalars, detached."""

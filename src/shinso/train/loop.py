@@ -24,7 +24,6 @@ from shinso.train.crew import Alone, Crew
 from shinso.train.plan import Training
 from shinso.train.stopping import StopRequest
 
-
 Ended = Literal["steps", "patience", "budget", "asked"]
 
 
