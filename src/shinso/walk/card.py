@@ -6,8 +6,9 @@ import base64
 import csv
 import html
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shinso.figures import style
 from shinso.language import _, current
@@ -93,9 +94,17 @@ def _facts_lines(run: Run) -> list[tuple[str, str]]:
         (_("parameters"), f"{result['parameters']:,}"),
         (_("seeds"), ", ".join(map(str, run.seeds))),
         (_("training time a seed"), f"{float(result['seconds']):.1f} s"),
+        (_("of it waiting for data"), _waiting(result)),
         (_("machine"), f"{environment['processor']}, {environment['threads']} threads"),
         ("torch", environment["versions"]["torch"]),
     ]
+
+
+def _waiting(result: Mapping[str, Any]) -> str:
+    """The share of the training time in which the next batch was not ready; a run made before this
+    was measured has none."""
+    seconds, waited = (float(result.get(key, "nan")) for key in ("seconds", "waited_for_data_s"))
+    return "—" if math.isnan(waited) or not seconds else f"{waited / seconds:.1%}"
 
 
 def _markdown(run: Run, notes: Sequence[str]) -> str:
