@@ -105,7 +105,9 @@ def open_environment(
     )
     notes = [spaces.text.replace("\n", "; ")]
     if limit is None:
-        notes.append(_("no time limit: an episode may never end; set --time-limit where it may not"))
+        notes.append(
+            _("no time limit: an episode may never end; set --time-limit where it may not")
+        )
     return Environment(
         name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, tuple(notes)
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Literal, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 

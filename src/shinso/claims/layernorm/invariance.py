@@ -98,8 +98,12 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=Verdict.HOLDS if still and moved else Verdict.REFUTED,
         because=Text(
-            "Largest change: " + "; ".join(f"{CHANGES[n].en} {v:.1e}" for n, v in found.items()) + ".",
-            "変化の最大値:" + "、".join(f"{CHANGES[n].ja} {v:.1e}" for n, v in found.items()) + "。",
+            "Largest change: "
+            + "; ".join(f"{CHANGES[n].en} {v:.1e}" for n, v in found.items())
+            + ".",
+            "変化の最大値:"
+            + "、".join(f"{CHANGES[n].ja} {v:.1e}" for n, v in found.items())
+            + "。",
         ),
         estimates=tuple(certain(CHANGES[name].en, value) for name, value in found.items()),
     )

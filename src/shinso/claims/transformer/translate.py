@@ -41,7 +41,7 @@ SEEDS = {"quick": 3, "full": 6}
 BUDGET_S = {"quick": 30.0, "full": 300.0}
 
 STEPS = {"quick": 150, "full": 800}
-VOCABULARY, KEPT, TOKENS, LR = 300, 60, 800, 1e-2
+VOCABULARY, KEPT, TOKENS, LR = 300, 60, 800, 6e-3
 KINDS = {
     "gru": Text("GRU with attention", "注意機構つき GRU"),
     "transformer": Text("Transformer", "Transformer"),

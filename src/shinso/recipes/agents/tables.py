@@ -75,7 +75,9 @@ class TableLearner:
         assert acting is not None
         for number in range(world.steps):
             share = min((self.done + number) / self.falling, 1.0) if self.falling > 0 else 1.0
-            epsilon = settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            epsilon = (
+                settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            )
             ways = (exploration, epsilon, settings.temperature)
             if not position[4]:
                 position[0], position[4] = int(acting.seen[0, 0]), 1
