@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +22,7 @@ LATEST = 100
 """Episodes over which the return of training is averaged."""
 
 
+@runtime_checkable
 class Actor(Protocol):
     """A policy with a value function, for scaled observations."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,13 @@ from shinso.language import _
 from shinso.recipes.agents import check
 from shinso.recipes.agents.linear import ranges
 from shinso.recipes.recipe import Evaluation, Part, Predictions
+from shinso.recipes.uses.control_pictures import (
+    as_table,
+    draw_episode,
+    draw_states,
+    episode,
+    judge,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +74,7 @@ def open_data(config: Config, paths: Sequence[Path]) -> ControlData:
             )
         )  # fmt: skip
     more: dict[str, Any] = {}
-    if config.model == "linear":
+    if environment.spaces.action == "discrete":
         low, high = ranges(environment)
         more = {"low": low, "high": high}
     table = transition_table(environment)
@@ -87,7 +95,11 @@ def environment_of(
             next_step=_("name one environment"),
         )
     return open_environment(
-        str(paths[0]), config.arguments, time_limit=config.time_limit, render=render
+        str(paths[0]),
+        config.arguments,
+        time_limit=config.time_limit,
+        time_aware=config.time_aware,
+        render=render,
     )
 
 
@@ -170,12 +182,45 @@ class ControlUse:
         return found
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
-        raise NotImplementedError
+        """A row for each step of one greedy episode in the named environment."""
+        environment = environment_of(self.config, paths)
+        return as_table(list(episode(environment, self.model, NEW_SEEDS)), dict(self.facts))
 
     def plots(
         self, data: ControlData, part: Part
     ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
-        return {}
+        moments = list(episode(data.environment, self.model, FIRST_SEED[part]))
+        policy = hasattr(self.model, "values") and self.facts["action"] == "discrete"
+        label = "probability" if policy else "mean" if hasattr(self.model, "values") else "Q(s, a)"
+        found = {
+            "episode": (
+                lambda figure: draw_episode(figure, moments, label),
+                as_table(moments, dict(self.facts)),
+            )
+        }
+        if self.facts["observation"] == "discrete":
+            found["values"] = self._plot_of_states(data)
+        return found
+
+    def _plot_of_states(
+        self, data: ControlData
+    ) -> tuple[Callable[[Figure], None], Predictions]:
+        """The value of every state, on the map of the environment where it has one."""
+        count = self.facts["num_states"]
+        states = torch.arange(count)[:, None].float() if self.as_state else torch.eye(count)
+        judged, values = judge(self.model, states)
+        best = judged.argmax(axis=1)
+        map_of = getattr(data.environment.make().unwrapped, "desc", None)
+        shape = tuple(map_of.shape) if map_of is not None else (1, count)
+        if shape[0] * shape[1] != count:
+            columns = math.ceil(math.sqrt(count))
+            shape = (math.ceil(count / columns), columns)
+        filled = np.pad(values, (0, shape[0] * shape[1] - count), constant_values=np.nan)
+        table = Predictions(
+            ("state", "value", "action"),
+            [(s, float(values[s]), int(best[s])) for s in range(count)],
+        )
+        return lambda figure: draw_states(figure, filled, best, shape), table
 
     def _play(self, data: ControlData, part: Part, policy: Policy, *, as_state: bool) -> Played:
         episodes = self.config.valid_episodes if part == "valid" else self.config.test_episodes
