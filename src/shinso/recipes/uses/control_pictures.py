@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,22 @@ def as_table(moments: list[Moment], facts: dict[str, Any]) -> Predictions:
             (step, *state, *moment.action, moment.reward, total, moment.value, *moment.judged)
         )
     return Predictions(("step", *seen, *acted, "reward", "return", "value", *numbers), rows)
+
+
+def as_gif(pictures: Iterator[Any], fps: int) -> bytes:
+    """An animation of RGB arrays, at most 600 pixels wide."""
+    from PIL import Image
+
+    frames = []
+    for picture in pictures:
+        frame = Image.fromarray(np.asarray(picture, dtype=np.uint8))
+        frame.thumbnail((600, 600))
+        frames.append(frame.quantize(64))
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=max(20, 1000 // fps), loop=0
+    )
+    return buffer.getvalue()
 
 
 def draw_episode(figure: Figure, moments: list[Moment], label: str) -> None:
