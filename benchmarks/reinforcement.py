@@ -84,7 +84,9 @@ def dqn() -> tuple[Callable[[], object], Callable[[], object]]:
 
 
 def table() -> tuple[Callable[[], object], Callable[[], object]]:
-    own = ours("FrozenLake-v1", model="q-learning", rollout=10_000, epsilon_end=0.1, epsilon_share=0.0)
+    own = ours(
+        "FrozenLake-v1", model="q-learning", rollout=10_000, epsilon_end=0.1, epsilon_share=0.0
+    )
     import gymnasium
 
     env = gymnasium.make("FrozenLake-v1")
@@ -132,4 +134,6 @@ def measure(name: str) -> list[str]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     found = [measure(name) for name in sys.argv[1:] or PAIRS]
-    print_table(["agent", "beside", "steps/s, ours", "steps/s, theirs", "ratio", "of rounds"], found)
+    print_table(
+        ["agent", "beside", "steps/s, ours", "steps/s, theirs", "ratio", "of rounds"], found
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 pytest.importorskip("gymnasium")
 
@@ -49,11 +52,27 @@ def test_other_spaces_are_refused(capsys):
 
 
 @pytest.mark.parametrize(("name", "code"), [("Raising", "ENV-RAISED"), ("NotANumber", "ENV-NAN")])
-def test_broken_world_leaves_the_run_to_go_on_from(name, code, capsys):
-    assert train(f"{WORLDS}:{name}", "--model", "ppo") == 3
-    assert code in capsys.readouterr().err
+def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, capsys):
+    from tests.experience import small_worlds
+
+    world = getattr(small_worlds, name)
+    world.lived = 0
+    broken = ["--environment-settings", '{"after": 4300}', "--checkpoint-every", "1"]
+    assert train(f"{WORLDS}:{name}", "--model", "ppo", *broken) == 3
+    said = capsys.readouterr().err
+    assert code in said
+    assert "episode of seed" in said
     assert json.loads((only_run() / "status.json").read_text())["state"] == "failed"
-    assert (only_run() / "config.yaml").exists()
+    assert (only_run() / "seed0/resume.pt").exists()
+    world.lived = -1_000_000
+    assert main(["train", "--resume", str(only_run())]) == 0
+    assert json.loads((only_run() / "status.json").read_text())["state"] == "done"
+
+
+def test_world_that_breaks_at_once_leaves_no_run(capsys):
+    assert train(f"{WORLDS}:Raising", "--model", "ppo") == 3
+    assert "the motor is broken" in capsys.readouterr().err
+    assert not Path("runs").exists()
 
 
 def test_agent_that_cannot_act_there_is_refused_before_a_run_is_made(capsys):
@@ -73,7 +92,14 @@ def test_table_learns_a_world_without_transitions():
     assert result["test"]["metrics"]["return"] == 1.0
 
 
-@pytest.mark.parametrize("model", ["dqn", "linear", "reinforce", "a2c"])
+def as_read_back(state: Any) -> Any:
+    """Through a file that may hold plain values and tensors only."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+
+
+@pytest.mark.parametrize("model", ["dqn", "linear", "reinforce", "a2c", "q-learning"])
 def test_learners_resume_bit_for_bit(model, tmp_path):
     """The battery resumes the first model; the others carry more: replay, traces, moments."""
     from shinso.contracts import Stateful
@@ -86,16 +112,21 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
         settings |= {"normalize_observations": True, "normalize_rewards": True}
     if model == "linear":
         settings["rollout"] = 20
+    world = "FrozenLake-v1" if model == "q-learning" else "CartPole-v1"
     if model == "dqn":
         settings["priority"] = 0.6
-    order = place("control", ["CartPole-v1"], ("test", settings))
+    order = place("control", [world], ("test", settings))
     data = order.recipe.read(order.config, order.paths)
     whole, parts = (prepare(order, data, data.facts(), 0) for _copy in range(2))
+    scalars: Any = {}
     for _step in range(3):
-        whole.learner.step(whole.built.source.next_batch())
+        scalars = whole.learner.step(whole.built.source.next_batch())
     assert isinstance(whole.learner, Stateful)
-    parts.learner.load_state_dict(whole.learner.state_dict())
-    parts.built.source.load_state_dict(whole.built.source.state_dict())
+    learner, source, _scalars = as_read_back(
+        [whole.learner.state_dict(), whole.built.source.state_dict(), dict(scalars)]
+    )
+    parts.learner.load_state_dict(learner)
+    parts.built.source.load_state_dict(source)
     for _step in range(3):
         expected = whole.learner.step(whole.built.source.next_batch())
         found = parts.learner.step(parts.built.source.next_batch())

@@ -49,16 +49,29 @@ class Unrepeatable(Counting):
 
 
 class Raising(Counting):
+    """Breaks in the second step, or in the one after ``after`` steps of all copies."""
+
+    lived = 0
+
+    def __init__(self, after: int = 0) -> None:
+        super().__init__()
+        self.after = after
+
+    def breaks(self) -> bool:
+        type(self).lived += 1
+        return self.lived > self.after if self.after else self.age == 1
+
     def step(self, action: int) -> Any:
-        if self.age == 1:
+        if self.breaks():
             raise RuntimeError("the motor is broken")
         return super().step(action)
 
 
-class NotANumber(Counting):
+class NotANumber(Raising):
     def step(self, action: int) -> Any:
-        seen, reward, *rest = super().step(action)
-        return (seen, float("nan") if self.age == 2 else reward, *rest)
+        broken = self.breaks()
+        seen, reward, *rest = Counting.step(self, action)
+        return (seen, float("nan") if broken else reward, *rest)
 
 
 class Textual(Counting):

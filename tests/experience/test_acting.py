@@ -136,6 +136,11 @@ def test_each_episode_is_played_once_whatever_is_side_by_side():
 
 
 def test_seeds_of_training_stay_below_those_of_evaluation():
-    found = {mixed(seed, place, episode) for seed in range(5) for place in range(9) for episode in range(9)}
+    found = {
+        mixed(seed, place, episode)
+        for seed in range(5)
+        for place in range(9)
+        for episode in range(9)
+    }
     assert len(found) == 5 * 81
     assert max(found) < 1 << 30

@@ -65,7 +65,9 @@ def test_advantages_match_the_sum_of_discounted_errors(seed, gamma, lam):
         for t in range(6):
             total, weight = 0.0, 1.0
             for k in range(t, 6):
-                total += weight * (rewards[k, place] + gamma * following[k, place] - values[k, place])
+                total += weight * (
+                    rewards[k, place] + gamma * following[k, place] - values[k, place]
+                )
                 weight *= gamma * lam
                 if ended[k, place]:
                     break

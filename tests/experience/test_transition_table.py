@@ -44,9 +44,7 @@ def test_exact_return_matches_played_episodes():
     table = transition_table(env)
     assert table is not None
     policy = table.optimal(0.99).argmax(1)
-    played = play(
-        env, lambda seen: policy[seen[:, 0].astype(int)][:, None], 500, 0, as_state=True
-    )
+    played = play(env, lambda seen: policy[seen[:, 0].astype(int)][:, None], 500, 0, as_state=True)
     exact = table.exact_return(policy)
     assert abs(played.returns.mean() - exact) < 3 * np.sqrt(exact * (1 - exact) / 500)
 

@@ -92,8 +92,6 @@ def policy_values(world: TransitionTable, policy: np.ndarray, gamma: float) -> n
     weights = policy[:, :, None] * world.chance
     matrix = np.zeros((world.num_states, world.num_states))
     going = np.where(world.terminated, 0.0, weights)
-    np.add.at(
-        matrix, (np.broadcast_to(states[:, None, None], going.shape), world.following), going
-    )
+    np.add.at(matrix, (np.broadcast_to(states[:, None, None], going.shape), world.following), going)
     rewards = (weights * world.reward).sum(axis=(1, 2))
     return np.linalg.solve(np.eye(world.num_states) - gamma * matrix, rewards)

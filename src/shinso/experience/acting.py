@@ -99,7 +99,7 @@ class Acting:
                 ) from error
             terminated[place], truncated[place] = ended, cut
             self.actions[place].append(action)
-            self.returns[place] += rewards[place]
+            self.returns[place] += float(rewards[place])
         if not (np.isfinite(rewards).all() and np.isfinite(successors).all()):
             raise self._not_a_number(successors, rewards)
         self.seen = successors

@@ -108,11 +108,14 @@ def open_environment(
     limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     one.close()
     proof = json.dumps(
-        [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__], sort_keys=True
+        [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__],
+        sort_keys=True,
     )
     notes = [spaces.text.replace("\n", "; ")]
     if limit is None:
-        notes.append(_("no time limit: an episode may never end; set --time-limit where it may not"))
+        notes.append(
+            _("no time limit: an episode may never end; set --time-limit where it may not")
+        )
     return Environment(
         name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, time_aware,
         tuple(notes),

@@ -92,7 +92,6 @@ class TransitionTable:
                 return found
             found = new
 
-
     def with_age(self) -> TransitionTable:
         """The same world where the age of an episode is part of the state (state + states × age) and
         the time limit a termination."""

@@ -71,7 +71,9 @@ class LearntTable(ActionTable):
             if self.n_step < 1:
                 raise ValueError(f"n_step is {self.n_step}; give at least 1")
             if self.trace and self.n_step > 1:
-                raise ValueError(f"trace is {self.trace} and n_step {self.n_step}; give one of them")
+                raise ValueError(
+                    f"trace is {self.trace} and n_step {self.n_step}; give one of them"
+                )
 
     def __init__(self, config: Config, *, num_states: int, num_actions: int) -> None:
         super().__init__(num_states=num_states, num_actions=num_actions)

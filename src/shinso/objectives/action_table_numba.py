@@ -188,9 +188,7 @@ def simulate(
         # Where a time limit cuts the episode off, what would follow still has a value.
         next_action = 0
         if not terminated:
-            next_action = choose(
-                q, visits, after, exploration, epsilon, temperature, bonus, chance
-            )
+            next_action = choose(q, visits, after, exploration, epsilon, temperature, bonus, chance)
         totals[0] += learn_step(
             q, visits, traces, memory, rewards, position, action, reward, after, next_action,
             terminated, ended, method, exploration, epsilon, temperature, gamma, alpha, power,

@@ -115,9 +115,7 @@ class Config:
     )
     looks: int = setting(20, "looks at validation episodes in the course of --env-steps")
     environments: int = setting(8, "copies of the environment that are acted in side by side")
-    rollout: int = setting(
-        0, "steps of each copy in a training step; 0: as usual for the model"
-    )
+    rollout: int = setting(0, "steps of each copy in a training step; 0: as usual for the model")
     random_steps: int = setting(1000, "environment steps by chance before dqn begins to learn")
     gamma: float = setting(0.99, "discount of later rewards (γ)")
     normalize_observations: bool = setting(
@@ -130,7 +128,9 @@ class Config:
     time_aware: bool = setting(
         False, "the agent sees the age of the episode, so that the time limit is a true end"
     )
-    environment_settings: str = setting("", 'arguments of the environment, as JSON: {"gravity": -5}')
+    environment_settings: str = setting(
+        "", 'arguments of the environment, as JSON: {"gravity": -5}'
+    )
     model: str = setting("ppo", "which agent: " + ", ".join(MODELS))
     learning: Training = nested(
         Training, steps=100, batch_size=64, lr=1e-3, schedule="linear", clip_norm=0.5,

@@ -67,7 +67,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     }
 
 
-def _episode_steps(weights, rng, tiles: int, met: dict[tuple[float, float], int]) -> int:  # noqa: ANN001
+def _episode_steps(weights, rng, tiles: int, met: dict[tuple[float, float], int]) -> int:
     """One episode of SARSA(λ), without random actions: values begin too high, which explores enough."""
     import numpy as np
 
@@ -82,7 +82,7 @@ def _episode_steps(weights, rng, tiles: int, met: dict[tuple[float, float], int]
     )
     position, speed = float(rng.uniform(-0.6, -0.4)), 0.0
 
-    def look(into) -> int:  # noqa: ANN001
+    def look(into) -> int:
         features(np.array([position, speed]), low, span, tiles, MEMORY, none, *into[:2])
         values_of(weights, *into)
         return int(rng.choice(np.flatnonzero(into[2] == into[2].max())))
@@ -113,7 +113,10 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     seeds = len(measurements)
     steps = intervals.mean(column(measurements, "steps_last"))
     met, once = column(measurements, "states_met"), column(measurements, "met_once_share")
-    more = all(states > weights for states, weights in zip(met, column(measurements, "weights"), strict=True))
+    more = all(
+        states > weights
+        for states, weights in zip(met, column(measurements, "weights"), strict=True)
+    )
     if steps.high < ENOUGH and more:
         verdict = Verdict.HOLDS
     elif steps.low > ENOUGH:

@@ -50,10 +50,16 @@ UPDATES, BATCH, LR = 300, 50, 0.2
 BOUNDS = (
     Bound(
         of="deviation_se",
-        name=Text("deviation from the exact gradient (standard errors)", "厳密な勾配とのずれ(標準誤差)"),
+        name=Text(
+            "deviation from the exact gradient (standard errors)", "厳密な勾配とのずれ(標準誤差)"
+        ),
         most=2.0,
     ),
-    Bound(of="lacking_share", name=Text("lacking of the best return (share)", "最良の収益に足りない割合"), most=0.05),
+    Bound(
+        of="lacking_share",
+        name=Text("lacking of the best return (share)", "最良の収益に足りない割合"),
+        most=0.05,
+    ),
 )
 
 
@@ -64,7 +70,8 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     theta = rng.normal(0, 0.5, (LENGTH, 2))
     exact = _exact_gradient(theta)
     parts = [
-        _estimates(theta, 5_000, rng, next_only=control) for _part in range(EPISODES[profile] // 5_000)
+        _estimates(theta, 5_000, rng, next_only=control)
+        for _part in range(EPISODES[profile] // 5_000)
     ]
     estimates = np.concatenate(parts)
     inside = slice(1, LENGTH - 1)  # no one ever acts at the ends
@@ -138,8 +145,12 @@ def _expected_return(theta: Any) -> Any:
     right = theta.softmax(1)[:, 1]
     values = torch.zeros(LENGTH, dtype=theta.dtype)
     for _step in range(LONGEST):
-        leftward = torch.cat([torch.zeros(1), torch.tensor([NEAR]), GAMMA * values[1:-2], torch.zeros(1)])
-        rightward = torch.cat([torch.zeros(1), GAMMA * values[2:-1], torch.tensor([FAR]), torch.zeros(1)])
+        leftward = torch.cat(
+            [torch.zeros(1), torch.tensor([NEAR]), GAMMA * values[1:-2], torch.zeros(1)]
+        )
+        rightward = torch.cat(
+            [torch.zeros(1), GAMMA * values[2:-1], torch.tensor([FAR]), torch.zeros(1)]
+        )
         values = (1 - right) * leftward + right * rightward
         values = torch.cat([torch.zeros(1), values[1:-1], torch.zeros(1)])
     return values[START]

@@ -50,7 +50,11 @@ STATES, ACTIONS, OUTCOMES, GAMMA = 30, 3, 3, 0.9
 STEPS = {"quick": 3_000_000, "full": 30_000_000}
 LOOKS = 12
 BOUNDS = (
-    Bound(of="deviation_rel", name=Text("max |Q − Q*| / max |Q*|", "max |Q − Q*| / max |Q*|"), most=0.05),
+    Bound(
+        of="deviation_rel",
+        name=Text("max |Q − Q*| / max |Q*|", "max |Q − Q*| / max |Q*|"),
+        most=0.05,
+    ),
 )
 
 

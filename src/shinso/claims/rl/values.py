@@ -75,7 +75,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     }
 
 
-def _action_values(world: TransitionTable, policy):  # noqa: ANN001, ANN202
+def _action_values(world: TransitionTable, policy):
     """Q solved from Q(s,a) = Σ p (r + γ Σ π(a′|s′) Q(s′,a′)), one equation a state and action."""
     import numpy as np
 
@@ -91,7 +91,7 @@ def _action_values(world: TransitionTable, policy):  # noqa: ANN001, ANN202
     return np.linalg.solve(np.eye(count) - GAMMA * matrix, rewards).reshape(STATES, ACTIONS)
 
 
-def _simulated(world: TransitionTable, policy, episodes: int, rng):  # noqa: ANN001, ANN202
+def _simulated(world: TransitionTable, policy, episodes: int, rng):
     """Mean return from every state, and its standard error. After 250 steps 0.9^250 < 1e-11 is left."""
     import numpy as np
 

@@ -23,7 +23,11 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--window", action="store_true", help=_("show the episode in a window"))
     parser.add_argument("--seed", type=int, help=_("which seed of the run acts; the first without"))
     parser.add_argument(
-        "--episode", type=int, default=0, metavar="N", help=_("number of the episode; 0 is the first")
+        "--episode",
+        type=int,
+        default=0,
+        metavar="N",
+        help=_("number of the episode; 0 is the first"),
     )
     parser.add_argument("--fps", type=int, default=30, help=_("pictures of the GIF a second"))
     read = parser.read(arguments)

@@ -48,8 +48,8 @@ class TableLearner:
         self.done += batch.steps
         self.so_far = float(totals[1])
         return {
-            "loss": totals[0] / batch.steps,
-            "training_return": totals[2] / finished[0] if finished[0] else float("nan"),
+            "loss": float(totals[0]) / batch.steps,
+            "training_return": float(totals[2] / finished[0]) if finished[0] else float("nan"),
             "environment_steps": float(self.done),
         }
 
@@ -75,7 +75,9 @@ class TableLearner:
         assert acting is not None
         for number in range(world.steps):
             share = min((self.done + number) / self.falling, 1.0) if self.falling > 0 else 1.0
-            epsilon = settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            epsilon = (
+                settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            )
             ways = (exploration, epsilon, settings.temperature)
             if not position[4]:
                 position[0], position[4] = int(acting.seen[0, 0]), 1

@@ -88,7 +88,9 @@ def as_table(moments: list[Moment], facts: dict[str, Any]) -> Predictions:
     else:
         seen = [f"observation_{k}" for k in range(len(first.seen))]
         states = [m.seen for m in moments]
-    acted = ["action"] if len(first.action) == 1 else [f"action_{k}" for k in range(len(first.action))]
+    acted = (
+        ["action"] if len(first.action) == 1 else [f"action_{k}" for k in range(len(first.action))]
+    )
     total, rows = 0.0, []
     for step, (moment, state) in enumerate(zip(moments, states, strict=True)):
         total += moment.reward
@@ -109,7 +111,12 @@ def as_gif(pictures: Iterator[Any], fps: int) -> bytes:
         frames.append(frame.quantize(64))
     buffer = io.BytesIO()
     frames[0].save(
-        buffer, "GIF", save_all=True, append_images=frames[1:], duration=max(20, 1000 // fps), loop=0
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=max(20, 1000 // fps),
+        loop=0,
     )
     return buffer.getvalue()
 
@@ -126,7 +133,9 @@ def draw_episode(figure: Figure, moments: list[Moment], label: str) -> None:
     below.legend(fontsize=7, ncols=5, frameon=False)
 
 
-def draw_states(figure: Figure, values: np.ndarray, best: np.ndarray, shape: tuple[int, int]) -> None:
+def draw_states(
+    figure: Figure, values: np.ndarray, best: np.ndarray, shape: tuple[int, int]
+) -> None:
     """The value of every state as a colour, with the number of the action chosen there."""
     axes = figure.subplots()
     grid = values.reshape(shape)

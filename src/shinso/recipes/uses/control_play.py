@@ -211,9 +211,7 @@ class ControlUse:
         moments = episode(environment, self.model, NEW_SEEDS + number)
         return as_gif((moment.picture for moment in moments), fps)
 
-    def _rendering(
-        self, paths: Sequence[Path], modes: tuple[str, ...]
-    ) -> tuple[Environment, str]:
+    def _rendering(self, paths: Sequence[Path], modes: tuple[str, ...]) -> tuple[Environment, str]:
         """The environment, rendering in the first of ``modes`` that it knows ("": not at all).
         UsageFault PLAY-NO-PICTURES where it knows none of them."""
         plain = environment_of(self.config, paths)
@@ -260,9 +258,7 @@ class ControlUse:
             found["values"] = self._plot_of_states(data)
         return found
 
-    def _plot_of_states(
-        self, data: ControlData
-    ) -> tuple[Callable[[Figure], None], Predictions]:
+    def _plot_of_states(self, data: ControlData) -> tuple[Callable[[Figure], None], Predictions]:
         """The value of every state, on the map of the environment where it has one."""
         count = self.facts["num_states"]
         states = torch.arange(count)[:, None].float() if self.as_state else torch.eye(count)
