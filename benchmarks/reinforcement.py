@@ -99,10 +99,7 @@ def table() -> tuple[Callable[[], object], Callable[[], object]]:
         nonlocal state
         for _step in range(LOOP_STEPS):
             row = q[state]
-            if chance.random() < 0.1:
-                action = chance.randrange(4)
-            else:
-                action = row.index(max(row))
+            action = chance.randrange(4) if chance.random() < 0.1 else row.index(max(row))
             after, reward, terminated, truncated, _info = env.step(action)
             goal = float(reward) + (0.0 if terminated else 0.99 * max(q[after]))
             row[action] += 0.5 * (goal - row[action])

@@ -115,8 +115,8 @@ class Rollouts:
             found = acting.step(actions)
             ended = found.terminated | found.truncated
             rewards = self.rewards(found.rewards, ended)
-            for place in np.flatnonzero(found.truncated & ~found.terminated).tolist():
-                cut.append((len(rows), place, found.successors[place]))
+            only_cut = np.flatnonzero(found.truncated & ~found.terminated).tolist()
+            cut += [(len(rows), place, found.successors[place]) for place in only_cut]
             rows.append((x, actions, log_p, values, rewards, found.terminated, ended))
             whole += ended
         self.environment_steps += len(rows) * count

@@ -61,6 +61,7 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
             x = x @ layer.weight + layer.bias
             if number < len(self.layers) - 1:
                 x = x.tanh() if self.activation == "tanh" else x.relu()

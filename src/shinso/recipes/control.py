@@ -148,6 +148,12 @@ class Config:
         if not isinstance(self.arguments, dict):
             raise ValueError(f"environment_settings is {self.environment_settings!r}; give a JSON "
                              'object such as {"gravity": -5}')  # fmt: skip
+        scaled = self.normalize_observations or self.normalize_rewards
+        if scaled and self.model not in ("ppo", "a2c", "reinforce"):
+            raise ValueError(
+                f"normalize_observations or normalize_rewards is set, but model is {self.model}; "
+                "leave them out, or choose ppo, a2c or reinforce"
+            )
         if self.env_steps and self.model in USUAL_ROLLOUT and not self.acting_steps:
             raise ValueError(f"env_steps is {self.env_steps}, but a step of {self.model} has no "
                              "fixed number of environment steps; give steps")  # fmt: skip

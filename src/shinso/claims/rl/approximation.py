@@ -55,9 +55,8 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
     rng = np.random.default_rng(seed)
     weights = np.zeros((3, MEMORY))
-    steps, met = [], {}
-    for _episode in range(EPISODES[profile]):
-        steps.append(_episode_steps(weights, rng, FINE if control else TILES, met))
+    tiles, met = FINE if control else TILES, {}
+    steps = [_episode_steps(weights, rng, tiles, met) for _episode in range(EPISODES[profile])]
     return {
         "steps_last": float(np.mean(steps[-LAST:])),
         "states_met": float(len(met)),

@@ -195,7 +195,7 @@ class ControlUse:
         names = "π(a|s)" if hasattr(self.model, "values") else "Q(s,a)"
         if self.facts["action"] == "continuous":
             names = "mean"
-        total = 0.0
+        total, step = 0.0, 0
         moments = episode(environment, self.model, NEW_SEEDS + number)
         for step, moment in enumerate(moments):
             total += moment.reward
@@ -248,7 +248,7 @@ class ControlUse:
         moments = list(episode(data.environment, self.model, FIRST_SEED[part]))
         policy = hasattr(self.model, "values") and self.facts["action"] == "discrete"
         label = "probability" if policy else "mean" if hasattr(self.model, "values") else "Q(s, a)"
-        found = {
+        found: dict[str, tuple[Callable[[Figure], None], Predictions]] = {
             "episode": (
                 lambda figure: draw_episode(figure, moments, label),
                 as_table(moments, dict(self.facts)),
