@@ -58,7 +58,9 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, channels: int, width: int, stride: int, downsample: nn.Module | None) -> None:
+    def __init__(
+        self, channels: int, width: int, stride: int, downsample: nn.Module | None
+    ) -> None:
         super().__init__()
         self.conv1 = Convolution(channels, width, 3, stride=stride)
         self.bn1 = BatchNorm(width)
@@ -86,7 +88,9 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, channels: int, width: int, stride: int, downsample: nn.Module | None) -> None:
+    def __init__(
+        self, channels: int, width: int, stride: int, downsample: nn.Module | None
+    ) -> None:
         super().__init__()
         out = width * self.expansion
         self.conv1 = Convolution(channels, width, 1)
@@ -217,8 +221,10 @@ def _stage(
 ) -> tuple[nn.Module, int]:
     """``count`` blocks, the first of which takes the stride; and how many channels leave them."""
     out = width * block.expansion
-    shortcut = partial(PaddedShortcut, out - channels, stride) if padded else partial(
-        projection, channels, out, stride
+    shortcut = (
+        partial(PaddedShortcut, out - channels, stride)
+        if padded
+        else partial(projection, channels, out, stride)
     )
     needed = stride != 1 or channels != out
     blocks = [block(channels, width, stride, shortcut() if needed else None)]

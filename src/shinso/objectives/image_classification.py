@@ -17,9 +17,7 @@ class ImageObjective:
     label_smoothing: share of each label spread over all classes (Szegedy et al. 2016, section 7).
     """
 
-    def __init__(
-        self, *, label_smoothing: float = 0.0, frozen: Sequence[nn.Module] = ()
-    ) -> None:
+    def __init__(self, *, label_smoothing: float = 0.0, frozen: Sequence[nn.Module] = ()) -> None:
         """frozen: parts that do not learn. Their batch normalizations keep the running means they
         came with: a frozen part says the same of an image throughout."""
         if not 0 <= label_smoothing < 1:

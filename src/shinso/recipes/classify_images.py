@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from shinso.recipes.uses.image_parts import ImageData
 
 TITLE = Text("Classification of images", "画像の分類")
-PLACE = Text(
-    "Day 4: MobileNet, DenseNet, normalization", "4 日目: MobileNet、DenseNet、正規化"
-)
+PLACE = Text("Day 4: MobileNet, DenseNet, normalization", "4 日目: MobileNet、DenseNet、正規化")
 READS = Text(
     "a folder with a folder per class, or an archive of it (tar, zip); CSV with columns path and "
     "label; MNIST's IDX files (images, then labels); CIFAR's .bin files",
@@ -57,7 +55,7 @@ MODELS = {
 BRIEF = Brief(
     sample="digits.tar.xz",
     models=("resnet", "mobilenet-v1"),
-    settings={"steps": 200, "evaluate_every": 50, "width": 0.5, "shift_px": 1},
+    settings={"steps": 200, "evaluate_every": 50, "width": 0.25, "shift_px": 1},
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "mnist": {

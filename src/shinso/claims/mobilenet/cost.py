@@ -184,5 +184,7 @@ def draw(
     axes.set_yscale("log")
     axes.set_xscale("log")
     axes.set_xlabel("1/N + 1/k²")
-    axes.set_ylabel(spoken(Text("counted share of a full convolution", "通常の畳み込みに対する割合")))
+    axes.set_ylabel(
+        spoken(Text("counted share of a full convolution", "通常の畳み込みに対する割合"))
+    )
     legend(axes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from shinso.data.augmentation import AugmentedSamples, Augmentation
+from shinso.data.augmentation import Augmentation, AugmentedSamples
 from shinso.data.image_source import AugmentedSource
 from shinso.data.on_device import OnDevice
 from shinso.data.prefetched import Prefetched
