@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 from torch import multiprocessing as workers
+from torch import nn
 
 from shinso.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, standardized
 

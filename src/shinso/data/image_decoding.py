@@ -88,9 +88,13 @@ def read_header(content: bytes, place: str) -> Header:
     with _opened(content, place) as image:
         height, width = image.height, image.width
         changes = []
-        if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+        try:  # a PNG may keep its EXIF behind the pixels, so this can read the whole file
+            orientation = image.getexif().get(ORIENTATION, 1)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _fault(place, str(error)) from error
+        if orientation in range(2, 9):
             changes.append("turned")
-            if image.getexif()[ORIENTATION] in TURNED:
+            if orientation in TURNED:
                 height, width = width, height
         if image.mode == "P":
             changes.append("palette")
