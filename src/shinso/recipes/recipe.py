@@ -156,6 +156,16 @@ class Pictures(Protocol):
 
 
 @runtime_checkable
+class Paired(Protocol):
+    """A Use that compares two runs sample by sample, which tells smaller differences apart than two
+    means do: ``shinso compare RUN RUN``."""
+
+    def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
+        """What is to be said of two runs, by name, on the same test part."""
+        ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A Use that makes something new: text, sound, images, games (``shinso generate RUN``).
 
