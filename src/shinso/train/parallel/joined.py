@@ -12,7 +12,7 @@ from typing import Any, final
 
 import torch
 from torch import distributed as processes
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
