@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
+from shinso.nn import portable
 from shinso.nn.cells import (
     LSTMSwitches,
     Nonlinearity,
@@ -37,6 +38,7 @@ class RecurrentLayers(nn.Module, ABC):
 
     gates: int
     states: int
+    operator: str  # the cell's name for ``nn.portable``
 
     def __init__(
         self,
@@ -118,6 +120,8 @@ class RecurrentLayers(nn.Module, ABC):
     ) -> tuple[Tensor | PackedSequence, State]:
         """Everything around the layers: packing, batch order, missing dimensions."""
         if isinstance(input, PackedSequence):
+            if portable.wanted():
+                return portable.run_packed(self, self.operator, input, hx)
             return self._run_packed(input, hx)
         batched = self._check_input(input)
         x = input if batched else input.unsqueeze(1)
@@ -127,9 +131,12 @@ class RecurrentLayers(nn.Module, ABC):
         if hx is not None:
             self._check_state(hx, batch if batched else None)
             hx = hx if batched else tuple(part.unsqueeze(1) for part in hx)
-        steps = even_steps(time, batch)
-        y, state = self._stack(x.reshape(time * batch, -1), steps, hx)
-        y = y.view(time, batch, -1)
+        if portable.wanted():
+            y, state = portable.run_padded(self, self.operator, x, None, hx)
+        else:
+            steps = even_steps(time, batch)
+            y, state = self._stack(x.reshape(time * batch, -1), steps, hx)
+            y = y.view(time, batch, -1)
         if not batched:
             return y.squeeze(1), tuple(part.squeeze(1) for part in state)
         return (y.transpose(0, 1) if self.batch_first else y), state
@@ -254,6 +261,7 @@ class RNN(RecurrentLayers):
             dtype=dtype,
         )
         self.nonlinearity: Nonlinearity = nonlinearity
+        self.operator = nonlinearity
 
     def forward(
         self,
@@ -278,6 +286,7 @@ class LSTM(RecurrentLayers):
 
     gates = 4
     states = 2
+    operator = "lstm"
 
     def __init__(
         self,
@@ -339,6 +348,7 @@ class GRU(RecurrentLayers):
 
     gates = 3
     states = 1
+    operator = "gru"
 
     def forward(
         self,

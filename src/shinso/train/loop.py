@@ -68,6 +68,7 @@ class Position:
 
     step: int = 0
     seconds: float = 0.0
+    waited_s: float = 0.0
     best: float | None = None
     best_step: int = 0
     looks_without_gain: int = 0
@@ -77,12 +78,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the loop ended. ended: "steps", "patience", "budget" or "asked" (Ctrl-C)."""
+    """How the loop ended. ended: "steps", "patience", "budget" or "asked" (Ctrl-C). waited_s: of
+    ``seconds``, how long it waited for the source's next batch."""
 
     step: int
     best_step: int
     best: float | None
     seconds: float
+    waited_s: float
     ended: Ended
 
 
@@ -143,7 +146,10 @@ def run_loop(
         look()
     ended = _why_ended(position, training, started, stop, crew)
     while ended is None:
-        scalars = learner.step(source.next_batch())
+        asked = time.perf_counter()
+        batch = source.next_batch()
+        position.waited_s += time.perf_counter() - asked
+        scalars = learner.step(batch)
         position.step += 1
         _add(position, scalars)
         if position.step % training.evaluate_every == 0 or position.step == training.steps:
@@ -161,7 +167,14 @@ def run_loop(
         if ended is None and position.step % training.checkpoint_every == 0:
             save()
     save()
-    return Outcome(position.step, position.best_step, position.best, position.seconds, ended)
+    return Outcome(
+        position.step,
+        position.best_step,
+        position.best,
+        position.seconds,
+        position.waited_s,
+        ended,
+    )
 
 
 REASONS: tuple[Ended | None, ...] = (None, "asked", "budget", "patience", "steps")

@@ -6,8 +6,9 @@ import base64
 import csv
 import html
 import io
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shinso.figures import style
 from shinso.language import _, current
@@ -61,9 +62,10 @@ def _write_plot(run: Run, name: str, draw: Callable[[Figure], None], table: Pred
 
 
 def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
-    metric = run.result(run.seeds[0])["valid"]["metrics"]
-    name = next(iter(run.use().better))
-    name = name if name in metric else next(iter(metric))
+    # Some metrics cost a search and are not looked at while a run trains.
+    looks = run.folder.seed(run.seeds[0]).metrics
+    names = [*run.use().better, *run.result(run.seeds[0])["valid"]["metrics"]]
+    name = next((one for one in names if looks.curve(one, "valid")[0]), names[0])
     curves = {seed: run.folder.seed(seed).metrics.curve(name, "valid") for seed in run.seeds}
 
     def draw(figure: Figure) -> None:
@@ -92,9 +94,17 @@ def _facts_lines(run: Run) -> list[tuple[str, str]]:
         (_("parameters"), f"{result['parameters']:,}"),
         (_("seeds"), ", ".join(map(str, run.seeds))),
         (_("training time a seed"), f"{float(result['seconds']):.1f} s"),
+        (_("of it waiting for data"), _waiting(result)),
         (_("machine"), f"{environment['processor']}, {environment['threads']} threads"),
         ("torch", environment["versions"]["torch"]),
     ]
+
+
+def _waiting(result: Mapping[str, Any]) -> str:
+    """The share of the training time in which the next batch was not ready; a run made before this
+    was measured has none."""
+    seconds, waited = (float(result.get(key, "nan")) for key in ("seconds", "waited_for_data_s"))
+    return "—" if math.isnan(waited) or not seconds else f"{waited / seconds:.1%}"
 
 
 def _markdown(run: Run, notes: Sequence[str]) -> str:

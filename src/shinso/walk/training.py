@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from shinso.compress.calls import keep, recorded
 from shinso.contracts import Learner, Source
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.language import _
@@ -357,7 +358,10 @@ def _keep_result(
     outcome: Outcome,
 ) -> None:
     use = _load_best(order, facts, model, one)
-    valid, test = use.evaluate(data, "valid"), use.evaluate(data, "test")
+    with recorded(model) as made:
+        valid = use.evaluate(data, "valid")
+    keep(folder.path / "assets", made.calls)
+    test = use.evaluate(data, "test")
     record_look(folder, "test", f"end of training, seed {one.seed}")
     folder.write_json(
         f"{one.path.name}/result.json",
@@ -367,6 +371,7 @@ def _keep_result(
             "best_step": outcome.best_step,
             "ended": outcome.ended,
             "seconds": outcome.seconds,
+            "waited_for_data_s": outcome.waited_s,
             "parameters": sum(p.numel() for p in model.parameters()),
             "valid": as_json(valid),
             "test": as_json(test),

@@ -7,8 +7,10 @@ paragraph a line. Without it only prices and digits are made.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
+import tarfile
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
@@ -62,6 +64,36 @@ def digits() -> str:
     return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
 
 
+def digit_images() -> bytes:
+    """The same digits as grey PNG files in a tar archive, a folder a class."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            grey = (image.reshape(8, 8) * 255 / 16).round().astype(np.uint8)
+            png = io.BytesIO()
+            # Not compressed here: xz does that better over all of them.
+            Image.fromarray(grey).save(png, "PNG", compress_level=0)
+            member = tarfile.TarInfo(f"{label}/{place:04d}.png")  # dated 1970, owned by no one
+            member.size = png.tell()
+            png.seek(0)
+            archive.addfile(member, png)
+    return buffer.getvalue()
+
+
+def digits_idx() -> bytes:
+    """The same images as an IDX file of bytes, as MNIST is kept: grey values from 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    images, _labels = load_digits(return_X_y=True)
+    pixels = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    head = b"\0\0\x08\x03" + np.array(pixels.shape, dtype=">u4").tobytes()
+    return gzip.compress(head + pixels.tobytes(), 9, mtime=0)
+
+
 def truecase(book: str, num_sentences: int = NUM_SENTENCES) -> str:
     """The first sentences of a book as CoNLL."""
     return as_conll(islice(tagged_sentences(book), num_sentences))
@@ -77,6 +109,8 @@ def main(arguments: list[str]) -> None:
     folder = Path(__file__).parent
     write(folder / "prices.csv", prices())
     write(folder / "digits.jsonl.gz", digits())
+    (folder / "digits.tar.xz").write_bytes(digit_images())
+    (folder / "digits.idx.gz").write_bytes(digits_idx())
     if arguments:
         write(folder / "truecase.conll.gz", truecase(Path(arguments[0]).read_text("utf-8")))
 

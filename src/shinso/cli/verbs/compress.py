@@ -1,0 +1,53 @@
+"""``shinso compress RUN --do int8,prune=0.5,distill=gru:16``: a smaller run, and what it cost."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from shinso.cli.parsing import Parser, add_settings, given_settings
+from shinso.language import _
+
+HELP = "make a run smaller: quantize, prune, distill"
+
+
+def run(arguments: Sequence[str]) -> int:
+    from shinso.compress.chain import FORMS
+    from shinso.settings import resolve, schema
+    from shinso.walk.compression import Compression
+
+    known = schema(Compression)
+    parser = Parser("compress", epilog=_("steps: {forms}").format(forms=FORMS))
+    parser.add_argument("run", type=Path, metavar="RUN")
+    add_settings(parser, _("compressing"), known.values())
+    parser.add_argument("--json", action="store_true", help=_("as JSON"))
+    read = parser.read(arguments)
+    settings = resolve(Compression, ("flag", given_settings(read, known))).config
+    from shinso.cli.terminal import Terminal, print_columns
+    from shinso.train.stopping import StopRequest
+    from shinso.walk.compressing import compress_run
+    from shinso.walk.run import Run
+
+    with StopRequest() as stop:
+        done = compress_run(
+            Run.open(read.run),
+            settings,
+            command=shlex.join(["shinso", *sys.argv[1:]]),
+            audience=Terminal(),
+            stop=stop,
+        )
+    if read.json:
+        before, after = (asdict(one) for one in (done.before, done.after))
+        values = [vars(one) for one in done.values]
+        found = {"run": str(done.run.folder.path), "metric": done.metric, "values": values}
+        print(json.dumps({**found, "before": before, "after": after}))
+        return 0
+    print_columns(done.rows())
+    for note in done.notes:
+        print(note)
+    print(done.run.folder.path / "report.html")
+    return 0

@@ -1,0 +1,137 @@
+"""What layers read, rounded to a grid of whole numbers, as an integer kernel reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shinso.compress.calls import Call
+from shinso.compress.packing import SIGN
+from shinso.compress.quantizers import Calibration, Quantizer, of_activations
+
+PREFIX = "activation."
+KEPT = 200_000
+"""Values of each layer's input that calibration looks at."""
+
+
+def reading_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The layers whose inputs are rounded: those with integer kernels in every runtime."""
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    return {name: one for name, one in model.named_modules() if isinstance(one, kinds)}
+
+
+class Rounding:
+    """A hook that rounds a layer's input. learning: gradients pass as if it did not.
+
+    in_onnx: leave it to an operator that the exporter turns into QuantizeLinear.
+    """
+
+    def __init__(self, quantizer: Quantizer) -> None:
+        self.quantizer = quantizer
+        self.in_onnx = False
+
+    def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x, *others = given
+        if self.in_onnx:
+            from shinso.compress import integer_op
+
+            scale, zero = float(self.quantizer.scale), int(self.quantizer.zero_point)
+            return (integer_op.rounded(x, scale, zero), *others)
+        if torch.is_grad_enabled():
+            return (self.quantizer.straight_through(x), *others)
+        return (self.quantizer.rounded(x), *others)
+
+
+def attach(model: nn.Module, quantizers: Mapping[str, Quantizer]) -> None:
+    """From now on the layers named read rounded numbers."""
+    layers = reading_layers(model)
+    for name, quantizer in quantizers.items():
+        layers[name].register_forward_pre_hook(Rounding(quantizer))
+
+
+def detach(model: nn.Module) -> None:
+    """The layers read what they are given again."""
+    for module in model.modules():
+        hooks = module._forward_pre_hooks
+        for key in [key for key, hook in hooks.items() if isinstance(hook, Rounding)]:
+            del hooks[key]
+
+
+def attached(model: nn.Module) -> dict[str, Rounding]:
+    """The roundings of a network by the layer that they belong to."""
+    return {
+        name: hook
+        for name, module in model.named_modules()
+        for hook in module._forward_pre_hooks.values()
+        if isinstance(hook, Rounding)
+    }
+
+
+def calibrate(
+    model: nn.Module, calls: Iterable[Call], *, calibration: Calibration = "minmax", bits: int = 8
+) -> dict[str, Quantizer]:
+    """A quantizer for each reading layer that the calls reach, from what it read."""
+    layers = reading_layers(model)
+    heard: dict[str, list[Tensor]] = {name: [] for name in layers}
+    generator = torch.Generator().manual_seed(0)
+
+    def listen(name: str) -> Any:
+        def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            flat = given[0].detach().flatten().cpu()
+            ends = torch.stack([flat.min(), flat.max()])
+            if len(flat) > KEPT // 8:
+                flat = flat[torch.randint(len(flat), (KEPT // 8,), generator=generator)]
+            heard[name].append(torch.cat([flat, ends]))
+
+        return hook
+
+    handles = [one.register_forward_pre_hook(listen(name)) for name, one in layers.items()]
+    try:
+        with torch.no_grad():
+            for call in calls:
+                call.of(model)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {
+        name: of_activations(values, bits, calibration=calibration)
+        for name, values in heard.items()
+        if values
+    }
+
+
+def to_file(quantizers: Mapping[str, Quantizer]) -> dict[str, Tensor]:
+    """The quantizers as tensors of a weights file."""
+    file = {}
+    for name, one in quantizers.items():
+        file[f"{PREFIX}{name}{SIGN}scale"] = one.scale.float().cpu()
+        file[f"{PREFIX}{name}{SIGN}zero"] = one.zero_point.to(torch.int32).cpu()
+    return file
+
+
+def from_file(file: Mapping[str, Tensor]) -> dict[str, Quantizer]:
+    """The quantizers of a weights file."""
+    found = {}
+    for key, scale in file.items():
+        if key.startswith(PREFIX) and key.endswith(f"{SIGN}scale"):
+            name = key.removeprefix(PREFIX).removesuffix(f"{SIGN}scale")
+            zero = file[f"{PREFIX}{name}{SIGN}zero"]
+            found[name] = Quantizer(scale, zero, 0, 255)
+    return found
+
+
+@contextmanager
+def for_onnx(model: nn.Module) -> Iterator[None]:
+    """Within, roundings are operators that the exporter knows."""
+    found: Sequence[Rounding] = list(attached(model).values())
+    for one in found:
+        one.in_onnx = True
+    try:
+        yield
+    finally:
+        for one in found:
+            one.in_onnx = False

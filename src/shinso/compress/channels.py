@@ -1,0 +1,112 @@
+"""Channels that really go: smaller weights, fewer multiply–adds, less time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from shinso.compress.calls import Call
+from shinso.compress.dependencies import Group, groups
+from shinso.nn.recurrent import RecurrentLayers
+
+
+def remove(model: nn.Module, call: Call, share: float) -> dict[str, int]:
+    """Remove the least important ``share`` of the channels of every group, in place; returns how
+    many channels were there and how many went.
+
+    Raises ValueError for a share outside 0 to below 1, or a network in which no channel can go.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"share is {share}; give a share from 0 to below 1")
+    found = groups(model, call)
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no channels that can be removed")
+    state = model.state_dict()
+    gone: dict[tuple[str, int], set[int]] = {}
+    removed = 0
+    for group in found:
+        for channel in least(group, state, share):
+            removed += 1
+            for name, axis, entry in channel:
+                gone.setdefault((name, axis), set()).add(entry)
+    shrink(model, {name: _without(one, name, gone) for name, one in state.items()})
+    return {"channels": sum(len(group.channels) for group in found), "removed": removed}
+
+
+def least(
+    group: Group, state: Mapping[str, Tensor], share: float
+) -> list[list[tuple[str, int, int]]]:
+    """The channels of a group with the smallest weights, at most all but one."""
+    count = min(int(share * len(group.channels)), len(group.channels) - 1)
+    ordered = sorted(group.channels, key=lambda channel: importance(channel, state))
+    return ordered[:count]
+
+
+def importance(channel: Sequence[tuple[str, int, int]], state: Mapping[str, Tensor]) -> float:
+    """The length of all weights that go with a channel (Li et al. 2017 take the L1 norm of its
+    filter alone; the group norm is that of Fang et al. 2023). Biases and statistics do not count."""
+    total = 0.0
+    for name, axis, entry in channel:
+        tensor = state[name]
+        if tensor.dim() > 1:
+            total += float(tensor.select(axis, entry).double().square().sum())
+    return total**0.5
+
+
+def _without(tensor: Tensor, name: str, gone: Mapping[tuple[str, int], set[int]]) -> Tensor:
+    for axis in range(tensor.dim()):
+        lost = gone.get((name, axis))
+        if lost:
+            kept = [entry for entry in range(tensor.shape[axis]) if entry not in lost]
+            tensor = tensor.index_select(axis, torch.tensor(kept, device=tensor.device))
+    return tensor.clone()
+
+
+@torch.no_grad()
+def shrink(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give every parameter and buffer the shape it has in ``state``, and its values; what a layer
+    says of its own size follows."""
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        changed = False
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None and prefix + name in state:
+                new = state[prefix + name]
+                if new.shape != parameter.shape:
+                    asked = parameter.requires_grad
+                    fresh = nn.Parameter(new.to(parameter), requires_grad=asked)
+                    module._parameters[name] = fresh
+                    changed = True
+                else:
+                    parameter.copy_(new)
+        for name, buffer in list(module._buffers.items()):
+            if buffer is not None and prefix + name in state:
+                changed |= state[prefix + name].shape != buffer.shape
+                module._buffers[name] = state[prefix + name].to(buffer)
+        if changed:
+            _say_size(module)
+
+
+def _say_size(module: nn.Module) -> None:
+    """The sizes that a layer keeps as numbers, read off its weights."""
+    weight = getattr(module, "weight", None)
+    if isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        if module.groups > 1:  # depthwise: as many groups as channels are left
+            module.groups = module.groups * module.weight.shape[0] // module.out_channels
+        module.out_channels = module.weight.shape[0]
+        module.in_channels = module.weight.shape[1] * module.groups
+    elif isinstance(module, RecurrentLayers):
+        module.hidden_size = module.weight_hh_l0.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
+        module.input_size = module.weight_ih_l0.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
+    elif isinstance(module, nn.Embedding):
+        module.num_embeddings, module.embedding_dim = module.weight.shape
+    elif isinstance(module, nn.LayerNorm):
+        module.normalized_shape = tuple(module.weight.shape)
+    elif isinstance(weight, Tensor) and hasattr(module, "num_features"):
+        module.num_features = len(weight)  # pyright: ignore[reportArgumentType]
+    elif isinstance(weight, Tensor) and hasattr(module, "num_channels"):
+        module.num_channels = len(weight)  # pyright: ignore[reportArgumentType]

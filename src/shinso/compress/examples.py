@@ -1,0 +1,64 @@
+"""The small program laid beside an exported file: it runs the file without shinso."""
+
+from __future__ import annotations
+
+ONNX = '''"""Runs {file} with onnxruntime and numpy alone: pip install onnxruntime numpy
+
+{about}
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+here = Path(__file__).parent
+session = onnxruntime.InferenceSession(here / "{file}", providers=["CPUExecutionProvider"])
+about = session.get_modelmeta().custom_metadata_map
+print("inputs:")
+for one in session.get_inputs():
+    print(f"  {{one.name}} {{one.shape}} {{one.type}}")
+example = np.load(here / "example.npz")
+inputs = {{one.name: example[one.name] for one in session.get_inputs()}}
+answers = session.run(None, inputs)
+for number, answer in enumerate(answers):
+    expected = example[f"expected_{{number}}"]
+    scale = max(1.0, float(np.abs(expected).max()))
+    difference = float(np.abs(answer.astype(float) - expected.astype(float)).max()) / scale
+    print(f"answer {{number}}: shape {{answer.shape}}, largest difference {{difference:.1e}}")
+    assert difference <= {tolerance}
+classes = json.loads(about.get("shinso.class_names", "[]"))
+if classes and answers[0].shape[-1] == len(classes):
+    print("first:", classes[int(answers[0].reshape(-1, len(classes))[0].argmax())])
+'''
+
+ARCHIVE = '''"""Runs {file} with torch alone: pip install torch numpy
+
+{about}
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+here = Path(__file__).parent
+{operator}model = torch.export.load(here / "{file}").module()
+example = np.load(here / "example.npz")
+inputs = {{n: torch.from_numpy(v) for n, v in example.items() if not n.startswith("expected_")}}
+answers = model(**inputs)
+for number, answer in enumerate(answers):
+    expected = example[f"expected_{{number}}"]
+    scale = max(1.0, float(np.abs(expected).max()))
+    difference = float((answer.detach().double() - torch.from_numpy(expected).double()).abs().max())
+    print(f"answer {{number}}: shape {{tuple(answer.shape)}}, largest difference {{difference:.1e}}")
+    assert difference / scale <= {tolerance}
+'''
+
+OPERATOR = """import sys
+
+sys.path.insert(0, str(here))
+import recurrent_op  # noqa: E402, F401  the operator that stands for a recurrent layer
+
+"""

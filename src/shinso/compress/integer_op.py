@@ -1,0 +1,27 @@
+"""Two operators that stand in an exported graph for ONNX's QuantizeLinear and DequantizeLinear."""
+
+import torch
+from torch import Tensor
+
+
+@torch.library.custom_op("shinso::rounded", mutates_args=())
+def rounded(x: Tensor, scale: float, zero: int) -> Tensor:
+    """x on the grid of unsigned 8-bit numbers: s (clamp(round(x / s) + z, 0, 255) − z)."""
+    return ((torch.round(x / scale) + zero).clamp(0, 255) - zero) * scale
+
+
+@rounded.register_fake
+def _(x: Tensor, scale: float, zero: int) -> Tensor:
+    return torch.empty_like(x)
+
+
+@torch.library.custom_op("shinso::stored", mutates_args=())
+def stored(numbers: Tensor, scale: Tensor) -> Tensor:
+    """A weight from its 8-bit numbers and the scale of each row, or one of all."""
+    shaped = scale if scale.dim() == 0 else scale.view(-1, *[1] * (numbers.dim() - 1))
+    return numbers.float() * shaped
+
+
+@stored.register_fake
+def _(numbers: Tensor, scale: Tensor) -> Tensor:
+    return numbers.new_empty(numbers.shape, dtype=torch.float32)

@@ -1,0 +1,122 @@
+"""A student learns what a teacher says, not only what is right.
+
+Hinton, Vinyals & Dean (2015), "Distilling the Knowledge in a Neural Network", section 2; hints
+from inside the network: Romero et al. (2015), "FitNets", eq. 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shinso.contracts import Objective
+
+Answers = Literal["logits", "values"]
+
+
+class DistillationObjective:
+    """(1 − share) · the task's own loss + share · the distance to the teacher's answer.
+
+    logits: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), whose gradient does not shrink
+    with the temperature T. values: mean squared distance. The teacher answers exactly the call
+    that the student was given, whatever the task's objective made of the batch.
+    """
+
+    def __init__(
+        self,
+        objective: Objective[Any],
+        teacher: nn.Module,
+        *,
+        answers: Answers,
+        temperature: float = 4.0,
+        share: float = 0.7,
+        hint: Hint | None = None,
+    ) -> None:
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}; give a number above 0")
+        if not 0 <= share <= 1:
+            raise ValueError(f"share is {share}; give 0 to 1")
+        self.objective, self.teacher = objective, teacher.eval()
+        self.answers: Answers = answers
+        self.temperature, self.share, self.hint = temperature, share, hint
+
+    def __call__(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+        heard: list[tuple[tuple[Any, ...], dict[str, Any], Any]] = []
+        handle = model.register_forward_hook(
+            lambda _module, given, named, answer: heard.append((given, named, answer)),
+            with_kwargs=True,
+        )
+        try:
+            own = dict(self.objective(model, batch))
+        finally:
+            handle.remove()
+        taught = torch.zeros_like(own["loss"])
+        hinted = torch.zeros_like(own["loss"])
+        for given, named, answer in heard:
+            student_inside = self.hint.heard if self.hint else None
+            with torch.no_grad():
+                told = self.teacher(*given, **named)
+            taught = taught + self.distance(answer, told) / len(heard)
+            if self.hint is not None and student_inside is not None:
+                hinted = hinted + self.hint.distance(student_inside) / len(heard)
+        loss = (1 - self.share) * own["loss"] + self.share * taught + hinted
+        return {**own, "loss": loss, "loss_task": own["loss"], "loss_teacher": taught}
+
+    def distance(self, answer: Tensor, told: Tensor) -> Float[Tensor, ""]:
+        """How far the student's answer is from the teacher's. Of answers with more axes than
+        (batch, class), every place counts alike."""
+        if self.answers == "values":
+            return F.mse_loss(answer, told)
+        student = F.log_softmax(answer.flatten(0, -2) / self.temperature, dim=-1)
+        teacher = F.log_softmax(told.flatten(0, -2) / self.temperature, dim=-1)
+        found = F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+        return self.temperature**2 * found
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {"objective": self.objective.state_dict()}
+        return state if self.hint is None else {**state, "hint": self.hint.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.objective.load_state_dict(state["objective"])
+        if self.hint is not None:
+            self.hint.load_state_dict(state["hint"])
+
+
+class Hint(nn.Module):
+    """What goes into the last linear layer of the student, mapped onto what goes into the
+    teacher's: a linear regressor that learns with the student and is then thrown away."""
+
+    def __init__(self, student: nn.Module, teacher: nn.Module, *, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+        ours, theirs = last_linear(student), last_linear(teacher)
+        self.regressor = nn.Linear(ours.in_features, theirs.in_features)
+        self.heard: Tensor | None = None
+        self._told: Tensor | None = None
+        ours.register_forward_pre_hook(lambda _module, given: self._hear(given[0]))
+        theirs.register_forward_pre_hook(lambda _module, given: self._tell(given[0]))
+
+    def _hear(self, x: Tensor) -> None:
+        self.heard = x
+
+    def _tell(self, x: Tensor) -> None:
+        self._told = x
+
+    def distance(self, heard: Tensor) -> Float[Tensor, ""]:
+        """The squared distance, weighted."""
+        if self._told is None:
+            raise ValueError("the teacher has said nothing; call it before")
+        return self.weight * F.mse_loss(self.regressor(heard), self._told)
+
+
+def last_linear(model: nn.Module) -> nn.Linear:
+    """The linear layer that was made last; ValueError where there is none."""
+    found = [one for one in model.modules() if isinstance(one, nn.Linear)]
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no linear layer; give no hint")
+    return found[-1]

@@ -1,0 +1,316 @@
+"""The steps of compression on one seed: prune, train on, quantize, or teach a smaller network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from shinso.compress import activations, channels, packing, pruning, quantizers
+from shinso.compress import calls as calling
+from shinso.compress.chain import Step
+from shinso.compress.learning_quantized import (
+    plain,
+    quantizer_of,
+    rounded_weights,
+    ternary_quantizer,
+)
+from shinso.compress.quantizers import Quantizer
+from shinso.faults import Interrupted, UsageFault
+from shinso.language import _
+from shinso.objectives.distillation import DistillationObjective, Hint
+from shinso.runs.folder import SeedFolder
+from shinso.settings import as_flat, schema
+from shinso.train.gradient import GradientLearner
+from shinso.train.loop import run_loop
+from shinso.train.plan import Training
+from shinso.train.stopping import StopRequest
+from shinso.walk import catalogue
+from shinso.walk.order import Order, place
+from shinso.walk.training import Audience
+
+if TYPE_CHECKING:
+    from shinso.walk.compression import Compression
+    from shinso.walk.run import Run
+
+WIDTHS = ("hidden", "width", "channels", "d_model", "embedding")
+"""Settings that stand for a network's size, the first that it has."""
+CALIBRATED_ON = 8
+"""Calls of the train part, or of the valid part, from which ranges of activations are found."""
+LOGITS = {"accuracy", "loss_nats", "bits_per_char", "perplexity", "macro_f1"}
+"""Metrics of systems whose networks answer with scores before softmax."""
+
+
+def student_order(order: Order, step: Step) -> Order:
+    """The order of the student of a distillation: the run's own but for the network and its size.
+
+    Raises UsageFault COMPRESS-REFUSED, SETTING-UNKNOWN.
+    """
+    chosen = catalogue.choice(order.recipe, step.model)
+    known = schema(catalogue.network_class(chosen).Config)  # pyright: ignore[reportAttributeAccessIssue]
+    changes: dict[str, Any] = dict(step.settings)
+    if step.size:
+        width = next((name for name in WIDTHS if name in known and name not in chosen.fixed), None)
+        if width is None:
+            raise refused(step, _("{model} has no width").format(model=step.model))
+        changes[width] = step.size
+    own = dict(order.network_settings.origins)
+    kept = {
+        name: getattr(order.network_settings.config, name)
+        for name, origin in own.items()
+        if origin != "default" and name in known and name not in chosen.fixed
+        and not origin.startswith("model ")
+    } if step.model == order.model else {}  # fmt: skip
+    values = {
+        **as_flat(order.run.config), **as_flat(order.config), **kept, "model": step.model, **changes
+    }  # fmt: skip
+    return place(order.task, order.paths, ("distill", values))
+
+
+def refused(step: Step, found: str) -> UsageFault:
+    """The fault of a step that this run cannot take."""
+    return UsageFault(
+        "COMPRESS-REFUSED",
+        place=f"--do {step.text}",
+        found=found,
+        why=_("this step does not fit the run"),
+        next_step="shinso compress --help",
+    )
+
+
+class Work:
+    """One seed on its way through the steps."""
+
+    def __init__(
+        self,
+        run: Run,
+        order: Order,
+        data: Any,
+        settings: Compression,
+        folder: SeedFolder,
+        audience: Audience | None,
+        stop: StopRequest | None,
+    ) -> None:
+        self.run, self.order, self.data = run, order, data
+        self.settings, self.folder = settings, folder
+        self.audience, self.stop = audience, stop
+        self.seed = folder.seed
+        self.model: nn.Module = run.use(self.seed).model  # pyright: ignore[reportAttributeAccessIssue]
+        if activations.attached(self.model):
+            raise refused(Step(kind="quantize", text="…"), _("the run is quantized already"))
+        self.masks: pruning.Masks = {}
+        self.grids: dict[str, tuple[Quantizer, int]] = {}
+        self.read: dict[str, Quantizer] = {}
+        self.trained_steps = 0
+        zero = {n: w for n, w in pruning.prunable(self.model).items() if _holes(w)}
+        self.masks = {name: weight.detach() != 0 for name, weight in zero.items()}
+
+    def do(self, steps: Sequence[Step]) -> dict[str, Tensor]:
+        """All steps in order; the tensors of the weights' file."""
+        for step in steps:
+            getattr(self, f"_{step.kind}")(step)
+        state = {plain(name): one for name, one in self.model.state_dict().items()}
+        return {**packing.packed(state, self.grids), **activations.to_file(self.read)}
+
+    def _distill(self, step: Step) -> None:
+        teacher, self.masks = self.model, {}
+        torch.manual_seed(self.seed)
+        self.model = self._fresh()
+        hint = self.settings.hint
+        inside = Hint(self.model, teacher, weight=hint) if hint else None
+        self._train(self.order.config.training, teacher=teacher, hint=inside)
+
+    def _fresh(self) -> nn.Module:
+        order = self.order
+        return order.recipe.make_model(
+            order.config, order.network, order.network_settings.config, self.run.facts
+        )
+
+    def _channels(self, step: Step) -> None:
+        from shinso.walk.exporting import known_calls
+
+        if self.masks:
+            raise refused(step, _("channels go first, then single weights"))
+        call = self._calls()[0] if self.order is not self.run.order else None
+        call = call or known_calls(self.run, self.model)[0]
+        try:
+            channels.remove(self.model.eval(), call, step.share)
+        except ValueError as error:
+            raise refused(step, str(error)) from error
+        self._train(self._tuning())
+
+    def _prune(self, step: Step) -> None:
+        weights = pruning.prunable(self.model)
+        if not weights:
+            raise refused(step, _("the network has no weights to prune"))
+        tuning = self._tuning()
+        if step.n_of_m:
+            self.masks = pruning.n_of_m_masks(weights, *step.n_of_m)
+        elif step.how != "gradual":
+            self.masks = pruning.magnitude_masks(weights, step.share)
+        if step.how == "lottery":
+            # The tickets that won, drawn again: the weights before the first step, the rest gone
+            # (Frankle & Carbin 2019).
+            torch.manual_seed(self.seed)
+            self.model.load_state_dict(self._fresh().state_dict())
+            tuning = self.order.config.training
+        if step.how == "gradual":
+            if tuning.steps < 10:
+                raise refused(step, _("growing sparsity needs at least 10 steps of training on"))
+            self._train(tuning, growing=step.share)
+        else:
+            pruning.apply(weights, self.masks)
+            self._train(tuning)
+
+    def _quantize(self, step: Step) -> None:
+        weights = pruning.prunable(self.model)
+        if not weights:
+            raise refused(step, _("the network has no weights to quantize"))
+        how = self.settings
+        if step.bits == 8:
+            self.read = activations.calibrate(
+                self.model.eval(), self._calls(), calibration=_of_inputs(how.calibration)
+            )
+        if step.learning:
+            activations.attach(self.model, self.read)
+            self._train(self._tuning(), bits=step.bits)
+            activations.detach(self.model)
+            weights = pruning.prunable(self.model)
+            self.grids = {
+                name: (quantizer_of(one, step.bits, per_channel=how.per_channel), step.bits)
+                for name, one in weights.items()
+            }
+        elif step.bits == 2:
+            self.grids = {name: (ternary_quantizer(one), 2) for name, one in weights.items()}
+        else:
+            self.grids = {
+                name: (
+                    quantizers.of_weight(
+                        one, step.bits, per_channel=how.per_channel, symmetric=how.symmetric,
+                        calibration=how.calibration,
+                    ),
+                    step.bits,
+                )
+                for name, one in weights.items()
+            }  # fmt: skip
+
+    def _calls(self) -> list[calling.Call]:
+        """What the network is given for the valid part, from which ranges are found."""
+        with calling.recorded(self.model, most=CALIBRATED_ON) as made:
+            use = self.order.recipe.use(self.order.config, self.run.facts, self.model)
+            use.evaluate(self.data, "valid")
+        if not made.calls:
+            raise refused(
+                Step(kind="quantize", text="int8"),
+                made.unknown or _("its evaluation calls the network in parts, not as a whole"),
+            )
+        return made.calls
+
+    def _tuning(self) -> Training:
+        """The run's training, shorter and gentler."""
+        training, how = self.order.config.training, self.settings
+        steps = training.steps // 4 if how.tune_steps < 0 else how.tune_steps
+        return replace(
+            training,
+            steps=max(steps, 1),
+            lr=how.tune_lr or training.lr / 3,
+            warmup=0,
+            patience=0,
+            evaluate_every=min(training.evaluate_every, max(steps, 1)),
+        )
+
+    def _train(
+        self,
+        training: Training,
+        *,
+        teacher: nn.Module | None = None,
+        hint: Hint | None = None,
+        growing: float = 0.0,
+        bits: int = 0,
+    ) -> None:
+        """Train the network on, its masked weights zero; it then has the best weights found."""
+        if self.settings.tune_steps == 0 and teacher is None and not growing:
+            return
+        config = replace(self.order.config, training=training)
+        built = self.order.recipe.build(config, self.data, self.model, self.seed)
+        if built.learner is not None:
+            raise refused(
+                Step(kind="prune", text=self.settings.do),
+                _("this system does not learn by gradient steps"),
+            )
+        objective: Any = built.objective
+        if teacher is not None:
+            use = self.order.recipe.use(self.order.config, self.run.facts, self.model)
+            answers = "logits" if LOGITS & set(use.better) else "values"
+            how = self.settings
+            objective = DistillationObjective(
+                objective, teacher, answers=answers, temperature=how.temperature,
+                share=how.share, hint=hint,
+            )  # fmt: skip
+        weights = pruning.prunable(self.model)
+        rounding = (
+            rounded_weights(self.model, weights, bits, per_channel=self.settings.per_channel)
+            if bits
+            else nullcontext(weights)
+        )
+        with rounding as behind:
+            best = self._loop(training, built, objective, behind, hint, growing)
+        self.model.load_state_dict(best)
+        self.model.eval()
+
+    def _loop(
+        self,
+        training: Training,
+        built: Any,
+        objective: Any,
+        weights: Mapping[str, nn.Parameter],
+        hint: Hint | None,
+        growing: float,
+    ) -> dict[str, Tensor]:
+        named = list(self.model.named_parameters())
+        if hint is not None:
+            named += [(f"hint.{name}", one) for name, one in hint.named_parameters()]
+        learner: Any = GradientLearner(self.model, objective, training, trained=named)
+        if self.masks or growing:
+            learner = pruning.MaskedLearner(
+                learner, weights, self.masks, final=growing,
+                growing=int(0.7 * training.steps) if growing else 0,
+            )  # fmt: skip
+        best: dict[str, Tensor] = {}
+
+        def keep_best() -> None:
+            state = self.model.state_dict()
+            best.update({plain(name): one.clone() for name, one in state.items()})
+
+        def validate() -> Mapping[str, float]:
+            found = dict(built.validate())
+            settled = getattr(learner, "settled", True)
+            # What is not yet as sparse as asked for is no candidate.
+            return found if settled else {**found, built.selection.metric: float("nan")}
+
+        outcome = run_loop(
+            learner, built.source, training, self.folder, validate=validate,
+            selection=built.selection, keep_best=keep_best, stop=self.stop, progress=self.audience,
+        )  # fmt: skip
+        if outcome.ended == "asked":
+            raise Interrupted(f"shinso compress {self.run.folder.path} --do {self.settings.do}")
+        for name in ("resume.pt", "resume.previous.pt"):
+            (self.folder.path / name).unlink(missing_ok=True)
+        self.trained_steps += outcome.step
+        if isinstance(learner, pruning.MaskedLearner):
+            self.masks = learner.masks
+        return best
+
+
+def _holes(weight: Tensor) -> bool:
+    """Whether so many weights are zero that they were pruned."""
+    return float((weight == 0).float().mean()) > 0.05
+
+
+def _of_inputs(calibration: quantizers.Calibration) -> quantizers.Calibration:
+    """Activations have no squared error worth a search of every range; their ends count."""
+    return "percentile" if calibration == "mse" else calibration

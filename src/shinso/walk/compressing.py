@@ -1,0 +1,240 @@
+"""``compress``: a trained run becomes a smaller one, a run like any other, with what it cost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from shinso.compress import measure
+from shinso.compress.chain import Step, parse
+from shinso.faults import Interrupted, UsageFault
+from shinso.intervals import Interval
+from shinso.language import _
+from shinso.runs.environment import describe
+from shinso.runs.files import write_atomically
+from shinso.runs.folder import RunFolder
+from shinso.train.stopping import StopRequest
+from shinso.walk.compression import Compression
+from shinso.walk.exporting import known_calls
+from shinso.walk.order import Order, as_yaml
+from shinso.walk.run import Run, as_json, record_look
+from shinso.walk.training import Audience, NoAudience
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A run made smaller. before, after: cost of the first seed; metric: the one that counts,
+    with its interval before and after."""
+
+    run: Run
+    metric: str
+    values: tuple[Interval, Interval]
+    before: measure.Cost
+    after: measure.Cost
+    notes: tuple[str, ...]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Header and rows of the table: what, before, after."""
+        shown = [
+            (_("parameters"), "parameters"), (_("not zero"), "nonzero"),
+            (_("file, bytes"), "file_bytes"), (_("multiply–adds a sample"), "multiply_adds"),
+            (_("memory, bytes"), "memory_bytes"),
+        ]  # fmt: skip
+        table = [
+            ("", _("before"), _("after")),
+            (self.metric, *(show_interval(one) for one in self.values)),
+        ]
+        table += [
+            (name, f"{getattr(self.before, key):,}", f"{getattr(self.after, key):,}")
+            for name, key in shown
+        ]
+        times = (f"{one.latency_ms:.3g}" for one in (self.before, self.after))
+        return [*table, (_("one sample, ms"), *times)]  # type: ignore[list-item]
+
+
+def show_interval(value: Interval) -> str:
+    """A number with its ends; without them where they are not known."""
+    if value.low == -float("inf"):
+        return f"{value.value:.4f}"
+    return f"{value.value:.4f} ({value.low:.4f}–{value.high:.4f})"
+
+
+def compress_run(
+    run: Run,
+    settings: Compression,
+    *,
+    command: str = "",
+    audience: Audience | None = None,
+    stop: StopRequest | None = None,
+) -> Compressed:
+    """Do the steps of ``settings.do`` to every seed of a run, in a new folder below its own.
+
+    Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED; every fault in the data before a folder
+    is made.
+    """
+    from shinso.walk.compress_steps import Work, student_order
+
+    steps = parse(settings.do)
+    order = student_order(run.order, steps[0]) if steps[0].kind == "distill" else run.order
+    run.use()  # a run that is not trained is refused before its data is read
+    data = run.order.recipe.read(run.order.config, run.order.paths)
+    refuse_other_data(run, data)
+    label = "-".join("".join(sign if sign.isalnum() else "-" for sign in s.text) for s in steps)
+    folder = RunFolder.create(run.folder.path, "compress", label)
+    again = f"shinso compress {run.folder.path} --do {settings.do}"
+    folder.set_status("running", resume=again)
+    _begin(run, folder, order, settings, steps, command or again)
+    try:
+        for number, seed in enumerate(run.seeds):
+            (audience or NoAudience()).on_seed(number, len(run.seeds), folder.path)
+            work = Work(run, order, data, settings, folder.seed(seed), audience, stop)
+            file = work.do(steps)
+            write_atomically(folder.seed(seed).best_weights, save(file))
+            _score(Run(folder), data, seed, work.trained_steps)
+        done = _finish(run, Run(folder), data, steps)
+    except Interrupted:
+        folder.set_status("interrupted", resume=again)
+        raise
+    except UsageFault:  # nothing was made yet
+        shutil.rmtree(folder.path)
+        raise
+    except BaseException as error:
+        folder.set_status("failed", resume=again, error=f"{type(error).__name__}: {error}")
+        raise
+    folder.set_status("done", resume=again)
+    return done
+
+
+def refuse_other_data(run: Run, data: Any) -> None:
+    """UsageFault DATA-CHANGED: a part that was trained on must not be tested on."""
+    before, now = run.facts.get("sha256"), data.facts().get("sha256")
+    if before != now:
+        raise UsageFault(
+            "DATA-CHANGED",
+            place=", ".join(map(str, run.order.paths)),
+            found=f"sha256 {now}",
+            why=_("the run began with {sha}").format(sha=before),
+            next_step=_("bring the old file back, or train a new run"),
+        )
+
+
+def _begin(
+    run: Run, folder: RunFolder, order: Order, settings: Compression, steps: Sequence[Step],
+    command: str,
+) -> None:  # fmt: skip
+    folder.write_text("config.yaml", as_yaml(order))
+    folder.write_text("command.txt", command + "\n")
+    folder.write_json("env.json", describe())
+    folder.write_json(
+        "compression.json",
+        {
+            "of": str(run.folder.path.resolve()),
+            "settings": vars(settings),
+            "steps": [s.text for s in steps],
+        },
+    )
+    for name in ("data.json", "assets/baselines.json", "assets/inputs.json",
+                 "assets/inputs.safetensors"):  # fmt: skip
+        source = run.folder.path / name
+        if source.exists():
+            (folder.path / name).parent.mkdir(exist_ok=True)
+            shutil.copy2(source, folder.path / name)
+
+
+def _score(run: Run, data: Any, seed: int, steps: int) -> None:
+    use = run.use_weights(seed)
+    valid, test = use.evaluate(data, "valid"), use.evaluate(data, "test")
+    record_look(run.folder, "test", f"end of compression, seed {seed}")
+    model: nn.Module = use.model  # pyright: ignore[reportAttributeAccessIssue]
+    run.folder.write_json(
+        f"seed{seed}/result.json",
+        {
+            "seed": seed,
+            "steps": steps,
+            "best_step": steps,
+            "ended": "steps",
+            "seconds": 0.0,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "valid": as_json(valid),
+            "test": as_json(test),
+        },
+    )
+
+
+def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compressed:
+    """The table of before and after, plots and pages."""
+    from shinso.walk.card import write_card
+
+    seed = before.seeds[0]
+    models = [one.use(seed).model for one in (before, after)]  # pyright: ignore[reportAttributeAccessIssue]
+    call = known_calls(before, models[0])[0]
+    single = call.taking([0])
+    torch.set_grad_enabled(False)
+    try:
+        times = measure.latencies([lambda m=m: single.of(m) for m in models])
+    finally:
+        torch.set_grad_enabled(True)
+    costs = [
+        measure.cost(model, call, one.folder.seed(seed).best_weights, latency_ms=time)
+        for model, one, time in zip(models, (before, after), times, strict=True)
+    ]
+    metric = next(iter(after.use().better))
+    values = tuple(interval_of(one, metric) for one in (before, after))
+    notes = tuple(_notes(steps))
+    done = Compressed(after, metric, values, costs[0], costs[1], notes)  # type: ignore[arg-type]
+    kept = after.folder.read_json("compression.json")
+    after.folder.write_json(
+        "compression.json",
+        {
+            **kept,
+            "metric": metric,
+            "before": {**vars(values[0]), **asdict(costs[0])},
+            "after": {**vars(values[1]), **asdict(costs[1])},
+            "notes": list(notes),
+        },
+    )
+    head, *rows = done.rows()
+    lines = ["", "| " + " | ".join(head) + " |", "|---|---|---|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    write_card(after, after.use().plots(data, "test"), [*notes, *data.notes])
+    card = (after.folder.path / "card.md").read_text(encoding="utf-8")
+    after.folder.write_text("card.md", card + "\n".join(lines) + "\n")
+    return done
+
+
+def interval_of(run: Run, metric: str) -> Interval:
+    """A metric on the test part with its interval: over seeds, or, of one seed's accuracy, over
+    samples (Wilson)."""
+    value = next(r for r in run.table().rows if r.learned).values[metric]
+    if len(run.seeds) > 1 or metric != "accuracy":
+        return value
+    ends = run.result(run.seeds[0])["test"]["details"].get("accuracy_interval")
+    if not ends:
+        return value
+    return Interval(value.value, float(ends[0]["low"]), float(ends[0]["high"]))
+
+
+def _notes(steps: Sequence[Step]) -> list[str]:
+    """What the numbers do not say by themselves."""
+    found = []
+    if any(step.kind == "prune" for step in steps):
+        found.append(
+            _(
+                "weights that are masked take part in every product: dense hardware gains no time "
+                "from them, only the file is smaller"
+            )
+        )
+    if any(step.kind == "quantize" for step in steps):
+        found.append(
+            _(
+                "PyTorch computes with the rounded numbers in float32: whole numbers are faster "
+                "in the exported file (shinso export RUN onnx)"
+            )
+        )
+    return found

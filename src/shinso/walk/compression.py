@@ -1,0 +1,35 @@
+"""Settings of ``shinso compress``. Imports nothing heavy: flags are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shinso.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compression:
+    """Settings of ``shinso compress``."""
+
+    do: str = setting("int8", "steps, such as int8 or prune=0.5,int8 or distill=gru:16")
+    tune_steps: int = setting(-1, "steps of training on after pruning; -1: a quarter of the run's")
+    tune_lr: float = setting(0.0, "learning rate of training on; 0: a third of the run's")
+    calibration: Literal["minmax", "percentile", "mse", "entropy"] = setting(
+        "mse", "how ranges are found that 8 or 4 bits cover"
+    )
+    per_channel: bool = setting(True, "a scale for each row of a weight")
+    symmetric: bool = setting(True, "as many numbers below 0 as above")
+    temperature: float = setting(4.0, "softness of the teacher's answers")
+    share: float = setting(0.7, "weight of the teacher's answers beside the labels")
+    hint: float = setting(0.0, "weight of what goes into the teacher's last layer; 0: none")
+
+    def __post_init__(self) -> None:
+        if self.tune_steps < -1:
+            raise ValueError(f"tune_steps is {self.tune_steps}; give 0 or more, or -1")
+        if self.tune_lr < 0 or self.hint < 0:
+            raise ValueError(f"tune_lr is {self.tune_lr}, hint is {self.hint}; give 0 or more")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share is {self.share}; give 0 to 1")

@@ -1,0 +1,180 @@
+"""Exported files against PyTorch, at sizes the export never saw."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from shinso.compress import export
+from shinso.compress.axes import find, unseen
+from shinso.compress.calls import Call, few, keep, kept, recorded
+from shinso.faults import RunFault
+from shinso.nn import GRU, LSTM, RNN
+from shinso.nn.portable import portable
+from shinso.walk.exporting import check_parity, export_run
+from tests.recipes.test_every_recipe import order_of_sample
+
+CELLS = [
+    ("rnn", lambda **more: RNN(3, 5, 2, batch_first=True, **more)),
+    ("relu", lambda **more: RNN(3, 5, 2, "relu", bias=False, batch_first=True, **more)),
+    ("gru", lambda **more: GRU(3, 5, 2, batch_first=True, **more)),
+    ("lstm", lambda **more: LSTM(3, 5, 2, batch_first=True, **more)),
+    ("peephole", lambda **more: LSTM(3, 5, 2, batch_first=True, peephole=True, **more)),
+    (
+        "no-forget-gate",
+        lambda **more: LSTM(3, 5, batch_first=True, forget_gate=False, peephole=True, **more),
+    ),
+]
+
+
+class Packing(nn.Module):
+    """Packs, reads, unpacks, and answers with the final states too."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        y, state = self.layers(packed)
+        state = state if isinstance(state, tuple) else (state,)
+        return pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])[0], *state
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize(("name", "make"), CELLS)
+def test_portable_layers_match_the_packed_ones(name: str, make: object, both_ways: bool) -> None:
+    torch.manual_seed(3)
+    model = Packing(make(bidirectional=both_ways))  # type: ignore[operator]
+    x, lengths = torch.randn(4, 6, 3), torch.tensor([2, 6, 1, 5])
+    with torch.no_grad():
+        wanted = model(x, lengths)
+        with portable():
+            got = model(x, lengths)
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "make"), [CELLS[0], CELLS[2], CELLS[5]])
+def test_onnx_matches_pytorch_at_unseen_sizes(name: str, make: object, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    model = Packing(make(bidirectional=True)).eval()  # type: ignore[operator]
+    call = Call({"x": torch.randn(4, 6, 3), "lengths": torch.tensor([2, 6, 1, 5])})
+    axes = find(model, [call])
+    assert axes.names == {"x": ("batch", "size_1", None), "lengths": ("batch",)}
+    example = export.example_of(call, axes)
+    path = tmp_path / "m.onnx"
+    export.to_onnx(model, export.program(model, example, axes), path, {"shinso.a": "b"})
+    seen = axes.sizes(example)
+    tests = [(sizes, axes.resized(call, sizes)) for sizes in unseen(axes, seen)]
+    assert all(sizes != seen for sizes, _ in tests)
+    parity = export.compare(model, tests, export.run_onnx(path), seen)
+    assert len(parity.comparisons) >= 5
+    assert parity.agrees, parity
+    import onnx
+
+    assert {p.key: p.value for p in onnx.load(path).metadata_props}["shinso.a"] == "b"
+
+
+def test_a_frozen_axis_is_found_and_named(tmp_path: Path) -> None:
+    """torch.nn.RNN is unrolled by the exporter; its time axis must not pass in silence."""
+
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.RNN(3, 5, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layers(x)[0]
+
+    model = Plain().eval()
+    call = Call({"x": torch.randn(4, 6, 3)})
+    axes = find(model, [call])
+    assert axes.names["x"] == ("batch", "size_1", None)
+    example = export.example_of(call, axes)
+    path = tmp_path / "m.onnx"
+    export.to_onnx(model, export.program(model, example, axes), path, {})
+    tests = [(sizes, axes.resized(call, sizes)) for sizes in unseen(axes, axes.sizes(example))]
+    parity = export.compare(model, tests, export.run_onnx(path), axes.sizes(example))
+    with pytest.raises(RunFault, match="EXPORT-DIFFERS") as fault:
+        check_parity(model, parity, path)
+    assert "size_1" in fault.value.found
+
+
+def test_what_cannot_be_exported_says_its_name() -> None:
+    class Deciding(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if float(x.sum()) > 0 else x
+
+    call = Call({"x": torch.randn(4, 3)})
+    model = Deciding()
+    with pytest.raises(RunFault, match="EXPORT-REFUSED: Deciding"):
+        export.program(model, call, find(model, [call]))
+
+
+def test_wrong_weights_in_the_file_are_found(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2).eval()
+    call = Call({"input": torch.randn(4, 3)})
+    axes = find(model, [call])
+    path = tmp_path / "m.onnx"
+    export.to_onnx(model, export.program(model, call, axes), path, {})
+    with torch.no_grad():
+        model.weight[0, 0] += 0.01
+    parity = export.compare(model, [({}, call)], export.run_onnx(path), {})
+    assert not parity.agrees
+
+
+def test_calls_are_kept_with_their_longest_row(tmp_path: Path) -> None:
+    model = Packing(GRU(3, 5, batch_first=True))
+    lengths = torch.cat([torch.full((19,), 2), torch.tensor([7])])
+    with recorded(model) as made:
+        model(torch.randn(20, 7, 3), lengths)
+        model(torch.randn(2, 3, 3), lengths=torch.tensor([3, 1]))
+    keep(tmp_path, made.calls)
+    first, second = kept(tmp_path)
+    assert int(first.inputs["lengths"].max()) == 7
+    assert first.rows == 8
+    assert torch.equal(second.inputs["x"], made.calls[1].inputs["x"])
+    assert len(few(made.calls)) == 2
+    assert kept(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch"])
+def test_a_run_is_exported_without_its_data_and_runs_without_shinso(
+    form: str, tmp_path: Path
+) -> None:
+    from shinso.walk.training import train
+
+    run = train(order_of_sample("tag", "bilstm", tmp_path, steps=5))
+    run.folder.write_text("config.yaml", _without_data(run.folder.path / "config.yaml"))
+    done = export_run(run, form)  # type: ignore[arg-type]
+    assert done.parity.agrees
+    assert done.axes.names == {"tokens": ("batch", "size_1"), "lengths": ("batch",)}
+    parity = json.loads((done.path.parent / "parity.json").read_text())
+    assert parity["task"] == "tag"
+    assert len(parity["comparisons"]) >= 5
+    blocker = tmp_path / "blocked" / "shinso.py"
+    blocker.parent.mkdir()
+    blocker.write_text("raise ImportError('the example must not need shinso')")
+    result = subprocess.run(
+        [sys.executable, str(done.path.parent / "example.py")],
+        env={"PYTHONPATH": str(blocker.parent), "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "largest difference" in result.stdout
+
+
+def _without_data(path: Path) -> str:
+    """The run's data has moved away."""
+    lines = path.read_text().splitlines()
+    return "\n".join("- /nowhere/at-all" if line.startswith("- ") else line for line in lines)
