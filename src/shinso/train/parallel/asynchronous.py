@@ -18,7 +18,7 @@ from torch import Tensor
 
 from shinso.contracts import Source
 from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed
+from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed, told
 
 
 @dataclass
@@ -180,3 +180,7 @@ class AsynchronousLearner:
 
     def close(self) -> None:
         self.workers.close()
+
+    def notes(self) -> list[str]:
+        """How stale the gradients were."""
+        return [told(self.counts)] if self.counts else []
