@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -43,6 +43,7 @@ class Answer:
     staleness: int | None = None
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Who computes gradients: processes of this machine, or Ray's actors on many."""
 

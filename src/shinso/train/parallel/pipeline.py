@@ -12,7 +12,6 @@ with the same bubble and at most K micro-batches in memory instead of M. Both ar
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
@@ -24,6 +23,7 @@ from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGP
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.nn.recurrent import RecurrentLayers
+from shinso.train.parallel.shapes import even_cuts
 
 ScheduleName = Literal["gpipe", "1f1b"]
 SCHEDULES = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B}
@@ -38,7 +38,7 @@ class RecurrentLayer(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)[0].contiguous()  # what is sent is sent as it lies
+        return self.layer(x)[0]
 
 
 def recurrent_layers(stack: RecurrentLayers) -> list[nn.Module]:
@@ -76,30 +76,28 @@ def stages_of(layers: Sequence[nn.Module], count: int) -> list[nn.Sequential]:
     return [nn.Sequential(*layers[begin:end]) for begin, end in cuts]
 
 
-def even_cuts(sizes: Sequence[int], count: int) -> list[tuple[int, int]]:
-    """``count`` neighbouring pieces whose largest sum is the smallest possible, none empty."""
-    total = len(sizes)
-    sums = [0]
-    for size in sizes:
-        sums.append(sums[-1] + size)
-    best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]
-    for _piece in range(count):
-        row: dict[int, tuple[int, int]] = {}
-        for end in range(1, total + 1):
-            options = [
-                (max(largest, sums[end] - sums[begin]), begin)
-                for begin, (largest, _before) in best[-1].items()
-                if begin < end
-            ]
-            if options:
-                row[end] = min(options)
-        best.append(row)
-    cuts, end = [], total
-    for row in reversed(best[1:]):
-        begin = row[end][1]
-        cuts.append((begin, end))
-        end = begin
-    return cuts[::-1]
+class _Dense(torch.autograd.Function):
+    """Nothing, with a gradient that lies in memory as a message must."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous()
+
+
+@final
+class _Between(nn.Module):
+    """A stage whose output, and whose input's gradient, can be sent as they lie in memory."""
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stage(_Dense.apply(x)).contiguous()
 
 
 @final
@@ -124,7 +122,7 @@ class Pipeline:
         self.rank, self.size = processes.get_rank(group), processes.get_world_size(group)
         self.micro_batches = micro_batches
         place = device or torch.device("cpu")
-        self.stage = PipelineStage(stage, self.rank, self.size, place, group=group)
+        self.stage = PipelineStage(_Between(stage), self.rank, self.size, place, group=group)
         self.schedule = SCHEDULES[schedule](self.stage, micro_batches, loss_fn=loss)
 
     def step(self, x: Tensor, target: Tensor) -> list[Tensor]:
@@ -149,13 +147,3 @@ class Pipeline:
         else:
             self.schedule.step(*given, return_outputs=False)
         return losses
-
-
-def bubble(stages: int, micro_batches: int) -> float:
-    """The share of a step in which a worker waits: (K − 1) / (M + K − 1)."""
-    return (stages - 1) / (micro_batches + stages - 1)
-
-
-def copy_of(layers: Sequence[nn.Module]) -> list[nn.Module]:
-    """Layers with weights of their own, so that cutting them leaves the model as it was."""
-    return [copy.deepcopy(layer) for layer in layers]

@@ -25,6 +25,9 @@ from shinso.train.parallel.place import Place
 PRELOADED = ["torch", "torch._dynamo", "torch.nn.parallel", "shinso.train.parallel.synchronous"]
 """Imported once by a process from which all others are forked: a start then takes milliseconds."""
 
+OTHERS_S = 5.0
+"""How long the others may take to say what they know of one's failure."""
+
 
 def run_together(
     function: Callable[..., Any], size: int, *arguments: Any, timeout_s: float = 120.0
@@ -63,20 +66,28 @@ def run_together(
 
 def _answers(pipes: list[Connection], deadline: float) -> list[Any]:
     answers: dict[int, Any] = {}
-    while len(answers) < len(pipes):
-        open_pipes = [one for rank, one in enumerate(pipes) if rank not in answers]
-        ready = wait(open_pipes, timeout=max(0.0, deadline - time.monotonic()))
+    errors: dict[int, str] = {}
+    while len(answers) + len(errors) < len(pipes):
+        waiting = [pipe for r, pipe in enumerate(pipes) if r not in answers and r not in errors]
+        ready = wait(waiting, timeout=max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise RuntimeError("the workers did not answer in time")
+            break
         for pipe in ready:
             rank = pipes.index(pipe)  # pyright: ignore[reportArgumentType]
             try:
                 answer, error = pipes[rank].recv()
             except EOFError:
-                raise RuntimeError(f"worker {rank} ended without an answer") from None
+                answer, error = None, "ended without an answer"
             if error:
-                raise RuntimeError(f"worker {rank}: {error}")
-            answers[rank] = answer
+                errors[rank] = error
+                deadline = min(deadline, time.monotonic() + OTHERS_S)
+            else:
+                answers[rank] = answer
+    if errors:  # a worker that lost another one says less than that one
+        rank = min(errors, key=lambda r: ("WORKER-LOST" in errors[r], r))
+        raise RuntimeError(f"worker {rank}: {errors[rank]}")
+    if len(answers) < len(pipes):
+        raise RuntimeError("the workers did not answer in time")
     return [answers[rank] for rank in range(len(pipes))]
 
 
