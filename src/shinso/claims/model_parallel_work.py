@@ -65,7 +65,7 @@ def by_tensor(crew: JoinedCrew, width: int, seed: int, silent: bool) -> dict[str
     return {"output": output.detach().numpy(), **found}
 
 
-def _halve(layer: nn.Linear, crew: JoinedCrew) -> None:
+def _halve(layer: Any, crew: JoinedCrew) -> None:
     """Keep this worker's columns alone."""
     with torch.no_grad():
         mask = torch.zeros_like(layer.weight)

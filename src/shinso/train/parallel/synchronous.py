@@ -74,7 +74,7 @@ class SynchronousGradients:
         weights = [weight_of(self.objective, part) for part in parts]
         sums: dict[str, Tensor] = {}
         names: list[str] = []
-        waiting = None
+        table, waiting = torch.empty(0), None
         for place in range(count):
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
@@ -125,9 +125,9 @@ class SynchronousGradients:
         self._parallel = DistributedDataParallel(
             self._pass,
             # Synchronized statistics are equal without being sent.
-            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},
+            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},  # pyright: ignore[reportArgumentType]
             # Buckets meet apart from what the model itself sends in mid-pass.
-            process_group=processes.new_group(),
+            process_group=processes.new_group(timeout=self.crew.timeout),
             find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
             gradient_as_bucket_view=True,
         )

@@ -48,7 +48,7 @@ def run_together(
         place = Place(rank, size, rank, "127.0.0.1", store.port, True)
         ours, theirs = context.Pipe(duplex=False)
         worker = context.Process(
-            target=_work, args=(theirs, place, function, arguments, timeout_s), daemon=False
+            target=_work, args=(theirs, place, function, arguments, timeout_s), daemon=True
         )
         worker.start()
         theirs.close()
