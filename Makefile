@@ -32,8 +32,10 @@ bench: .venv/developers
 	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
+# timm asks for torchvision, whose only builds for it bring another torch; its Python part is enough.
 .venv/developers: .venv/users
 	$(BIN)/python -m pip install --quiet --editable '.[all,peers,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps 'timm>=1.0' 'torchvision>=0.26'
 	touch $@
 
 clean:

@@ -42,6 +42,16 @@ class Source(Stateful, Protocol[BatchOut]):
 
 
 @runtime_checkable
+class Divisible(Protocol[BatchOut]):
+    """A source that can give part of its next batch without making the rest."""
+
+    def next_part(self, index: int, of: int, /) -> BatchOut:
+        """Samples index, index + of, … of the next batch; all of them where there are fewer than
+        ``of``. The state afterwards is that after ``next_batch``."""
+        ...
+
+
+@runtime_checkable
 class Objective(Stateful, Protocol[BatchIn]):
     """What a model is trained for.
 
@@ -51,6 +61,15 @@ class Objective(Stateful, Protocol[BatchIn]):
     """
 
     def __call__(self, model: nn.Module, batch: BatchIn) -> Mapping[str, Tensor]: ...
+
+
+@runtime_checkable
+class Weighed(Protocol[BatchIn]):
+    """An objective whose loss is a mean over something else than samples: tokens, boxes."""
+
+    def weight(self, batch: BatchIn, /) -> float:
+        """Over how many things the loss of this batch is a mean."""
+        ...
 
 
 @runtime_checkable

@@ -236,3 +236,28 @@ def test_our_bug_exits_with_one_and_keeps_the_traceback(
     log = Path(error.split("traceback: ")[1].strip())
     assert "one of ours" in log.read_text()
     log.unlink()
+
+
+def test_help_and_errors_speak_japanese(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--lang", "ja", "evaluate", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("使い方: shinso evaluate [-h]")
+    assert "引数:" in said
+    assert "show this help" not in said
+    for words, says in (
+        (["runs"], "do, RUN を指定してください"),
+        (["runs", "lst"], "から選んでください"),
+        (["train", "forecast", "x.csv", "--horizon"], "--horizon には値が必要です"),
+        (["train", "forecast", "x.csv", "--one-batch", "--find-lr"], "同時に使えません"),
+        (["train", "forecast", "x.csv", "--overfit", "three"], "int ではありません"),
+        (["claims", "list", "--quick=1"], "値をとりません"),
+    ):
+        assert main(["--lang", "ja", *words]) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_check_ends_with_the_command_that_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "forecast", PRICES, "--time", "date", "--target", "close"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"shinso train forecast {PRICES} --time date --target close")

@@ -252,3 +252,14 @@ def test_real_series_are_read_whole(name: str, time: str | None, shape: tuple[in
     found = read_series(path, SeriesRoles(time=time))
     assert found.series[0].values.shape == shape
     assert not [note for note in found.notes if "gaps" in note]
+
+
+def test_logarithms_are_of_every_value_and_refuse_what_has_none() -> None:
+    found = read_series(days("2024-01-01", "2024-01-02"), DAILY)
+    np.testing.assert_array_equal(found.logarithms().values[0][:, 0], np.log([1.0, 2.0]))
+    path = written("date,close\n2024-01-01,1\n2024-01-02,0\n2024-01-03,-3\n")
+    found = codes_and_places(lambda: read_series(path, DAILY).logarithms(), path)
+    assert found == [
+        ("DATA-NOT-POSITIVE", ":3, column close"),
+        ("DATA-NOT-POSITIVE", ":4, column close"),
+    ]

@@ -107,6 +107,13 @@ def learn(
     return [float(part.mean()) for part in losses.chunk(points)]
 
 
+def learner_of(
+    model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], *, lr: float
+) -> GradientLearner[Batch]:
+    """A learner with a constant learning rate, for a training that ends when it is good enough."""
+    return GradientLearner(model, _Loss(loss), Training(lr=lr, schedule="constant", clip_norm=1.0))
+
+
 @torch.no_grad()
 def answers(model: nn.Module, x: Tensor) -> Tensor:
     """What the trained model says."""

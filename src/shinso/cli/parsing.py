@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -13,19 +14,26 @@ from shinso.settings import Setting
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose errors are faults and which takes no abbreviated flags."""
+    """argparse whose errors are faults, which takes no abbreviated flags and speaks the language
+    in use."""
 
     def __init__(self, verb: str, description: str = "", **more: Any) -> None:
         super().__init__(
             prog=f"shinso {verb}".strip(),
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
+            add_help=False,
             **more,
         )
+        self._positionals.title = _("arguments")
+        self._optionals.title = _("options")
+        self.add_argument("-h", "--help", action="help", help=_("show this help"))
 
     def error(self, message: str) -> NoReturn:
-        raise UsageFault("USAGE", place=self.prog, found=message, next_step=f"{self.prog} --help")
+        raise UsageFault(
+            "USAGE", place=self.prog, found=_spoken(message), next_step=f"{self.prog} --help"
+        )
 
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse, flags and positionals in any order; UsageFault FLAG-UNKNOWN for a flag that
@@ -49,7 +57,32 @@ class Parser(argparse.ArgumentParser):
                     found=_("no flag is named {name}").format(name=flag),
                     next_step=step,
                 )
+        # argparse would keep its usage by cutting off seven letters, "usage: " in English.
+        self.usage = self.format_usage().removeprefix(_("usage: ")).rstrip()
         return self.parse_intermixed_args(given)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, prefix or _("usage: "))
+
+
+def _spoken(message: str) -> str:
+    """What argparse says, in the language in use; its own English where it is none of these."""
+    known = (
+        (r"the following arguments are required: (.*)", _("{0} must be given")),
+        (r"unrecognized arguments: (.*)", _("nothing is known of {0}")),
+        (r"argument (.*): expected one argument", _("{0} needs a value")),
+        (r"argument (.*): expected at least one argument", _("{0} needs a value")),
+        (r"argument (.*): invalid choice: (.*) \(choose from (.*)\)", _("{0} is {1}; choose {2}")),
+        (r"argument (.*): invalid (.*) value: (.*)", _("{0} is {2}, which is no {1}")),
+        (r"argument (.*): not allowed with argument (.*)", _("{0} does not go with {1}")),
+        (r"argument (.*): ignored explicit argument (.*)", _("{0} takes no value")),
+    )
+    for pattern, template in known:
+        if found := re.fullmatch(pattern, message):
+            return template.format(*found.groups())
+    return message
 
 
 def add_settings(parser: Parser, title: str, settings: Iterable[Setting]) -> None:
@@ -74,9 +107,17 @@ def add_settings(parser: Parser, title: str, settings: Iterable[Setting]) -> Non
                 leaf.flag,
                 dest=leaf.name,
                 default=argparse.SUPPRESS,
-                metavar=leaf.kind_name.upper() if len(leaf.kind_name) < 12 else "X",
-                help=text if len(leaf.kind_name) < 12 else f"{leaf.kind_name}: {text}",
+                metavar=_metavar(leaf),
+                help=f"{leaf.kind_name}: {text}" if _metavar(leaf) == "X" else text,
             )
+
+
+def _metavar(leaf: Setting) -> str:
+    """What stands for the value: its kind, or the choices as they are typed; X where that is
+    too long for the column."""
+    if len(leaf.kind_name) >= 12:
+        return "X"
+    return leaf.kind_name if leaf.choices else leaf.kind_name.upper()
 
 
 def given_settings(read: argparse.Namespace, settings: Mapping[str, Setting]) -> dict[str, Any]:

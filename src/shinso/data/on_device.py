@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from shinso.contracts import Source
+from shinso.contracts import Divisible, Source
+from shinso.data.batch_parts import share_of
 
 
 class OnDevice:
@@ -17,7 +18,14 @@ class OnDevice:
         self.device = device
 
     def next_batch(self) -> Any:
-        batch = self.source.next_batch()
+        return self._moved(self.source.next_batch())
+
+    def next_part(self, index: int, of: int) -> Any:
+        if isinstance(self.source, Divisible):
+            return self._moved(self.source.next_part(index, of))
+        return self._moved(share_of(self.source.next_batch(), index, of))
+
+    def _moved(self, batch: Any) -> Any:
         return batch if self.device.type == "cpu" else batch.to(self.device)
 
     def state_dict(self) -> dict[str, Any]:

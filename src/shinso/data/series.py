@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
+from shinso.data.findings import Findings
 from shinso.data.tables import Missing, Table, as_numbers, is_numeric, numbers_of, read_table
 from shinso.data.times import Times, check_order, gaps_in, read_times
 from shinso.language import _
@@ -86,6 +87,25 @@ class SeriesSet:
         """The same series with other numbers, as a scaler makes them."""
         pairs = zip(self.series, values, strict=True)
         return replace(self, series=tuple(replace(one, values=new) for one, new in pairs))
+
+    def logarithms(self) -> SeriesSet:
+        """The natural logarithms of all values, whose changes are relative changes.
+
+        Raises ManyDataFaults DATA-NOT-POSITIVE for values that have none.
+        """
+        findings = Findings(self.path)
+        for one in self.series:
+            for row, channel in np.argwhere(one.values <= 0):
+                findings.fault(
+                    "DATA-NOT-POSITIVE",
+                    line=int(one.lines[row]),
+                    column=self.channels[channel],
+                    found=f"{one.values[row, channel]:g}",
+                    why=_("only numbers above 0 have a logarithm"),
+                    next_step=_("train without --log, or leave this column out"),
+                )
+        findings.stop()
+        return self.with_values([np.log(values) for values in self.values])
 
     def facts(self) -> dict[str, Any]:
         """JSON-able: which data it was and what each column is, for the run's ``data.json``.

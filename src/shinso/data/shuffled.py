@@ -64,12 +64,20 @@ class ShuffledSource(Generic[BatchOut]):
         return len(self._only)
 
     def next_batch(self) -> BatchOut:
+        return self.samples.take(self._next_indices())
+
+    def next_part(self, index: int, of: int) -> BatchOut:
+        """Every ``of``-th sample of the next batch; the whole where that would leave one empty."""
+        chosen = self._next_indices()
+        return self.samples.take(chosen if len(chosen) < of else chosen[index::of])
+
+    def _next_indices(self) -> Int[np.ndarray, " batch"]:
         if self.position >= len(self._order):
             self.epoch, self.position = self.epoch + 1, 0
             self._order = self._order_of(self.epoch)
         chosen = self._order[self.position : self.position + self.batch_size]
         self.position += len(chosen)
-        return self.samples.take(chosen)
+        return chosen
 
     def fixed_subset(self, num_samples: int) -> ShuffledSource[BatchOut]:
         """A source of the first ``num_samples`` samples in this seed's first order, for overfitting

@@ -1,17 +1,10 @@
-"""What the image networks of the course share: a convolution without bias, and how weights begin."""
+"""What the image networks of the course share: numbers of channels, strides, how weights begin."""
 
 from __future__ import annotations
 
 from torch import nn
 
-
-def conv(
-    channels: int, out: int, size: int, *, stride: int = 1, groups: int = 1, bias: bool = False
-) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1. No bias: the normalization behind it has one."""
-    return nn.Conv2d(
-        channels, out, size, stride=stride, padding=size // 2, groups=groups, bias=bias
-    )
+SMALLEST_PX = 4
 
 
 def scaled(channels: int, width: float) -> int:
@@ -21,9 +14,22 @@ def scaled(channels: int, width: float) -> int:
 
 def divisible(channels: float, divisor: int = 8) -> int:
     """The nearest multiple of ``divisor``, at least one of them and never less than 0.9 of
-    ``channels`` (as in the reference implementation of MobileNet V2)."""
+    ``channels`` (as in the reference implementations of MobileNet V2 and V3)."""
     found = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return found + divisor if found < 0.9 * channels else found
+
+
+def halvings_for(image_px: int, most: int) -> int:
+    """How often sides can be halved so that at least four pixels remain, up to ``most``."""
+    count = 0
+    while count < most and -(-image_px // 2 ** (count + 1)) >= SMALLEST_PX:
+        count += 1
+    return count
+
+
+def last_strides(count: int, wanted: int) -> list[int]:
+    """Strides of ``count`` places of which the last ``wanted`` halve the sides."""
+    return [1] * (count - wanted) + [2] * wanted
 
 
 def initialize(network: nn.Module) -> None:

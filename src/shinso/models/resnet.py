@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shinso.models.image_parts import conv, initialize, scaled
+from shinso.models.image_parts import initialize, scaled
+from shinso.nn.conv import Addition, Convolution
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -49,7 +50,7 @@ class PaddedShortcut(nn.Module):
 
 def projection(channels: int, out: int, stride: int) -> nn.Module:
     """A 1×1 convolution with normalization: option B."""
-    return nn.Sequential(conv(channels, out, 1, stride=stride), BatchNorm(out))
+    return nn.Sequential(Convolution(channels, out, 1, stride=stride), BatchNorm(out))
 
 
 class BasicBlock(nn.Module):
@@ -61,12 +62,13 @@ class BasicBlock(nn.Module):
         self, channels: int, width: int, stride: int, downsample: nn.Module | None
     ) -> None:
         super().__init__()
-        self.conv1 = conv(channels, width, 3, stride=stride)
+        self.conv1 = Convolution(channels, width, 3, stride=stride)
         self.bn1 = BatchNorm(width)
         self.act1 = nn.ReLU(inplace=True)
-        self.conv2 = conv(width, width, 3)
+        self.conv2 = Convolution(width, width, 3)
         self.bn2 = BatchNorm(width)
         self.downsample = downsample
+        self.add = Addition()
         self.act2 = nn.ReLU(inplace=True)
 
     def forward(
@@ -75,7 +77,7 @@ class BasicBlock(nn.Module):
         kept = x if self.downsample is None else self.downsample(x)
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.act2(y + kept)
+        return self.act2(self.add(y, kept))
 
 
 class Bottleneck(nn.Module):
@@ -91,15 +93,16 @@ class Bottleneck(nn.Module):
     ) -> None:
         super().__init__()
         out = width * self.expansion
-        self.conv1 = conv(channels, width, 1)
+        self.conv1 = Convolution(channels, width, 1)
         self.bn1 = BatchNorm(width)
         self.act1 = nn.ReLU(inplace=True)
-        self.conv2 = conv(width, width, 3, stride=stride)
+        self.conv2 = Convolution(width, width, 3, stride=stride)
         self.bn2 = BatchNorm(width)
         self.act2 = nn.ReLU(inplace=True)
-        self.conv3 = conv(width, out, 1)
+        self.conv3 = Convolution(width, out, 1)
         self.bn3 = BatchNorm(out)
         self.downsample = downsample
+        self.add = Addition()
         self.act3 = nn.ReLU(inplace=True)
 
     def forward(
@@ -109,7 +112,7 @@ class Bottleneck(nn.Module):
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.act2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.act3(y + kept)
+        return self.act3(self.add(y, kept))
 
 
 @final
@@ -151,7 +154,7 @@ class ResNet(nn.Module):
         if stem == "auto":
             stem = "imagenet" if imagenet and image_px > SMALL_PX else "pixels"
         size, stride = {"pixels": (3, 1), "halved": (3, 2), "imagenet": (7, 2)}[stem]
-        self.conv1 = conv(num_channels, first, size, stride=stride)
+        self.conv1 = Convolution(num_channels, first, size, stride=stride)
         self.bn1 = BatchNorm(first)
         self.act1 = nn.ReLU(inplace=True)
         pooled = stem == "imagenet"
@@ -182,8 +185,8 @@ class ResNet(nn.Module):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Parts from the pixels on, in the order in which fine-tuning freezes them."""
-        return ("conv1", "bn1", *self.stages)
+        """Parts from the pixels on, as fine-tuning freezes them; names of one part by commas."""
+        return ("conv1,bn1", *self.stages)
 
     def features(
         self, x: Float[Tensor, "batch channel height width"]

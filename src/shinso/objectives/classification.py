@@ -42,6 +42,10 @@ class TaggingObjective:
         real = batch.tags != NO_TAG
         return {"loss": loss, "accuracy": (scores.argmax(-1) == batch.tags)[real].float().mean()}
 
+    def weight(self, batch: TagBatch) -> float:
+        """Tokens: the loss is their mean."""
+        return float((batch.tags != NO_TAG).sum())
+
     def state_dict(self) -> dict[str, Any]:
         return {}
 

@@ -43,14 +43,20 @@ ABOUT = Text(
     "正解率のほか、確率が信頼できるか (較正)、最も悪い例、ネットワークが見ていた場所を示します。",
 )
 RESNET = "shinso.models.resnet:ResNet"
+MOBILENET_V1 = "shinso.models.mobilenet_v1:MobileNetV1"
 MODELS = {
     "resnet": ModelChoice(RESNET),
+    "mobilenet-v1": ModelChoice(MOBILENET_V1, {"separable": True}),
+    "full-convolution": ModelChoice(MOBILENET_V1, {"separable": False}),
+    "mobilenet-v2": ModelChoice("shinso.models.mobilenet_v2:MobileNetV2"),
+    "mobilenet-v3": ModelChoice("shinso.models.mobilenet_v3:MobileNetV3"),
+    "densenet": ModelChoice("shinso.models.densenet:DenseNet"),
     "mlp": ModelChoice("shinso.models.dense_classifier:DenseClassifier"),
 }
 BRIEF = Brief(
     sample="digits.tar.xz",
-    models=("resnet",),
-    settings={"steps": 150, "evaluate_every": 50, "depth": 8, "shift_px": 1},
+    models=("resnet", "mobilenet-v1"),
+    settings={"steps": 200, "evaluate_every": 50, "width": 0.5, "shift_px": 1},
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "mnist": {
@@ -113,8 +119,10 @@ class Config:
 def read(config: Config, paths: Sequence[Path]) -> ImageData:
     """Labelled images. Raises DataFaults; UsageFault where a precision does not pay here."""
     from shinso.recipes.uses.image_parts import read_parts
+    from shinso.recipes.uses.image_training import check_precision
 
-    return read_parts(config, paths)
+    notes = check_precision(config.training.precision)
+    return read_parts(config, paths, notes)
 
 
 def make_model(

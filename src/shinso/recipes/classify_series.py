@@ -46,6 +46,7 @@ MODELS = {
     "bigru": ModelChoice(NETWORK, {"cell": "gru", "bidirectional": True}),
     "bilstm": ModelChoice(NETWORK, {"cell": "lstm", "bidirectional": True}),
     "birnn": ModelChoice(NETWORK, {"cell": "rnn", "bidirectional": True}),
+    "wavenet": ModelChoice("shinso.models.wavenet_classifier:WaveNetClassifier"),
 }
 BRIEF = Brief(
     sample="digits.jsonl.gz",
@@ -88,11 +89,12 @@ def read(config: Config, paths: Sequence[Path]) -> ClassData:
 def make_model(
     config: Config, network: type, network_config: Any, facts: Mapping[str, Any]
 ) -> nn.Module:
-    return network(
-        network_config,
-        num_channels=len(facts["channels"]),
-        num_classes=len(facts["class_names"]),
-    )
+    sizes: dict[str, int] = {
+        "num_channels": len(facts["channels"]), "num_classes": len(facts["class_names"]),
+    }  # fmt: skip
+    if config.model == "wavenet":
+        sizes["longest"] = facts["lengths"][1]
+    return network(network_config, **sizes)
 
 
 def build(config: Config, data: ClassData, model: nn.Module, seed: int) -> Built:

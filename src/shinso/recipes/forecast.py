@@ -46,6 +46,7 @@ MODELS = {
     "lstm": ModelChoice(RECURRENT, {"cell": "lstm"}),
     "rnn": ModelChoice(RECURRENT, {"cell": "rnn"}),
     "linear": ModelChoice("shinso.models.linear_autoregression:LinearAutoregression"),
+    "wavenet": ModelChoice("shinso.models.wavenet_forecaster:WaveNetForecaster"),
 }
 BRIEF = Brief(
     sample="prices.csv",
@@ -67,6 +68,9 @@ class Config:
     horizon: int = setting(1, "rows that it forecasts", unit="rows")
     split: str = setting("0.7,0.1,0.2", "train, valid, test: shares, or numbers of rows")
     season: int = setting(0, "rows of a period, for the seasonal rival; 0: found in the train part")
+    log: bool = setting(
+        False, "forecast logarithms: for prices and all whose changes grow with their level"
+    )
     quantiles: tuple[float, ...] = setting((), "quantiles to forecast, such as 0.1,0.5,0.9")
     loss: Literal["mse", "mae", "huber"] = setting("mae", "what is minimized, without quantiles")
     mirrored: bool = setting(True, "learn half of the windows upside down: no drift is learned")
@@ -111,6 +115,8 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
         group=config.group or None,
     )
     series = read_series(only_one(paths, "forecast"), roles, config.missing)
+    if config.log:
+        series = series.logarithms()
     split = ChronologicalSplit.parse(config.split)
     rows = split.of(series, lookback=config.lookback, horizon=config.horizon)
     scaler = fit_on_rows(series, rows["train"])

@@ -102,6 +102,12 @@ class Predictions:
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
+    def frame(self) -> Any:
+        """The rows as a polars data frame."""
+        import polars as pl
+
+        return pl.DataFrame(self.rows, schema=list(self.columns), orient="row")
+
 
 @runtime_checkable
 class Use(Protocol):

@@ -38,6 +38,17 @@ class SeedFolder:
     def best_weights(self) -> Path:
         return self.path / "weights" / "best.safetensors"
 
+    def save_resume(self, state: dict[str, Any]) -> None:
+        """Keep the state from which this seed goes on (``runs.checkpoint``)."""
+        from shinso.runs.checkpoint import save_resume
+
+        save_resume(self.path, state)
+
+    def load_resume(self, *, previous: bool = False) -> dict[str, Any]:
+        from shinso.runs.checkpoint import load_resume
+
+        return load_resume(self.path, previous=previous)
+
     @property
     def result(self) -> Path:
         """Final numbers of this seed; present only when the seed is done."""

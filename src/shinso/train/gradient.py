@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from shinso.contracts import BatchIn, Objective
+from shinso.contracts import BatchIn, Objective, Weighed
+from shinso.data.batch_parts import num_samples, parts_of
 from shinso.train.plan import Training
 from shinso.train.schedules import lr_factor
+
+Gradients = Callable[[Any], Mapping[str, Tensor]]
+"""Leaves the gradient of a batch's loss in every parameter's ``grad``, which was None, and returns
+the objective's scalars, detached."""
 
 
 class GradientLearner(Generic[BatchIn]):
@@ -28,11 +33,14 @@ class GradientLearner(Generic[BatchIn]):
         training: Training,
         *,
         trained: Iterable[tuple[str, nn.Parameter]] | None = None,
+        gradients: Gradients | None = None,
     ) -> None:
-        """trained: the named parameters to change; all that ask for a gradient by default."""
+        """trained: the named parameters to change; all that ask for a gradient by default.
+        gradients: where they come from; this process alone by default."""
         self.model = model
         self.objective = objective
         self.training = training
+        self.gradients = gradients or OwnGradients(model, objective, training)
         named = list(model.named_parameters() if trained is None else trained)
         self.parameters = [parameter for _, parameter in named if parameter.requires_grad]
         matrices = [parameter for parameter in self.parameters if parameter.ndim > 1]
@@ -56,19 +64,14 @@ class GradientLearner(Generic[BatchIn]):
             group["lr"] = lr
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        device_type = self.parameters[0].device.type if self.parameters else "cpu"
-        with torch.autocast(
-            device_type, dtype=torch.bfloat16, enabled=self.training.precision == "bf16"
-        ):
-            scalars = dict(self.objective(self.model, batch))
-        scalars["loss"].backward()
+        scalars = self.gradients(batch)
         largest = self.training.clip_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
         self.optimizer.step()
         if self.mean is not None:
             self.mean.add(self.steps_taken)
         self.steps_taken += 1
-        return {**{k: v.detach() for k, v in scalars.items()}, "lr": lr, "gradient_norm": norm}
+        return {**scalars, "lr": lr, "gradient_norm": norm}
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -99,6 +102,43 @@ class GradientLearner(Generic[BatchIn]):
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):
                 own.copy_(saved)
+
+
+class OwnGradients:
+    """Gradients of this process alone, of the whole batch or of its parts one after the other."""
+
+    def __init__(self, model: nn.Module, objective: Objective[Any], training: Training) -> None:
+        self.model, self.objective, self.training = model, objective, training
+
+    def __call__(self, batch: Any) -> Mapping[str, Tensor]:
+        parts = parts_of(batch, self.training.accumulate)
+        if len(parts) == 1:
+            scalars = evaluated(self.objective, self.model, batch, self.training)
+            scalars["loss"].backward()
+            return {name: value.detach() for name, value in scalars.items()}
+        weights = [weight_of(self.objective, part) for part in parts]
+        means: dict[str, Tensor] = {}
+        for part, weight in zip(parts, weights, strict=True):
+            share = weight / sum(weights)
+            scalars = evaluated(self.objective, self.model, part, self.training)
+            (scalars["loss"] * share).backward()
+            for name, value in scalars.items():
+                means[name] = means.get(name, 0.0) + value.detach() * share
+        return means
+
+
+def evaluated(
+    objective: Objective[Any], model: nn.Module, batch: Any, training: Training
+) -> dict[str, Tensor]:
+    """The objective's scalars, computed in the precision that ``training`` asks for."""
+    device_type = next((one.device.type for one in model.parameters()), "cpu")
+    with torch.autocast(device_type, dtype=torch.bfloat16, enabled=training.precision == "bf16"):
+        return dict(objective(model, batch))
+
+
+def weight_of(objective: Objective[Any], batch: Any) -> float:
+    """Over how many things the loss of ``batch`` is a mean: samples where nothing else is said."""
+    return objective.weight(batch) if isinstance(objective, Weighed) else num_samples(batch)
 
 
 class WeightMean:

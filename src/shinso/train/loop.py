@@ -19,10 +19,12 @@ import torch
 from shinso.contracts import Evaluating, Learner, Source
 from shinso.faults import RunFault
 from shinso.language import _
-from shinso.runs.checkpoint import load_resume, save_resume
 from shinso.runs.folder import SeedFolder
+from shinso.train.crew import Alone, Crew
 from shinso.train.plan import Training
 from shinso.train.stopping import StopRequest
+
+Ended = Literal["steps", "patience", "budget", "asked"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Outcome:
     best: float | None
     seconds: float
     waited_s: float
-    ended: Literal["steps", "patience", "budget", "asked"]
+    ended: Ended
 
 
 def run_loop(
@@ -100,28 +102,32 @@ def run_loop(
     progress: Progress | None = None,
     resume: bool = False,
     previous_checkpoint: bool = False,
+    crew: Crew | None = None,
 ) -> Outcome:
     """Train until the steps, the patience or the budget end, or until ``stop`` is asked.
 
     validate: metrics of the validation part; must not draw from the global random generator.
     keep_best: called when the validation metric improved; writes the weights. It is called at
     step 0 too, so an untrained model that nothing improves on is the result.
+    crew: the workers that run this loop together; this one alone by default.
 
     Raises RunFault TRAIN-DIVERGED when the loss is not a number; the last state stays.
     """
     stop = stop or StopRequest()
     progress = progress or Silent()
+    crew = crew or Alone()
     position = Position()
     if resume:
-        position = _restore(learner, source, folder, previous=previous_checkpoint)
-        folder.metrics.cut_after(position.step)
+        position = _restore(learner, source, folder, crew, previous=previous_checkpoint)
+    # Without a checkpoint the rows of an attempt that was killed before its first one go, too.
+    folder.metrics.cut_after(position.step if resume else -1)
     started = time.perf_counter() - position.seconds
 
     def look() -> None:
         with learner.evaluating() if isinstance(learner, Evaluating) else nullcontext():
-            metrics = dict(validate())
+            metrics = crew.first_says(lambda: dict(validate()))
             best = selection.better(metrics[selection.metric], position.best)
-            if best:
+            if best and crew.rank == 0:
                 keep_best()
         if best:
             position.best, position.best_step = metrics[selection.metric], position.step
@@ -133,11 +139,12 @@ def run_loop(
 
     def save() -> None:
         position.seconds = time.perf_counter() - started
-        save_resume(folder.path, _state(learner, source, position))
+        state = _state(learner, source, position, crew)
+        folder.save_resume(state)
 
     if position.step == 0:
         look()
-    ended = _why_ended(position, training, started, stop)
+    ended = _why_ended(position, training, started, stop, crew)
     while ended is None:
         asked = time.perf_counter()
         batch = source.next_batch()
@@ -156,7 +163,7 @@ def run_loop(
             last = {name: float(value) for name, value in scalars.items()}
             _check_finite(position, last, folder)
             progress.on_step(position.step, training.steps, last)
-        ended = _why_ended(position, training, started, stop)
+        ended = _why_ended(position, training, started, stop, crew)
         if ended is None and position.step % training.checkpoint_every == 0:
             save()
     save()
@@ -170,16 +177,21 @@ def run_loop(
     )
 
 
+REASONS: tuple[Ended | None, ...] = (None, "asked", "budget", "patience", "steps")
+
+
 def _why_ended(
-    position: Position, training: Training, started: float, stop: StopRequest
-) -> Literal["steps", "patience", "budget", "asked"] | None:
-    if position.step >= training.steps:
-        return "steps"
-    if training.patience and position.looks_without_gain >= training.patience:
-        return "patience"
+    position: Position, training: Training, started: float, stop: StopRequest, crew: Crew
+) -> Ended | None:
+    reason: Ended | None = "asked" if stop.asked else None
     if training.budget_s is not None and time.perf_counter() - started >= training.budget_s:
-        return "budget"
-    return "asked" if stop.asked else None
+        reason = "budget"
+    if training.patience and position.looks_without_gain >= training.patience:
+        reason = "patience"
+    if position.step >= training.steps:
+        reason = "steps"
+    # Clocks and signals differ between workers; all end at the same step.
+    return REASONS[crew.largest(REASONS.index(reason))]
 
 
 def _add(position: Position, scalars: Mapping[str, Any]) -> None:
@@ -200,25 +212,41 @@ def _check_finite(position: Position, scalars: Mapping[str, float], folder: Seed
         )
 
 
-def _state(learner: Learner[Any], source: Source[Any], position: Position) -> dict[str, Any]:
+def _state(
+    learner: Learner[Any], source: Source[Any], position: Position, crew: Crew
+) -> dict[str, Any]:
+    first, *others = crew.gather(_random())
     return {
         "learner": learner.state_dict(),
         "source": source.state_dict(),
         "position": vars(position).copy(),
-        "random": {
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        },
+        "random": {**first, "others": others},
+    }
+
+
+def _random() -> dict[str, Any]:
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
 
 
 def _restore(
-    learner: Learner[Any], source: Source[Any], folder: SeedFolder, *, previous: bool
+    learner: Learner[Any],
+    source: Source[Any],
+    folder: SeedFolder,
+    crew: Crew,
+    *,
+    previous: bool,
 ) -> Position:
-    state = load_resume(folder.path, previous=previous)
+    state = crew.first_says(lambda: folder.load_resume(previous=previous))
     learner.load_state_dict(state["learner"])
     source.load_state_dict(state["source"])
-    torch.set_rng_state(state["random"]["torch"])
-    if torch.cuda.is_available() and state["random"]["cuda"]:
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
+    kept = [state["random"], *state["random"].get("others", [])]
+    random = kept[crew.rank % len(kept)]
+    torch.set_rng_state(random["torch"])
+    if torch.cuda.is_available() and random["cuda"]:
+        torch.cuda.set_rng_state_all(random["cuda"])
+    if crew.rank >= len(kept):  # a worker that was not there before: random numbers of its own
+        torch.manual_seed(torch.initial_seed() + int(torch.randint(2**31, ())) + crew.rank)
     return Position(**state["position"])

@@ -16,6 +16,7 @@ class Training:
 
     steps: int = setting(1000, "training steps (weight updates)")
     batch_size: int = setting(32, "samples a step")
+    accumulate: int = setting(1, "parts a step's batch is learned in, one by one, to save memory")
     lr: float = setting(1e-3, "learning rate at the peak of the schedule")
     schedule: ScheduleName = setting("cosine", "how the learning rate moves over the steps")
     warmup: int = setting(0, "steps in which the learning rate rises from 0")
@@ -34,7 +35,7 @@ class Training:
     checkpoint_every: int = setting(200, "steps between resume states")
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "evaluate_every", "checkpoint_every"):
+        for name in ("steps", "batch_size", "accumulate", "evaluate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
         if len(self.betas) != 2:

@@ -39,10 +39,14 @@ def train(
         return training.train(place(task, data, *layers), stop=stop)
 
 
-def resume(run: str | Path, *, previous_checkpoint: bool = False) -> Run:
-    """Go on with a stopped run, bit for bit."""
+def resume(
+    run: str | Path, *, previous_checkpoint: bool = False, workers: int | None = None
+) -> Run:
+    """Go on with a stopped run, bit for bit; with as many workers as before by default."""
     with StopRequest() as stop:
-        return training.resume(Path(run), previous_checkpoint=previous_checkpoint, stop=stop)
+        return training.resume(
+            Path(run), previous_checkpoint=previous_checkpoint, workers=workers, stop=stop
+        )
 
 
 def open_run(path: str | Path) -> Run:

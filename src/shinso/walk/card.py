@@ -62,9 +62,10 @@ def _write_plot(run: Run, name: str, draw: Callable[[Figure], None], table: Pred
 
 
 def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
-    metric = run.result(run.seeds[0])["valid"]["metrics"]
-    name = next(iter(run.use().better))
-    name = name if name in metric else next(iter(metric))
+    # Some metrics cost a search and are not looked at while a run trains.
+    looks = run.folder.seed(run.seeds[0]).metrics
+    names = [*run.use().better, *run.result(run.seeds[0])["valid"]["metrics"]]
+    name = next((one for one in names if looks.curve(one, "valid")[0]), names[0])
     curves = {seed: run.folder.seed(seed).metrics.curve(name, "valid") for seed in run.seeds}
 
     def draw(figure: Figure) -> None:

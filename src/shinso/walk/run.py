@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from shinso.runs.folder import RunFolder
 from shinso.runs.metrics import MetricsLog
 from shinso.walk.order import Order, order_of
 from shinso.walk.tables import ResultTable, Row, over_seeds
+
+Given = str | Path | Any
+"""Data as Python users hold it: a path, or a polars or pandas frame."""
 
 
 class Run:
@@ -86,27 +91,28 @@ class Run:
         )
 
     def evaluate(
-        self, paths: Sequence[str | Path] = (), *, require: str = "", part: str = "test"
+        self, data: Given | Sequence[Given] = (), *, require: str = "", part: str = "test"
     ) -> ResultTable:
-        """All seeds and the baselines on new files, or again on a part of the run's own data.
+        """All seeds and the baselines on new files or data frames, or again on a part of the run's
+        own data.
 
         A further look at the test part is counted and said. require: a gate such as
         "beats=persistence" or "mse<0.4"; GateFault GATE-FAILED when it is not met.
         """
         order = self.order
         notes: list[str] = []
-        if paths:
-            where = [Path(path) for path in paths]
-            data: Any = self.use().read_new(where)
-            notes += list(getattr(data, "notes", ()))
-            part = "new"
-        else:
-            data = order.recipe.read(order.config, order.paths)
-            if part == "test":
-                looks = record_look(self.folder, "test", "evaluate")
-                notes.append(_("the test part was looked at {count} times").format(count=looks))
-        found = [self.use(seed).evaluate(data, part) for seed in self.seeds]  # pyright: ignore[reportArgumentType]
-        rivals: Mapping[str, Evaluation] = self.use().baselines(data, part)  # pyright: ignore[reportArgumentType]
+        with as_files(data) as paths:
+            if paths:
+                read: Any = self.use().read_new(paths)
+                notes += list(getattr(read, "notes", ()))
+                part = "new"
+            else:
+                read = order.recipe.read(order.config, order.paths)
+                if part == "test":
+                    looks = record_look(self.folder, "test", "evaluate")
+                    notes.append(_("the test part was looked at {count} times").format(count=looks))
+            found = [self.use(seed).evaluate(read, part) for seed in self.seeds]  # pyright: ignore[reportArgumentType]
+            rivals: Mapping[str, Evaluation] = self.use().baselines(read, part)  # pyright: ignore[reportArgumentType]
         rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
         rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
         table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
@@ -123,12 +129,36 @@ class Run:
             check_gate(table, order.model, require)
         return table
 
-    def predict(self, paths: Sequence[str | Path], *, seed: int | None = None) -> Predictions:
-        """Predictions of one seed (the first by default) for new files."""
-        return self.use(seed).predict([Path(path) for path in paths])
+    def predict(self, data: Given | Sequence[Given], *, seed: int | None = None) -> Predictions:
+        """Predictions of one seed (the first by default) for new files or data frames."""
+        with as_files(data) as paths:
+            return self.use(seed).predict(paths)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r})"
+
+
+@contextmanager
+def as_files(data: Given | Sequence[Given]) -> Iterator[list[Path]]:
+    """Paths of what was given; a data frame becomes a file for as long as it is needed."""
+    single = isinstance(data, (str, Path)) or hasattr(data, "columns")
+    given: Sequence[Any] = [data] if single else data  # pyright: ignore[reportAssignmentType]
+    with tempfile.TemporaryDirectory() as folder:
+        yield [
+            _as_file(one, Path(folder) / f"frame{number}") if hasattr(one, "columns") else Path(one)
+            for number, one in enumerate(given)
+        ]
+
+
+def _as_file(frame: Any, stem: Path) -> Path:
+    """A polars frame as Parquet, exactly; a pandas one as CSV, whose numbers read back exactly."""
+    if hasattr(frame, "write_parquet"):
+        path = stem.with_suffix(".parquet")
+        frame.write_parquet(path)
+    else:
+        path = stem.with_suffix(".csv")
+        frame.to_csv(path, index=False)
+    return path
 
 
 def check_gate(table: ResultTable, model: str, require: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shinso.settings import setting
+from shinso.settings import parse_duration, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +17,23 @@ class RunSettings:
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where tensors live")
     threads: int = setting(0, "processor threads; 0 leaves the choice to torch")
     runs: str = setting("runs", "folder in which run folders are made")
+    workers: int = setting(1, "processes that train together, each on its share of every batch")
+    restarts: int = setting(3, "times that lost workers are started again from the checkpoint")
+    worker_timeout: str = setting("10m", "a worker that keeps the others waiting longer is hung")
+    port: int = setting(0, "port at which the workers meet; 0: any free one")
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds is {self.seeds}; give at least 1")
+        if self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; give at least 1")
+        if self.restarts < 0 or not 0 <= self.port < 65536:
+            raise ValueError(
+                f"restarts is {self.restarts}, port is {self.port}; give 0 or more, "
+                "for a port at most 65535"
+            )
+        if parse_duration(self.worker_timeout) <= 0:
+            raise ValueError(f"worker_timeout is {self.worker_timeout}; give more than 0")
         if self.first_seed < 0 or self.threads < 0:
             raise ValueError(
                 f"first_seed is {self.first_seed}, threads is {self.threads}; give 0 or more"

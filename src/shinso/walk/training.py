@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,15 +13,18 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from shinso.compress.calls import keep, recorded
-from shinso.contracts import Learner
+from shinso.contracts import Learner, Source
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Built, Use
 from shinso.runs.checkpoint import has_resume, load_weights, save_weights
 from shinso.runs.environment import describe
 from shinso.runs.folder import RunFolder, SeedFolder
+from shinso.settings import parse_duration
+from shinso.train.crew import Alone, Crew
 from shinso.train.gradient import GradientLearner
-from shinso.train.loop import Progress, run_loop
+from shinso.train.loop import Outcome, Progress, run_loop
+from shinso.train.parallel.place import Place
 from shinso.train.stopping import StopRequest
 from shinso.walk.order import Order, as_yaml, order_of
 from shinso.walk.run import Run, as_json, record_look
@@ -57,6 +62,7 @@ class Prepared:
     model: torch.nn.Module
     built: Built
     learner: Learner[Any]
+    source: Source[Any]
 
 
 def device_of(order: Order) -> torch.device:
@@ -74,16 +80,39 @@ def device_of(order: Order) -> torch.device:
     return torch.device(asked)
 
 
-def prepare(order: Order, data: Any, facts: Mapping[str, Any], seed: int) -> Prepared:
-    """Build model, objective, source and learner of one seed; every weight follows from it."""
+def prepare(
+    order: Order, data: Any, facts: Mapping[str, Any], seed: int, crew: Crew | None = None
+) -> Prepared:
+    """Build model, objective, source and learner of one seed; every weight follows from it.
+
+    crew: those who train it together. UsageFault LEARNER-ALONE where that cannot be.
+    """
     torch.manual_seed(seed)
     config = order.config
     network_config = order.network_settings.config
     model = order.recipe.make_model(config, order.network, network_config, facts)
     model.to(device_of(order))
     built: Built = order.recipe.build(config, data, model, seed)
-    learner = built.learner or GradientLearner(model, built.objective, config.training)
-    return Prepared(model, built, learner)
+    if crew is None or crew.size == 1:
+        learner = built.learner or GradientLearner(model, built.objective, config.training)
+        return Prepared(model, built, learner, built.source)
+    if built.learner is not None:
+        raise UsageFault(
+            "LEARNER-ALONE",
+            place=f"--workers {crew.size}",
+            found=type(built.learner).__name__,
+            why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
+            next_step="--workers 1",
+        )
+    from shinso.train.parallel.joined import JoinedCrew
+    from shinso.train.parallel.shared import SharedSource
+    from shinso.train.parallel.synchronous import SynchronousGradients
+
+    assert isinstance(crew, JoinedCrew)
+    gradients = SynchronousGradients(model, built.objective, config.training, crew)
+    learner = GradientLearner(model, built.objective, config.training, gradients=gradients)
+    torch.manual_seed(seed + 1_000_003 * crew.rank)  # dropout of its own at each worker
+    return Prepared(model, built, learner, SharedSource(built.source, crew))
 
 
 def train(
@@ -100,30 +129,58 @@ def train(
     """
     _set_threads(order)
     device_of(order)
+    audience, stop = audience or NoAudience(), stop or StopRequest()
     data = order.recipe.read(order.config, order.paths)
+    place = Place.of_environment()
+    with _crew(order, place) as crew:
+
+        def begin() -> str:
+            folder = _earlier_attempt(order, place) or _new_folder(order, data, command, place)
+            return str(folder.path)
+
+        folder = RunFolder(Path(crew.first_says(begin)))
+        if order.run.config.workers > 1 and place is None:
+            return _lead(order, order.run.config.workers, folder, audience, stop)
+        return _train_seeds(order, data, folder, audience, stop, crew)
+
+
+def _new_folder(order: Order, data: Any, command: Sequence[str], place: Place | None) -> RunFolder:
     folder = RunFolder.create(Path(order.run.config.runs), order.task, order.model)
-    folder.set_status("running")
+    folder.set_status("running", launch=place.launch if place else "")
     folder.write_text("config.yaml", as_yaml(order))
     folder.write_text("command.txt", shlex.join(command) + "\n" if command else "(python)\n")
     folder.write_json("data.json", data.facts())
     folder.write_json("env.json", describe())
-    return _train_seeds(order, data, folder, audience or NoAudience(), stop or StopRequest())
+    return folder
+
+
+def _earlier_attempt(order: Order, place: Place | None) -> RunFolder | None:
+    """The folder that torchrun's earlier start of the same workers began."""
+    if place is None or place.attempt == 0:
+        return None
+    root = Path(order.run.config.runs)
+    found = [one for one in RunFolder.all_below(root) if one.status().get("launch") == place.launch]
+    return found[-1] if found else None
 
 
 def resume(
     path: Path,
     *,
     previous_checkpoint: bool = False,
+    workers: int | None = None,
     audience: Audience | None = None,
     stop: StopRequest | None = None,
 ) -> Run:
     """Go on with a stopped run, in the same folder, as if it had not been stopped.
 
+    workers: how many go on with it; as many as before by default. Joint batches stay what they
+    were; bit for bit the same comes out with the same number.
     Raises RunFault DATA-CHANGED when the data is no longer what the run began with.
     """
     folder = RunFolder.open(path)
-    state = folder.status()["state"]
-    if state == "running":
+    place = Place.of_environment()
+    launched = place is not None and place.launched
+    if folder.status()["state"] == "running" and not launched and (place is None or not place.rank):
         raise UsageFault(
             "RUN-IN-USE",
             place=str(path),
@@ -142,15 +199,78 @@ def resume(
             why=_("the run began with {sha}").format(sha=before.get("sha256")),
             next_step=_("bring the old file back, or train a new run"),
         )
-    folder.set_status("running")
-    return _train_seeds(
-        order,
-        data,
-        folder,
-        audience or NoAudience(),
-        stop or StopRequest(),
-        previous_checkpoint=previous_checkpoint,
+    audience, stop = audience or NoAudience(), stop or StopRequest()
+    count: int = workers or order.run.config.workers
+    if count > 1 and place is None:
+        folder.set_status("running")
+        return _lead(order, count, folder, audience, stop, previous_checkpoint)
+    with _crew(order, place) as crew:
+        return _train_seeds(order, data, folder, audience, stop, crew, previous_checkpoint)
+
+
+@contextmanager
+def _crew(order: Order, place: Place | None) -> Iterator[Crew]:
+    """Within, this process is one of the workers that the environment tells of, or alone."""
+    if place is None:
+        yield Alone()
+        return
+    from shinso.train.parallel.joined import joined
+
+    timeout_s = parse_duration(order.run.config.worker_timeout)
+    with joined(place, device_of(order), timeout_s) as crew:
+        yield crew
+
+
+def _lead(
+    order: Order,
+    workers: int,
+    folder: RunFolder,
+    audience: Audience,
+    stop: StopRequest,
+    previous_checkpoint: bool = False,
+) -> Run:
+    """Start the workers of a run and watch them; they train it, this process only tells."""
+    from shinso.train.parallel.launch import Crewing, launch
+    from shinso.walk.worker import hear
+
+    settings = order.run.config
+    crewing = Crewing(
+        workers=workers,
+        restarts=settings.restarts,
+        timeout_s=parse_duration(settings.worker_timeout),
+        port=settings.port,
+        threads=settings.threads,
     )
+    command = [sys.executable, "-m", "shinso.walk.worker", str(folder.path)]
+    with _status(folder):
+        launch(
+            [*command, *(["--previous-checkpoint"] if previous_checkpoint else [])],
+            crewing,
+            logs=folder.path / "workers",
+            on_event=lambda event: hear(event, audience),
+            stop=stop,
+            resume=folder.resume_line(),
+        )
+    return Run(folder)
+
+
+@contextmanager
+def _status(folder: RunFolder) -> Iterator[None]:
+    """The run's recorded state follows what happens within."""
+    folder.set_status("running", launch=folder.status().get("launch", ""))
+    try:
+        yield
+    except Interrupted:
+        folder.set_status("interrupted")
+        raise
+    except BaseException as error:
+        folder.set_status(
+            "failed",
+            error=f"{type(error).__name__}: {error}",
+            launch=folder.status().get("launch", ""),
+        )
+        raise
+    folder.set_status("done")
 
 
 def _train_seeds(
@@ -159,27 +279,39 @@ def _train_seeds(
     folder: RunFolder,
     audience: Audience,
     stop: StopRequest,
-    *,
+    crew: Crew,
     previous_checkpoint: bool = False,
 ) -> Run:
-    audience.on_notes(data.notes)
-    facts = folder.read_json("data.json")
-    try:
+    place = Place.of_environment()
+    keeps_status = crew.rank == 0 and not (place is not None and place.launched)
+    if crew.rank > 0:
+        audience = NoAudience()
+    with _status(folder) if keeps_status else nullcontext():
+        audience.on_notes(data.notes)
+        facts = crew.first_says(lambda: folder.read_json("data.json"))
+        _check_same_data(data, facts, crew)
         for number, seed in enumerate(order.seeds):
-            if seed in folder.seeds_done():
+            if seed in crew.first_says(folder.seeds_done):
                 continue
             audience.on_seed(number, len(order.seeds), folder.path)
-            _train_seed(order, data, facts, folder, seed, audience, stop, previous_checkpoint)
+            _train_seed(order, data, facts, folder, seed, audience, stop, crew, previous_checkpoint)
         run = Run(folder)
-        _finish(order, data, facts, run)
-    except Interrupted:
-        folder.set_status("interrupted")
-        raise
-    except BaseException as error:
-        folder.set_status("failed", error=f"{type(error).__name__}: {error}")
-        raise
-    folder.set_status("done")
+        crew.first_says(lambda: _finish(order, data, facts, run))
     return run
+
+
+def _check_same_data(data: Any, facts: Mapping[str, Any], crew: Crew) -> None:
+    """RunFault DATA-DIFFERS where another worker read other data than the first."""
+    read = crew.gather(data.facts().get("sha256", "")) if crew.size > 1 else []
+    for rank, sha in enumerate(read):
+        if sha != facts.get("sha256"):
+            raise RunFault(
+                "DATA-DIFFERS",
+                place=_("worker {rank}").format(rank=rank),
+                found=f"sha256 {sha}",
+                why=_("the first worker read {sha}").format(sha=facts.get("sha256")),
+                next_step=_("give every worker the same files"),
+            )
 
 
 def _train_seed(
@@ -190,41 +322,57 @@ def _train_seed(
     seed: int,
     audience: Audience,
     stop: StopRequest,
+    crew: Crew,
     previous_checkpoint: bool,
 ) -> None:
+    from shinso.train.parallel.shared import folder_for
+
     one = folder.seed(seed)
-    ready = prepare(order, data, facts, seed)
+    ready = prepare(order, data, facts, seed, crew)
     outcome = run_loop(
         ready.learner,
-        ready.built.source,
+        ready.source,
         order.config.training,
-        one,
+        folder_for(crew, one),
         validate=ready.built.validate,
         selection=ready.built.selection,
         keep_best=lambda: save_weights(one.best_weights, ready.model),
         stop=stop,
         progress=audience,
-        resume=has_resume(one.path),
+        resume=crew.first_says(lambda: has_resume(one.path)),
         previous_checkpoint=previous_checkpoint,
+        crew=crew,
     )
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())
-    use = _load_best(order, facts, ready.model, one)
-    with recorded(ready.model) as made:
+    crew.first_says(lambda: _keep_result(order, data, facts, folder, one, ready.model, outcome))
+
+
+def _keep_result(
+    order: Order,
+    data: Any,
+    facts: Mapping[str, Any],
+    folder: RunFolder,
+    one: SeedFolder,
+    model: torch.nn.Module,
+    outcome: Outcome,
+) -> None:
+    use = _load_best(order, facts, model, one)
+    with recorded(model) as made:
         valid = use.evaluate(data, "valid")
     keep(folder.path / "assets", made.calls)
     test = use.evaluate(data, "test")
-    record_look(folder, "test", f"end of training, seed {seed}")
+    record_look(folder, "test", f"end of training, seed {one.seed}")
     folder.write_json(
         f"{one.path.name}/result.json",
         {
-            "seed": seed,
+            "seed": one.seed,
             "steps": outcome.step,
             "best_step": outcome.best_step,
             "ended": outcome.ended,
             "seconds": outcome.seconds,
             "waited_for_data_s": outcome.waited_s,
-            "parameters": sum(p.numel() for p in ready.model.parameters()),
+            "parameters": sum(p.numel() for p in model.parameters()),
             "valid": as_json(valid),
             "test": as_json(test),
         },

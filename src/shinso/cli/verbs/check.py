@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,11 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         print(f"{name}: {_short(value)}")
     for note in data.notes:
         print(_("note: {note}").format(note=note))
-    print(
-        _("the data can be trained on: shinso train {task} {data}").format(
-            task=task, data=" ".join(words)
-        )
-    )
+    print(_("the data can be trained on:") + f" shinso train {task} {shlex.join(rest)}")
     return 0
 
 

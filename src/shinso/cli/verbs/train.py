@@ -104,8 +104,18 @@ def _resume(arguments: Sequence[str]) -> int:
         action="store_true",
         help=_("go on from the checkpoint before the last one"),
     )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help=_("go on with so many; as many as before without")
+    )
     parser.add_argument("--json", action="store_true", help=_("the result as JSON"))
     read = parser.read(arguments)
+    if read.workers is not None and read.workers < 1:
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place="--workers",
+            found=f"workers is {read.workers}; give at least 1",
+            next_step=_("change the setting named above"),
+        )
     from shinso.cli.terminal import Terminal
     from shinso.train.stopping import StopRequest
     from shinso.walk import training
@@ -114,6 +124,7 @@ def _resume(arguments: Sequence[str]) -> int:
         run = training.resume(
             read.resume,
             previous_checkpoint=read.previous_checkpoint,
+            workers=read.workers,
             audience=Terminal(),
             stop=stop,
         )
@@ -122,7 +133,10 @@ def _resume(arguments: Sequence[str]) -> int:
 
 def _show(run: Any, *, as_json: bool) -> int:
     from shinso.cli.terminal import print_table
+    from shinso.train.parallel.place import is_first
 
+    if not is_first():  # started by torchrun; the first worker shows what all did
+        return 0
     table = run.table()
     if as_json:
         found = {"run": str(run.folder.path), "table": table.as_dict()}

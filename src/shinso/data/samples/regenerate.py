@@ -84,6 +84,16 @@ def digit_images() -> bytes:
     return buffer.getvalue()
 
 
+def digits_idx() -> bytes:
+    """The same images as an IDX file of bytes, as MNIST is kept: grey values from 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    images, _labels = load_digits(return_X_y=True)
+    pixels = np.round(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    head = b"\0\0\x08\x03" + np.array(pixels.shape, dtype=">u4").tobytes()
+    return gzip.compress(head + pixels.tobytes(), 9, mtime=0)
+
+
 def truecase(book: str, num_sentences: int = NUM_SENTENCES) -> str:
     """The first sentences of a book as CoNLL."""
     return as_conll(islice(tagged_sentences(book), num_sentences))
@@ -100,6 +110,7 @@ def main(arguments: list[str]) -> None:
     write(folder / "prices.csv", prices())
     write(folder / "digits.jsonl.gz", digits())
     (folder / "digits.tar.xz").write_bytes(digit_images())
+    (folder / "digits.idx.gz").write_bytes(digits_idx())
     if arguments:
         write(folder / "truecase.conll.gz", truecase(Path(arguments[0]).read_text("utf-8")))
 

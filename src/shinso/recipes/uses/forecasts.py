@@ -125,14 +125,17 @@ class ForecastUse:
     def score(self, windows: Windows, forecaster: Forecaster) -> ForecastScores:
         """Scores of a forecaster over all windows, in order."""
 
-        scores = ForecastScores(
-            self.config.horizon,
-            self.targets,
-            naive_mae=self.facts["naive_mae"],
-            quantiles=self.config.quantiles if forecaster == self.forecast else (),
-        )
+        scores = None
         for batch in windows.batches(256):
-            scores.add(forecaster(batch), batch.future, batch.past[:, -1, : len(self.targets)])
+            found = forecaster(batch)
+            scores = scores or ForecastScores(
+                self.config.horizon,
+                self.targets,
+                naive_mae=self.facts["naive_mae"],
+                quantiles=self.config.quantiles if found.ndim == 4 else (),
+            )
+            scores.add(found, batch.future, batch.past[:, -1, : len(self.targets)])
+        assert scores is not None, "a part without windows is refused where it is read"
         return scores
 
     def _evaluation(self, data: ForecastData, part: Part, forecaster: Forecaster) -> Evaluation:
@@ -146,7 +149,7 @@ class ForecastUse:
 
         fitted = AutoregressiveBaseline.from_dict(self.facts["autoregression"])
         rivals = {
-            "persistence": naive.persistence,
+            "persistence": self._persistence,
             "drift": naive.drift,
             "autoregression": fitted.forecast,
         }
@@ -155,15 +158,27 @@ class ForecastUse:
             rivals["seasonal"] = lambda past, horizon: naive.seasonal(past, horizon, season)
         return {name: of_batches(rival, self.config.horizon) for name, rival in rivals.items()}
 
-    def _read(self, paths: Sequence[Path]) -> SeriesSet:
+    def _persistence(self, past: np.ndarray, horizon: int) -> np.ndarray:
+        """The last value, with the quantiles of past changes around it where quantiles are asked."""
+        last = naive.persistence(past, horizon)
+        if not self.config.quantiles:
+            return last
+        return last[..., None] + np.array(self.facts["change_quantiles"])
 
-        return read_series(
+    def _read(self, paths: Sequence[Path]) -> SeriesSet:
+        series = read_series(
             only_one(
                 paths, "forecast", _("put the series below each other in one file, with --group")
             ),
             known_roles(dict(self.facts)),
             self.config.missing,
         )
+        return series.logarithms() if self.config.log else series
+
+    def _in_units(self, scaled: np.ndarray) -> np.ndarray:
+        """[… target] from the scaler's units into the file's."""
+        values = self.scaler.undo(scaled)
+        return np.exp(values) if self.config.log else values
 
     def _too_short(self, paths: Sequence[Path], rows: int, horizon: int) -> Exception:
 
@@ -188,7 +203,7 @@ class ForecastUse:
         values = found[0].cpu().numpy()
         if not self.config.quantiles:
             values = values[..., None]
-        return np.moveaxis(self.scaler.undo(np.moveaxis(values, -1, 0)), 0, -1)
+        return np.moveaxis(self._in_units(np.moveaxis(values, -1, 0)), 0, -1)
 
     def _plot_steps(
         self, data: ForecastData, part: Part
@@ -236,9 +251,8 @@ class ForecastUse:
             batch = windows.take([number])
             forecast = self.forecast(batch)[0, :, 0]
             forecast = forecast if middle is None else forecast[:, middle]
-            back = self.std[0], float(self.scaler.mean[0])
             past, future, guess = (
-                part.numpy() * back[0] + back[1]
+                self._in_units(part.numpy()[:, None])[:, 0]
                 for part in (batch.past[0, -shown:, 0], batch.future[0, :, 0], forecast)
             )
             pictures[name] = past, future, guess

@@ -37,8 +37,8 @@ class ImageData:
         return {"notes": list(self.notes), **self.extra}
 
 
-def read_parts(config: Config, paths: Sequence[Path]) -> ImageData:
-    """Read, split; pixel scale and rivals from the train part."""
+def read_parts(config: Config, paths: Sequence[Path], said: Sequence[str] = ()) -> ImageData:
+    """Read, split; pixel scale and rivals from the train part. said: further notes."""
     images = read_images(paths, px=config.image_px)
     target = Target(images.channels, *images.size_px)
     given: dict[Part, LabelledImages] = {}
@@ -81,7 +81,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> ImageData:
     if given:  # a run that goes on must find these files unchanged too
         every = [images.sha256, *(more.sha256 for more in given.values())]
         extra["sha256"] = hashlib.sha256("".join(every).encode()).hexdigest()
-    notes = [*images.notes, *_rare(counts, classes), *_twice(samples)]
+    notes = [*said, *images.notes, *_rare(counts, classes), *_twice(samples)]
     notes += [f"{part}: {note}" for part, more in given.items() for note in more.notes]
     return ImageData(samples, tuple(notes), extra)
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from shinso.data.augmentation import Augmentation, AugmentedSamples
 from shinso.data.image_source import AugmentedSource
 from shinso.data.on_device import OnDevice
 from shinso.data.prefetched import Prefetched
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.models.precision import bf16_over_fp32
+from shinso.models.published import freeze, load_published
 from shinso.objectives.image_classification import ImageObjective
 from shinso.recipes.recipe import Built
 from shinso.train.loop import Selection
@@ -52,4 +58,31 @@ def build_images(
 
 def _begin(config: Config, model: nn.Module) -> tuple[nn.Module, ...]:
     """Load the weights that training begins with; returns the parts that keep theirs."""
-    return ()
+    if not config.weights:
+        return ()
+    load_published(model, Path(config.weights).expanduser())
+    return freeze(model, config.frozen)
+
+
+def check_precision(precision: str) -> list[str]:
+    """What a probe of this machine says of ``precision``; UsageFault PRECISION-SLOW where it would
+    make training slower."""
+    if precision == "fp32":
+        return []
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    ratio = bf16_over_fp32(device)
+    if ratio >= 1:
+        raise UsageFault(
+            "PRECISION-SLOW",
+            place="--precision",
+            found=_("{precision} takes {ratio:.1f} times as long as fp32 on this machine").format(
+                precision=precision, ratio=ratio
+            ),
+            why=_("measured just now on a small network"),
+            next_step="--precision fp32",
+        )
+    return [
+        _("{precision} takes {ratio:.2f} of the time of fp32 here, measured just now").format(
+            precision=precision, ratio=ratio
+        )
+    ]

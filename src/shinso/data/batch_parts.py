@@ -1,0 +1,94 @@
+"""Any batch in parts: for several workers, or for one that learns a batch piece by piece.
+
+A batch is a tensor, or a NamedTuple, tuple, dict or dataclass of tensors and lists whose first
+axis are the samples. Numbers, texts, None and tensors without axes belong to every part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from shinso.faults import UsageFault
+from shinso.language import _
+
+
+def num_samples(batch: Any) -> int:
+    """Samples in the batch. UsageFault BATCH-INDIVISIBLE where its parts do not agree on it."""
+    sizes = {len(leaf) for leaf in _leaves(batch)}
+    if len(sizes) != 1:
+        raise UsageFault(
+            "BATCH-INDIVISIBLE",
+            place=type(batch).__name__,
+            found=_("first axes of {sizes}").format(sizes=sorted(sizes)),
+            why=_("the first axis must be the samples, so that a batch can be shared"),
+            next_step="--workers 1 --accumulate 1",
+        )
+    return sizes.pop()
+
+
+def part_of(batch: Any, index: int, of: int) -> Any:
+    """Samples index, index + of, index + 2 of, …: parts then differ by one sample at most, and
+    batches that are sorted by length are shared evenly."""
+    num_samples(batch)
+    return _taken(batch, index, of)
+
+
+def share_of(batch: Any, index: int, of: int) -> Any:
+    """``part_of``, but the whole batch where it has fewer samples than there are parts.
+
+    All workers then learn the same samples, whose mean gradient is the same.
+    """
+    return batch if num_samples(batch) < of else part_of(batch, index, of)
+
+
+def parts_of(batch: Any, of: int) -> list[Any]:
+    """The batch in ``of`` parts, or in as many as it has samples."""
+    if of == 1:
+        return [batch]
+    of = min(of, num_samples(batch))
+    return [part_of(batch, index, of) for index in range(of)]
+
+
+def _inside(batch: Any) -> list[Any] | None:
+    """What a container holds; None for a leaf."""
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        return [getattr(batch, field.name) for field in dataclasses.fields(batch)]
+    if isinstance(batch, Mapping):
+        return list(batch.values())
+    return list(batch) if isinstance(batch, tuple) else None
+
+
+def _leaves(batch: Any) -> Iterator[Any]:
+    inside = _inside(batch)
+    if inside is not None:
+        for one in inside:
+            yield from _leaves(one)
+    elif _has_samples(batch):
+        yield batch
+
+
+def _has_samples(leaf: Any) -> bool:
+    return isinstance(leaf, list) or (isinstance(leaf, Tensor | np.ndarray) and leaf.ndim > 0)
+
+
+def _taken(batch: Any, index: int, of: int) -> Any:
+    inside = _inside(batch)
+    if inside is None:
+        if not _has_samples(batch):
+            return batch
+        part = batch[index::of]
+        return part.contiguous() if isinstance(part, Tensor) else part
+    parts = [_taken(one, index, of) for one in inside]
+    if hasattr(batch, "_fields"):
+        return type(batch)(*parts)
+    if isinstance(batch, tuple):
+        return tuple(parts)
+    if isinstance(batch, Mapping):
+        return dict(zip(batch, parts, strict=True))
+    names = [field.name for field in dataclasses.fields(batch)]
+    return dataclasses.replace(batch, **dict(zip(names, parts, strict=True)))

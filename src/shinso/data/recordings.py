@@ -1,0 +1,312 @@
+"""Recordings with their labels: a folder or an archive of WAV files, or one file.
+
+Every file becomes 16-bit samples of one channel at one rate; what had to be changed for that is
+said, and a file that cannot be read, or holds nothing, is a fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int16
+
+from shinso.data.findings import shown
+from shinso.data.labelled_series import ordered_classes
+from shinso.extras import need
+from shinso.faults import DataFault, ManyDataFaults, UsageFault
+from shinso.language import _
+
+KINDS = (".wav", ".flac", ".aiff", ".aif")
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+BEFORE_UNDERSCORE = r"^([^_]+)_"
+Silent = Literal["fail", "drop", "keep"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """samples: 16-bit, one channel. labels: empty text where there are none."""
+
+    path: Path
+    names: tuple[str, ...]
+    samples: tuple[Int16[np.ndarray, " _"], ...]
+    labels: tuple[str, ...]
+    rate_hz: int
+    sha256: str
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Each label once; none where there are no labels."""
+        return ordered_classes([label for label in self.labels if label])
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able: which data it was."""
+        return {
+            "file": self.path.name,
+            "sha256": self.sha256,
+            "recordings": len(self),
+            "rate_hz": self.rate_hz,
+            "seconds": sum(map(len, self.samples)) / self.rate_hz,
+        }
+
+
+@dataclass
+class _Found:
+    """What reading one file after another brings to light."""
+
+    path: Path
+    faults: list[DataFault] = field(default_factory=list)
+    stereo: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+
+    def fault(self, code: str, name: str, *, found: str, why: str, next_step: str) -> None:
+        place = f"{self.path}/{name}" if name != self.path.name else str(self.path)
+        self.faults.append(DataFault(code, place=place, found=found, why=why, next_step=next_step))
+
+
+def read_recordings(
+    path: Path, *, label: str = "auto", rate_hz: int = 0, silent: Silent = "fail"
+) -> Recordings:
+    """label: "none"; "folder", the sub-folder a file lies in; a regular expression whose first
+    group, found in the file's name without its ending, is the label; "auto": sub-folders where
+    there are several, else what stands before the first underscore where every name has one, else
+    none. rate_hz: 0 takes the commonest; files of another rate are resampled. silent: what to do
+    with a file whose samples are all equal.
+
+    Raises DataFault DATA-NOT-FOUND, DATA-EMPTY, or ManyDataFaults with every file that cannot be
+    read (DATA-FORMAT), is empty (DATA-EMPTY), holds NaN (DATA-NAN), is silent (DATA-SILENT) or has
+    no label (DATA-NO-LABEL); UsageFault LABEL-RULE for an expression that is none.
+    """
+    rule = _rule(label)
+    found, digest = _Found(path), hashlib.sha256()
+    read: list[tuple[str, np.ndarray, int]] = []
+    for name, content in _files(path):
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+        one = _samples(name, content, found, silent)
+        if one is not None:
+            read.append((name, *one))
+    if not read and not found.faults:
+        raise _nothing(path)
+    names = [name for name, _samples, _rate in read]
+    labels, rule_note = _labels(names, label, rule, found)
+    if found.faults:
+        raise ManyDataFaults(found.faults)
+    rate = rate_hz or Counter(own for _name, _samples, own in read).most_common(1)[0][0]
+    notes = [*_notes(found, silent), *rule_note]
+    others = Counter(own for _name, _samples, own in read if own != rate)
+    if others:
+        notes.append(
+            _(
+                "{count:,} files have other rates ({rates} Hz); they are resampled to {rate} Hz"
+            ).format(
+                count=sum(others.values()), rates=", ".join(map(str, sorted(others))), rate=rate
+            )
+        )
+    samples = tuple(_as_16_bit(_resampled(one, own, rate)) for _name, one, own in read)
+    return Recordings(
+        path, tuple(names), samples, tuple(labels), rate, digest.hexdigest(), tuple(notes)
+    )
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name below ``path`` and content of every sound file, in the order of the alphabet."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in KINDS and file.is_file():
+                yield file.relative_to(path).as_posix(), file.read_bytes()
+    elif not path.is_file():
+        raise DataFault(
+            "DATA-NOT-FOUND",
+            place=str(path),
+            found=_("no such file or folder"),
+            next_step=_("check the path; it is taken from the folder you are in"),
+        )
+    elif path.name.lower().endswith(ARCHIVES):
+        yield from _archived(path)
+    else:
+        yield path.name, path.read_bytes()
+
+
+def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(path) as archive:
+            content = {}
+            # In the archive's order, which is the only quick one, then by name.
+            for member in archive:
+                if member.isfile() and member.name.lower().endswith(KINDS):
+                    file = archive.extractfile(member)
+                    content[member.name] = file.read() if file else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataFault(
+            "DATA-FORMAT",
+            place=str(path),
+            found=str(error),
+            why=_("the archive is damaged or cut off"),
+            next_step=_("copy or download the file again"),
+        ) from error
+    yield from sorted(content.items())
+
+
+def _samples(
+    name: str, content: bytes, found: _Found, silent: Silent
+) -> tuple[np.ndarray, int] | None:
+    """One channel from −1 to 1, and its rate; a fault and None where there is none to be had."""
+    soundfile = need("soundfile")
+    try:
+        every, rate = soundfile.read(io.BytesIO(content), dtype="float64", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        found.fault(
+            "DATA-FORMAT",
+            name,
+            found=re.sub(r"^Error opening <.*?>: ", "", str(error)),
+            why=_("this is no sound that can be read"),
+            next_step=_("save it anew as a WAV file, or take it out"),
+        )
+        return None
+    if len(every) < 2:
+        found.fault(
+            "DATA-EMPTY",
+            name,
+            found=_("{count} samples").format(count=len(every)),
+            why=_("a recording has at least two samples"),
+            next_step=_("take the file out"),
+        )
+        return None
+    if not np.isfinite(every).all():
+        found.fault(
+            "DATA-NAN",
+            name,
+            found=_("samples that are no finite numbers"),
+            why=_("a finite number is needed at every time step"),
+            next_step=_("save it anew as a WAV file, or take it out"),
+        )
+        return None
+    if every.shape[1] > 1:
+        found.stereo.append(name)
+    one = every.mean(axis=1)
+    if np.ptp(one) == 0 and silent != "keep":
+        found.silent.append(name)
+        if silent == "fail":
+            found.fault(
+                "DATA-SILENT",
+                name,
+                found=_("all samples are equal"),
+                why=_("a network that hears silence learns to be silent"),
+                next_step=_("take the file out, or use --silent drop or --silent keep"),
+            )
+        return None
+    return one, int(rate)
+
+
+def _resampled(samples: np.ndarray, own: int, rate: int) -> np.ndarray:
+    if own == rate:
+        return samples
+    from scipy.signal import resample_poly
+
+    return resample_poly(samples, rate, own)
+
+
+def _as_16_bit(samples: np.ndarray) -> Int16[np.ndarray, " time"]:
+    return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def _notes(found: _Found, silent: Silent) -> list[str]:
+    notes = []
+    if found.stereo:
+        notes.append(
+            _("{count:,} files have several channels; their mean is taken").format(
+                count=len(found.stereo)
+            )
+        )
+    if found.silent and silent == "drop":
+        notes.append(
+            _("{count:,} silent files are left out: {names}").format(
+                count=len(found.silent), names=", ".join(found.silent[:5])
+            )
+        )
+    return notes
+
+
+def _rule(label: str) -> re.Pattern[str] | None:
+    """The expression that finds a label in a name; None where the label is not in the name."""
+    if label in ("auto", "none", "folder"):
+        return None
+    try:
+        rule = re.compile(label)
+    except re.error as error:
+        raise UsageFault(
+            "LABEL-RULE", place="--label-from", found=f"{label!r}: {error}",
+            next_step=_("give auto, none, folder, or an expression such as {example}").format(
+                example=BEFORE_UNDERSCORE
+            ),
+        ) from error  # fmt: skip
+    if rule.groups < 1:
+        raise UsageFault(
+            "LABEL-RULE", place="--label-from", found=f"{label!r}",
+            why=_("the label is what stands in the first pair of brackets"),
+            next_step=_("give auto, none, folder, or an expression such as {example}").format(
+                example=BEFORE_UNDERSCORE
+            ),
+        )  # fmt: skip
+    return rule
+
+
+def _labels(
+    names: Sequence[str], label: str, rule: re.Pattern[str] | None, found: _Found
+) -> tuple[list[str], list[str]]:
+    """A label for each name, and a note that says where it came from."""
+    folders = [PurePosixPath(name).parent.name for name in names]
+    stems = [PurePosixPath(name).stem for name in names]
+    if label == "auto":
+        before = [re.search(BEFORE_UNDERSCORE, stem) for stem in stems]
+        if len(set(folders)) > 1:
+            label = "folder"
+        elif all(before) and len(set(stems)) > 1:
+            label, rule = BEFORE_UNDERSCORE, re.compile(BEFORE_UNDERSCORE)
+        else:
+            label = "none"
+    if label == "none":
+        return [""] * len(names), []
+    if label == "folder":
+        labels = folders
+        where = _("the folder of each file")
+    else:
+        assert rule is not None
+        matches = [rule.search(stem) for stem in stems]
+        labels = [match.group(1) if match else "" for match in matches]
+        where = _("what {rule} finds in each file's name").format(rule=label)
+    for name, one in zip(names, labels, strict=True):
+        if not one:
+            found.fault(
+                "DATA-NO-LABEL",
+                name,
+                found=shown(PurePosixPath(name).name),
+                why=_("the label is {where}").format(where=where),
+                next_step=_("rename the file, or use --label-from none"),
+            )
+    count = len({one for one in labels if one})
+    note = _("{count} labels: {where}").format(count=count, where=where)
+    return labels, [note]
+
+
+def _nothing(path: Path) -> DataFault:
+    return DataFault(
+        "DATA-EMPTY",
+        place=str(path),
+        found=_("no file that ends in {kinds}").format(kinds=", ".join(KINDS)),
+        why=_("there is nothing to learn from"),
+        next_step=_("give a folder or an archive of WAV files"),
+    )

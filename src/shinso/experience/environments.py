@@ -1,0 +1,259 @@
+"""Opening an environment by name, and what its spaces mean to an agent.
+
+A name is a Gymnasium id (``CartPole-v1``) or ``module:Env``, where the module is found from the
+current folder too and Env is a class, a function that makes an environment, or an id which that
+module registers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from shinso import extras
+from shinso.faults import DataFault, ExtraFault, Fault, UsageFault
+from shinso.language import _
+
+MOST_INPUTS = 20_000
+"""Numbers in a flattened observation beyond which a perceptron is the wrong network."""
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What an agent sees and does.
+
+    observation: "discrete" (a number of ``num_states``) or "vector" (``width`` numbers).
+    action: "discrete" (``num_actions`` to choose from) or "continuous" (``num_actions`` numbers
+    between ``low`` and ``high``).
+    """
+
+    observation: Literal["discrete", "vector"]
+    width: int
+    num_states: int
+    first_state: int
+    action: Literal["discrete", "continuous"]
+    num_actions: int
+    first_action: int
+    low: np.ndarray = field(repr=False)
+    high: np.ndarray = field(repr=False)
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment by name, checked once. ``make`` opens another copy of it."""
+
+    name: str
+    make: Callable[[], Any]
+    spaces: Spaces
+    sha256: str
+    time_limit: int | None
+    notes: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What a trained agent must know without the environment; JSON-able."""
+        spaces = self.spaces
+        return {
+            "environment": self.name,
+            "sha256": self.sha256,
+            "spaces": spaces.text,
+            "observation": spaces.observation,
+            "width": spaces.width,
+            "num_states": spaces.num_states,
+            "action": spaces.action,
+            "num_actions": spaces.num_actions,
+            "time_limit": self.time_limit,
+        }
+
+
+def open_environment(
+    name: str, settings: Mapping[str, Any], *, time_limit: int = 0, render: str | None = None
+) -> Environment:
+    """Look an environment up, open it once and read its spaces.
+
+    settings: arguments of the environment. time_limit: steps after which an episode is cut off;
+    0 leaves it to the environment. Raises ExtraFault, UsageFault ENV-UNKNOWN, DataFault ENV-SPACE
+    or ENV-RAISED.
+    """
+    gym = extras.need("gymnasium")
+    maker, source = _maker(gym, name, dict(settings), render)
+
+    def make() -> Any:
+        made = _opened(maker, name)
+        if time_limit:
+            made = gym.wrappers.TimeLimit(_without_limit(gym, made), time_limit)
+        if _needs_flattening(gym, made.observation_space):
+            made = gym.wrappers.FlattenObservation(made)
+        return made
+
+    one = make()
+    spaces = _spaces(gym, one, name)
+    limit = time_limit or getattr(getattr(one, "spec", None), "max_episode_steps", None)
+    one.close()
+    proof = json.dumps(
+        [name, dict(settings), time_limit, spaces.text, source, gym.__version__], sort_keys=True
+    )
+    notes = [spaces.text.replace("\n", "; ")]
+    if limit is None:
+        notes.append(_("no time limit: an episode may never end; set --time-limit where it may not"))
+    return Environment(
+        name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, tuple(notes)
+    )
+
+
+def _maker(
+    gym: Any, name: str, settings: dict[str, Any], render: str | None
+) -> tuple[Callable[[], Any], str]:
+    """How to open the environment, and the hash of its source where it is the user's own."""
+    more = {**settings, **({"render_mode": render} if render else {})}
+    module_name, colon, inner = name.partition(":")
+    if not colon:
+        return lambda: gym.make(name, disable_env_checker=True, **more), ""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.split(".")[0] and error.name != module_name:
+            raise _missing_package(name, error) from error
+        raise UsageFault(
+            "ENV-UNKNOWN",
+            place=name,
+            found=str(error),
+            why=_("the module is neither installed nor in this folder"),
+            next_step=_("check the name before the colon, or go to the module's folder"),
+        ) from error
+    except Exception as error:
+        raise raised(name, _("import of its module"), error) from error
+    made = getattr(module, inner, None)
+    file = getattr(module, "__file__", None)
+    source = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    if made is None:
+        if inner in gym.registry:
+            return lambda: gym.make(inner, disable_env_checker=True, **more), source
+        near = [n for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, gym.Env)]
+        raise UsageFault(
+            "ENV-UNKNOWN",
+            place=name,
+            found=_("the module has no {name}").format(name=inner),
+            next_step=_("environments in it: {all}").format(all=", ".join(near) or "—"),
+        )
+    return lambda: made(**more), source
+
+
+def _opened(maker: Callable[[], Any], name: str) -> Any:
+    gym = extras.need("gymnasium")
+    try:
+        return maker()
+    except Fault:
+        raise
+    except gym.error.DependencyNotInstalled as error:
+        raise _missing_package(name, error) from error
+    except ModuleNotFoundError as error:
+        raise _missing_package(name, error) from error
+    except gym.error.UnregisteredEnv as error:
+        known = [key for key in gym.registry if "/" not in key]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        raise UsageFault(
+            "ENV-UNKNOWN",
+            place=name,
+            found=str(error),
+            next_step=_("did you mean {near}?").format(near=", ".join(near))
+            if near
+            else _("give a Gymnasium id, or module:Env for an environment of your own"),
+        ) from error
+    except Exception as error:
+        raise raised(name, _("making it"), error) from error
+
+
+def _missing_package(name: str, error: Exception) -> ExtraFault:
+    line = "pip install 'shinso[rl]'"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        line = f"pip install {error.name}"
+    return ExtraFault(
+        "ENV-NEEDS-PACKAGE",
+        place=name,
+        found=str(error),
+        why=_("the environment needs a package that is not installed"),
+        next_step=line,
+    )
+
+
+def raised(name: str, doing: str, error: Exception, *, where: str = "") -> DataFault:
+    """The fault for an environment that raised an error of its own."""
+    return DataFault(
+        "ENV-RAISED",
+        place=f"{name}: {doing}" + (f", {where}" if where else ""),
+        found=f"{type(error).__name__}: {error}",
+        why=_("the environment raised an error; it is not shinso's"),
+        next_step=_("mend the environment, then go on with --resume where a run was begun"),
+    )
+
+
+def _without_limit(gym: Any, made: Any) -> Any:
+    """The environment without the time limit that it came with."""
+    return made.env if isinstance(made, gym.wrappers.TimeLimit) else made
+
+
+def _needs_flattening(gym: Any, space: Any) -> bool:
+    kinds = gym.spaces
+    return isinstance(space, (kinds.Dict, kinds.Tuple, kinds.MultiDiscrete, kinds.MultiBinary)) or (
+        isinstance(space, kinds.Box) and len(space.shape) != 1
+    )
+
+
+def _spaces(gym: Any, env: Any, name: str) -> Spaces:
+    try:
+        seen, done = env.observation_space, env.action_space
+    except Exception as error:
+        raise raised(name, _("its spaces"), error) from error
+    text = f"observation_space: {_short(seen)}\naction_space: {_short(done)}"
+    if isinstance(seen, gym.spaces.Discrete):
+        observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
+    elif isinstance(seen, gym.spaces.Box) and len(seen.shape) == 1:
+        observation, width, states, first = "vector", int(seen.shape[0]), 0, 0
+    else:
+        raise space_fault(name, text, _("no agent reads such observations"))
+    if width > MOST_INPUTS and observation == "vector":
+        why = _("{count} numbers an observation are too many for a perceptron").format(count=width)
+        raise space_fault(name, text, why)
+    if isinstance(done, gym.spaces.Discrete):
+        return Spaces(
+            observation, width, states, first, "discrete", int(done.n), int(done.start),
+            np.zeros(0), np.zeros(0), text,
+        )  # fmt: skip
+    if isinstance(done, gym.spaces.Box) and len(done.shape) == 1:
+        if not (np.isfinite(done.low).all() and np.isfinite(done.high).all()):
+            raise space_fault(name, text, _("continuous actions need bounds"))
+        return Spaces(
+            observation, width, states, first, "continuous", int(done.shape[0]), 0,
+            done.low.astype(float), done.high.astype(float), text,
+        )  # fmt: skip
+    raise space_fault(name, text, _("no agent acts in such a space"))
+
+
+def space_fault(name: str, text: str, why: str, next_step: str = "") -> DataFault:
+    """The fault for a space that an agent cannot handle; the spaces stand in it."""
+    return DataFault(
+        "ENV-SPACE",
+        place=name,
+        found=text,
+        why=why,
+        next_step=next_step
+        or _("wrap the environment so that it has Discrete or one-dimensional Box spaces"),
+    )
+
+
+def _short(space: Any) -> str:
+    text = " ".join(str(space).split())
+    return text if len(text) < 300 else text[:297] + "…"

@@ -1,0 +1,141 @@
+"""Where a fine-tuned BERT begins: at a run of ``bert-pretrain``, or at published weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from shinso.data.wordpiece import WordPieces, read_vocabulary
+from shinso.faults import DataFault, RunFault
+from shinso.language import _
+from shinso.models.published_bert import (
+    load_published,
+    lower_cased,
+    published_size,
+    settings_of,
+)
+from shinso.runs.checkpoint import load_weights
+from shinso.runs.folder import RunFolder
+
+OURS = "bert-pretrain"
+
+
+def pieces_of(start: Path) -> tuple[WordPieces, dict[str, Any]]:
+    """The vocabulary of a start and its size as settings.
+
+    Raises RunFault START-REFUSED for another task's run, or what reading the files raises.
+    """
+    if not (start / "status.json").is_file():
+        if not start.is_dir():
+            raise DataFault(
+                "WEIGHTS-MISSING",
+                place=str(start),
+                found=_("no such folder"),
+                next_step=_("give a run of bert-pretrain or a folder of published weights"),
+            )
+        size, num_pieces, _types = published_size(start)
+        pieces = read_vocabulary(start / "vocab.txt", lower=lower_cased(start))
+        if len(pieces) > num_pieces:
+            raise DataFault(
+                "WEIGHTS-MISMATCH",
+                place=str(start / "vocab.txt"),
+                found=_("{own} pieces, weights for {given}").format(
+                    own=len(pieces), given=num_pieces
+                ),
+                why=_("the vocabulary does not belong to these weights"),
+                next_step=_("give the vocab.txt that came with the weights"),
+            )
+        # Some weights have rows that no piece uses; they need names of their own.
+        spare = [f"[spare{n}]" for n in range(num_pieces - len(pieces))]
+        return WordPieces((*pieces.pieces, *spare), pieces.lower), settings_of(size)
+    config = _config_of(start)
+    if config.get("task") != OURS:
+        raise RunFault(
+            "START-REFUSED",
+            place=str(start),
+            found=_("a run of {task}").format(task=config.get("task")),
+            why=_("only pre-trained networks can be begun with"),
+            next_step="shinso train bert-pretrain TEXT",
+        )
+    facts = RunFolder.open(start).read_json("data.json")
+    return WordPieces(tuple(facts["pieces"]), facts["lower"]), dict(config["model_settings"])
+
+
+def begin_with(model: Any, start: Path) -> None:
+    """Fill the network's BERT with the weights of a start."""
+    if not (start / "status.json").is_file():
+        load_published(model.bert, start)
+        return
+    folder = RunFolder.open(start)
+    seeds = folder.seeds_done()
+    if not seeds:
+        raise RunFault(
+            "RUN-NOT-TRAINED",
+            place=str(start),
+            why=_("no seed of this run is finished"),
+            next_step=folder.resume_line(),
+        )
+    weights = load_weights(folder.seed(seeds[0]).best_weights)
+    own = {
+        name.removeprefix("bert."): value
+        for name, value in weights.items()
+        if name.startswith("bert.")
+    }
+    _check_shapes(model.bert, own, start)
+    model.bert.load_state_dict(own)
+    if not _config_of(start).get("next_sentence"):
+        _fresh_pool(model.bert)
+
+
+def _fresh_pool(bert: nn.Module) -> None:
+    """Without the question of the next sentence, the layer on the first vector was never trained,
+    and the first vector itself only as far as hidden pieces looked at it."""
+    with torch.no_grad():
+        nn.init.normal_(bert.pool.weight, std=0.02)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(bert.pool.bias)  # pyright: ignore[reportArgumentType]
+
+
+def _check_shapes(bert: nn.Module, weights: Mapping[str, torch.Tensor], start: Path) -> None:
+    for name, target in bert.state_dict().items():
+        if name not in weights or weights[name].shape != target.shape:
+            found = tuple(weights[name].shape) if name in weights else "—"
+            raise RunFault(
+                "WEIGHTS-MISMATCH",
+                place=f"{start}: {name}",
+                found=_("the file has {found}, the network {own}").format(
+                    found=found, own=tuple(target.shape)
+                ),
+                why=_("these weights belong to another size or vocabulary"),
+                next_step=_("give the run that the data was read with"),
+            )
+
+
+def _config_of(start: Path) -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load((start / "config.yaml").read_text("utf-8"))
+
+
+def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
+    """The network's settings with the size of the start that the data was read with.
+
+    ValueError where texts are longer than the positions that it has.
+    """
+    found = dataclasses.replace(network_config, **(facts.get("start_size") or {}))
+    if found.positions < longest:
+        if facts.get("start_size"):
+            raise RunFault(
+                "SETTING-REFUSED",
+                place="longest",
+                found=_("{positions} positions for texts of {length} pieces").format(
+                    positions=found.positions, length=longest
+                ),
+                next_step=_("give a smaller --longest"),
+            )
+        found = dataclasses.replace(found, positions=longest)
+    return found

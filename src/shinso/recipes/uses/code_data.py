@@ -1,0 +1,234 @@
+"""Images or tables as samples without labels, for ``autoencode``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shinso.data.idx_files import is_idx
+from shinso.data.image_decoding import ENDINGS, Target
+from shinso.data.labelled_images import ARCHIVES, read_images
+from shinso.data.scaling import Standardizer
+from shinso.data.stratified import parse_shares, random_split
+from shinso.data.tables import is_numeric, numbers_of, read_table
+from shinso.data.unlabelled import GreyImages, Rows, drawn
+from shinso.faults import DataFault
+from shinso.language import _
+from shinso.recipes.recipe import Part
+from shinso.recipes.uses.files import only_one
+
+if TYPE_CHECKING:
+    from shinso.recipes.autoencode import Config
+
+PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
+LARGEST_PCA = 400_000  # numbers of its components that data.json takes
+
+
+@dataclass(frozen=True)
+class Found:
+    """values: bytes of images, or a table's numbers. columns: of a table; empty for images."""
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    about: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CodeData:
+    """Samples of each part: bytes where pixels are drawn, else numbers."""
+
+    values: Mapping[Part, np.ndarray]
+    names: Mapping[Part, Sequence[str]]
+    notes: tuple[str, ...]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        return {**self.extra, "notes": list(self.notes)}
+
+    def samples(self, part: Part) -> Any:
+        """As training takes them."""
+        values = self.values[part]
+        return GreyImages(values) if self.extra["binary"] else Rows(values)
+
+    def fixed(self, part: Part, seed: int, most: int = 0) -> Tensor:
+        """As scores need them: pixels drawn once, the same for every model. most: of evenly chosen
+        samples; 0 for all."""
+        values = self.values[part]
+        if most and len(values) > most:
+            values = values[np.linspace(0, len(values) - 1, most).astype(int)]
+        if not self.extra["binary"]:
+            return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+        rng = np.random.default_rng([seed, len(part), len(values)])
+        return drawn(GreyImages(values).chances, rng)
+
+
+def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
+    """Read and split; scaler, mean and PCA from the train part."""
+    form = form_of(config, paths)
+    found = _read(config, paths, form)
+    given: dict[Part, Found] = {
+        part: _read(config, files, form, like=found)
+        for part, files in (("valid", config.valid), ("test", config.test))
+        if files
+    }
+    rows = _split(config, found, tuple(given), paths[0])
+    values: dict[Part, np.ndarray] = {
+        part: given[part].values if part in given else found.values[rows[part]] for part in PARTS
+    }
+    names: dict[Part, Sequence[str]] = {
+        part: given[part].names if part in given else [found.names[i] for i in rows[part]]
+        for part in PARTS
+    }
+    notes = [*found.notes, *(note for one in given.values() for note in one.notes)]
+    extra: dict[str, Any] = {**found.about, "form": form, "columns": list(found.columns)}
+    if form == "table":
+        scaler, kept, more = _scaled(found.columns, values["train"], paths[0])
+        extra |= {"columns": list(scaler.channels), "scaler": scaler.to_dict()}
+        values = {part: scaler.apply(one[:, kept]) for part, one in values.items()}
+        notes += more
+    binary = form == "images" and (
+        config.pixels == "binary" or (config.pixels == "auto" and found.values.shape[1] == 1)
+    )
+    if form == "images" and not binary:
+        values = {part: one / np.float32(255) for part, one in values.items()}
+    extra |= {
+        "binary": binary,
+        "shape": list(values["train"].shape[1:]),
+        "part_samples": {part: len(one) for part, one in values.items()},
+        "split": f"{config.split} seed {config.split_seed}",
+        **_moments(values["train"], binary),
+    }
+    extra["pca"] = _pca(values["train"], binary, config.latent)
+    return CodeData(values, names, tuple(notes), extra)
+
+
+def form_of(config: Config, paths: Sequence[Path]) -> str:
+    """images or table, by the settings or by what the first file is."""
+    if config.form != "auto":
+        return config.form
+    first = paths[0]
+    if not first.exists() or first.is_dir() or first.name.lower().endswith(ARCHIVES):
+        return "images"
+    return "images" if first.suffix.lower() in ENDINGS or is_idx(first) else "table"
+
+
+def _read(
+    config: Config, paths: Sequence[Path], form: str, like: Found | None = None
+) -> Found:
+    if form == "table":
+        columns = like.columns if like else config.columns
+        return read_rows(only_one(paths, "autoencode"), columns)
+    return read_pictures(paths, config.image_px, like.values.shape[1:] if like else None)
+
+
+def read_pictures(
+    paths: Sequence[Path], px: int, shape: Sequence[int] | None = None
+) -> Found:
+    """Images as bytes; shape: channels, height and width to which they are brought."""
+    like = Target(*map(int, shape)) if shape else None
+    images = read_images(paths, px=px, like=like, needs_label=False)
+    about = images.facts()
+    return Found(images.pixels, images.names, (), about, images.notes)
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Found:
+    """The columns of numbers; every cell that is none is a fault."""
+    table = read_table(path)
+    for name in columns:
+        if name not in table.columns:
+            table.findings.missing_column(name, table.columns, role="--columns")
+    table.findings.stop()
+    chosen = list(columns) or [name for name in table.columns if is_numeric(table.frame[name])]
+    left_out = [name for name in table.columns if name not in chosen]
+    if not chosen:
+        table.findings.fault(
+            "DATA-EMPTY",
+            found=_("no column of numbers"),
+            why=_("there is nothing to learn from"),
+            next_step=_("name some with --columns, or give images"),
+        )
+    elif left_out and not columns:
+        table.findings.note(
+            _("columns that are not numbers are left out: {columns}").format(
+                columns=", ".join(left_out[:10])
+            )
+        )
+    numbers = numbers_of(table, chosen, can_drop=False) if chosen else None
+    table.findings.stop()
+    assert numbers is not None
+    about = {"file": path.name, "sha256": table.sha256, "samples": table.num_rows}
+    names = tuple(table.findings.place(int(line)) for line in table.lines)
+    return Found(numbers.values, names, tuple(chosen), about, tuple(table.findings.notes))
+
+
+def _split(
+    config: Config, found: Found, given: Sequence[str], path: Path
+) -> dict[Part, np.ndarray]:
+    everything = np.arange(len(found.values))
+    missing = [part for part in ("valid", "test") if part not in given]
+    if not missing:
+        return {"train": everything}
+    split = random_split(len(everything), parse_shares(config.split), config.split_seed, path=path)
+    taken = np.concatenate([split[part] for part in missing])
+    return {"train": np.delete(everything, taken), **{part: split[part] for part in missing}}  # type: ignore[dict-item]
+
+
+def _scaled(
+    columns: Sequence[str], train: np.ndarray, path: Path
+) -> tuple[Standardizer, np.ndarray, list[str]]:
+    """The scaler of the columns that are not constant; a constant one says nothing of a row, and
+    its likelihood would have no bound."""
+    constant = np.ptp(train, axis=0) == 0
+    if constant.all():
+        raise DataFault(
+            "DATA-CONSTANT",
+            place=str(path),
+            found=_("every column is constant in the train part"),
+            why=_("there is nothing to learn from"),
+            next_step=_("name other columns with --columns"),
+        )
+    kept = np.flatnonzero(~constant)
+    names = [columns[place] for place in kept]
+    scaler = Standardizer.fit(names, [train[:, kept]])
+    notes = [
+        _("DATA-CONSTANT: column {column} is constant in the train part and left out").format(
+            column=columns[place]
+        )
+        for place in np.flatnonzero(constant)
+    ]
+    return scaler, kept, notes
+
+
+def _moments(train: np.ndarray, binary: bool) -> dict[str, list[float]]:
+    flat = train.reshape(len(train), -1)
+    if binary:
+        chance = (flat.sum(axis=0, dtype=np.float64) / 255 + 0.5) / (len(flat) + 1)
+        return {"mean": chance.tolist(), "variance": (chance * (1 - chance)).tolist()}
+    variance = flat.var(axis=0, dtype=np.float64)
+    return {
+        "mean": flat.mean(axis=0, dtype=np.float64).tolist(),
+        "variance": np.maximum(variance, np.exp(-12)).tolist(),
+    }
+
+
+def _pca(train: np.ndarray, binary: bool, width: int) -> list[list[float]] | None:
+    """Components of at most 10,000 samples; None where they are too many numbers, or more than the
+    samples have."""
+    from sklearn.decomposition import PCA
+
+    some = train[:: max(1, len(train) // 10_000)].reshape(-1, int(np.prod(train.shape[1:])))
+    some = some / np.float64(255) if binary else some.astype(np.float64)
+    width = min(width, *some.shape)
+    if width * some.shape[1] > LARGEST_PCA:
+        return None
+    solver = "full" if some.shape[1] <= 1000 else "randomized"
+    fitted = PCA(width, svd_solver=solver, random_state=0).fit(some)
+    return np.round(fitted.components_, 6).tolist()

@@ -1,0 +1,345 @@
+"""What a user gets from a language model: perplexity, bits a character, new text; and its rivals."""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int, Int32
+from torch import nn
+
+from shinso.data.findings import Findings
+from shinso.data.stratified import parse_shares
+from shinso.data.text import read_text, sha256_of
+from shinso.data.token_codec import END, UNKNOWN, TokenCodec
+from shinso.data.token_windows import windows_in_order
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.models.kneser_ney import KneserNey
+from shinso.objectives.language_modelling import nats_of_text
+from shinso.objectives.sampling import choose_token
+from shinso.recipes.recipe import Evaluation, Part, Predictions
+from shinso.recipes.uses.files import only_one
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from shinso.recipes.language_model import Config, Generation
+
+RIVAL_TOKENS = 4_000_000  # of the train part that the n-grams keep in the run's data.json
+TIME = 256  # tokens evaluated at once
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class LanguageData:
+    """parts: tokens of each part as numbers. characters: of its text, line ends included."""
+
+    codec: TokenCodec
+    parts: Mapping[str, Int32[np.ndarray, " _"]]
+    characters: Mapping[str, int]
+    texts: Mapping[str, str]
+    sha256: str
+    counts: Int[np.ndarray, " kind"]
+    notes: tuple[str, ...]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "sha256": self.sha256,
+            "codec": self.codec.facts(),
+            "counts": self.counts.tolist(),
+            "part_tokens": {name: len(part) for name, part in self.parts.items()},
+            "part_characters": dict(self.characters),
+            "train_tokens": packed(self.parts["train"][:RIVAL_TOKENS]),
+            "notes": list(self.notes),
+            **self.extra,
+        }
+
+
+def packed(tokens: Int32[np.ndarray, " token"]) -> str:
+    """Token numbers as text of JSON; ``unpacked`` is its inverse."""
+    return base64.b64encode(zlib.compress(tokens.astype("<i4").tobytes(), 6)).decode()
+
+
+def unpacked(text: str) -> Int32[np.ndarray, " token"]:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i4").astype(np.int32)
+
+
+def read_parts(config: Config, paths: Sequence[Path]) -> LanguageData:
+    """Read, split, learn the tokens from the train part."""
+    path = only_one(paths, "language-model", _("join the files into one: cat FILE FILE > ALL"))
+    findings = Findings(path)
+    file = read_text(path, findings)
+    sha256, notes = file.sha256, list(findings.notes)
+    texts = {"train": file.text}
+    if config.valid:
+        for part, chosen in (("valid", config.valid), ("test", config.test)):
+            own = Findings(only_one(chosen, f"--{part}"))
+            found = read_text(own.path, own)
+            texts[part] = found.text
+            sha256 = sha256_of((sha256 + found.sha256).encode())
+            notes += own.notes
+    else:
+        texts = _cut(file.text, config.split)
+    codec = TokenCodec.learn(
+        config.level, texts["train"], min_count=config.min_count, size=config.pieces
+    )
+    parts = {part: codec.encode(text) for part, text in texts.items()}
+    _check(findings, codec, parts, config)
+    for part in ("valid", "test"):
+        share = codec.unknown_share(parts[part])
+        if share:
+            note = _("{share:.2%} of the {part} part's tokens are unknown and count as one token")
+            notes.append(note.format(share=share, part=part))
+    if len(parts["train"]) > RIVAL_TOKENS:
+        note = _("the n-grams learn from the first {count:,} tokens of {all:,}")
+        notes.append(note.format(count=RIVAL_TOKENS, all=len(parts["train"])))
+    return LanguageData(
+        codec,
+        parts,
+        {part: len(text) for part, text in texts.items()},
+        texts,
+        sha256,
+        np.bincount(parts["train"], minlength=len(codec)),
+        tuple(notes),
+        {"split": config.split if not config.valid else "given", "file": path.name},
+    )
+
+
+def _cut(text: str, split: str) -> dict[str, str]:
+    """The text in three, at the line end after each share; within the line where there is none."""
+    shares = parse_shares(split)
+    ends = []
+    for share in (shares[0], shares[0] + shares[1]):
+        wanted = int(len(text) * share)
+        end = text.find("\n", wanted) + 1
+        ends.append(end if 0 < end < len(text) else wanted)
+    ends[1] = max(ends[1], ends[0])
+    return {"train": text[: ends[0]], "valid": text[ends[0] : ends[1]], "test": text[ends[1] :]}
+
+
+def _check(findings: Findings, codec: TokenCodec, parts: Mapping[str, Any], config: Config) -> None:
+    different = len(set(codec.tokens) - {UNKNOWN, END, "\n", "<s>", "</s>"})
+    if different < 2:
+        findings.fault(
+            "DATA-FEW-WORDS",
+            found=_("{count} different tokens").format(count=different),
+            why=_("with fewer than two there is nothing to predict"),
+            next_step=_("give more text, or a smaller --min-count"),
+        )
+    need = 2 * config.training.batch_size
+    for part, least in (("train", need), ("valid", 2), ("test", 2)):
+        if len(parts[part]) < least:
+            findings.fault(
+                "DATA-TOO-SHORT",
+                found=_("the {part} part has {count} tokens").format(
+                    part=part, count=len(parts[part])
+                ),
+                why=_("at least {count} are needed").format(count=least),
+                next_step=_("give more text, another --split, or a smaller --batch-size"),
+            )
+    findings.stop()
+
+
+class LanguageUse:
+    """A trained language model."""
+
+    better: Mapping[str, Literal["min", "max"]] = {
+        "perplexity": "min",
+        "bits_per_char": "min",
+        "loss_nats": "min",
+    }
+
+    def __init__(self, config: Config, facts: Mapping[str, Any], model: nn.Module) -> None:
+        self.config, self.facts, self.model = config, facts, model
+        self.codec = TokenCodec.of_facts(facts["codec"])
+
+    @cached_property
+    def rival(self) -> KneserNey:
+        """The n-grams of the train part."""
+        tokens = unpacked(self.facts["train_tokens"])
+        return KneserNey(tokens, len(self.codec), self.config.ngram)
+
+    def read_new(self, paths: Sequence[Path]) -> LanguageData:
+        path = only_one(paths, "language-model")
+        findings = Findings(path)
+        file = read_text(path, findings)
+        tokens = self.codec.encode(file.text)
+        return LanguageData(
+            self.codec, {"new": tokens}, {"new": len(file.text)}, {"new": file.text}, file.sha256,
+            np.array(self.facts["counts"]), tuple(findings.notes),
+        )  # fmt: skip
+
+    def evaluate(self, data: LanguageData, part: Part) -> Evaluation:
+        tokens = data.parts[part]
+        windows = windows_in_order(tokens, TIME, self._first)
+        nats, count = nats_of_text(self.model, windows, self._device)
+        return _scores(nats, count, data.characters[part])
+
+    def baselines(self, data: LanguageData, part: Part) -> dict[str, Evaluation]:
+        tokens, characters = data.parts[part], data.characters[part]
+        counts = np.array(self.facts["counts"], dtype=float) + 1  # none is impossible
+        alone = -np.log(counts / counts.sum())[tokens].sum()
+        grams = -self.rival.log_probabilities(tokens, np.array([self._first])).sum()
+        return {
+            "token frequency": _scores(float(alone), len(tokens), characters),
+            f"Kneser-Ney {self.config.ngram}": _scores(float(grams), len(tokens), characters),
+        }
+
+    def predict(self, paths: Sequence[Path]) -> Predictions:
+        """How likely each line of a text is, after the lines before it."""
+        data = self.read_new(paths)
+        tokens = data.parts["new"]
+        nats = self._nats(tokens)
+        lines = data.texts["new"].removesuffix("\n").split("\n")
+        sizes = [len(self.codec.encode(line + "\n")) for line in lines]
+        ends = np.minimum(np.cumsum(sizes), len(nats))
+        rows = []
+        for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), 1):
+            if end > begin:
+                mean = float(nats[begin:end].mean())
+                rows.append((number, int(end - begin), mean, math.exp(min(mean, 700.0))))
+        return Predictions(("line", "tokens", "loss_nats", "perplexity"), rows)
+
+    def plots(
+        self, data: LanguageData, part: Part
+    ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
+        """Perplexity by how often a token occurs in the train part."""
+        tokens = data.parts[part]
+        counts = np.array(self.facts["counts"])[tokens]
+        own = self._nats(tokens)
+        grams = -self.rival.log_probabilities(tokens, np.array([self._first]))
+        edges = [0, 1, 10, 100, 1000, 10_000, 10**12]
+        rows = []
+        for low, high in pairwise(edges):
+            mine = (counts >= low) & (counts < high)
+            if mine.any():
+                rows.append((f"{low:,}+", int(mine.sum()), *_exps(own[mine], grams[mine])))
+        table = Predictions(("seen", "tokens", "model_perplexity", "kneser_ney_perplexity"), rows)
+        return {"perplexity": (lambda figure: _draw(table, figure), table)}
+
+    def generate(self, settings: Generation, prompt: str, output: Path | None) -> Iterator[str]:
+        """The prompt, then one token after another as it is drawn."""
+        yield prompt
+        given = self._prompt(prompt)
+        step = self._step_of_rival(given) if settings.rival else self._step_of_model(given)
+        rng = np.random.default_rng(settings.seed)
+        number: int | None = None
+        forbidden = [self.codec.number.get(UNKNOWN, 0)]
+        begins = not len(given) or prompt.endswith("\n")
+        for _count in range(settings.length):
+            scores = step(number)
+            scores[forbidden] = -np.inf
+            number = choose_token(
+                scores, rng, temperature=settings.temperature, top_k=settings.top_k,
+                top_p=settings.top_p,
+            )  # fmt: skip
+            piece = "".join(self.codec.pieces_of_text([number]))
+            spaced = self.codec.level == "word" and not begins and piece != "\n"
+            begins = piece == "\n"
+            yield " " + piece if spaced else piece
+
+    def _prompt(self, prompt: str) -> Int32[np.ndarray, " token"]:
+        given = self.codec.encode(prompt) if prompt else np.zeros(0, dtype=np.int32)
+        if self.codec.level == "word" and prompt and not prompt.endswith("\n"):
+            given = given[:-1]  # the line that the prompt begins has not ended
+        if self.codec.unknown_share(given):
+            import difflib
+
+            words = prompt.split() if self.codec.level == "word" else list(prompt)
+            strange = next(word for word in words if word not in self.codec.number)
+            near = difflib.get_close_matches(strange, self.codec.tokens[:50_000], n=3, cutoff=0.7)
+            raise UsageFault(
+                "WORD-UNKNOWN",
+                place=strange,
+                found=_("the run's {count:,} tokens lack it").format(count=len(self.codec)),
+                why=_("it did not occur often enough in the text that was learnt from"),
+                next_step=_("did you mean {near}?").format(near=", ".join(near))
+                if near
+                else _("write the prompt as the text is written"),
+            )
+        return given
+
+    def _step_of_model(self, given: Int32[np.ndarray, " token"]) -> Callable[[int | None], Any]:
+        state: Any = None
+        waiting = [self._first, *given.tolist()]
+
+        @torch.no_grad()
+        def step(number: int | None) -> np.ndarray:
+            nonlocal state, waiting
+            tokens = torch.tensor([waiting if number is None else [number]], device=self._device)
+            h, state = self.model(tokens, state)
+            return self.model.scores(h[0, -1]).double().cpu().numpy()  # pyright: ignore[reportCallIssue]
+
+        return step
+
+    def _step_of_rival(self, given: Int32[np.ndarray, " token"]) -> Callable[[int | None], Any]:
+        before = [self._first, *given.tolist()]
+
+        def step(number: int | None) -> np.ndarray:
+            if number is not None:
+                before.append(number)
+            seen = np.array(before[-self.config.ngram :])
+            return np.log(self.rival.next_probabilities(seen))
+
+        return step
+
+    @torch.no_grad()
+    def _nats(self, tokens: Int32[np.ndarray, " token"]) -> np.ndarray:
+        """Of every token."""
+        state: Any = None
+        found = []
+        for window, targets in windows_in_order(tokens, TIME, self._first):
+            h, state = self.model(window.to(self._device), state)
+            logs = self.model.scores(h[0]).log_softmax(-1)  # pyright: ignore[reportCallIssue]
+            found.append(-logs.gather(1, targets[0, :, None].to(self._device))[:, 0].cpu())
+        return torch.cat(found).double().numpy()
+
+    @property
+    def _first(self) -> int:
+        """What stands before a text: a line's end, or the likeliest token where there is none."""
+        number = self.codec.number
+        ends = (number.get(END), number.get("\n"), number.get("</s>"))
+        return next((end for end in ends if end is not None), 0)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def _scores(nats: float, tokens: int, characters: int) -> Evaluation:
+    mean = nats / tokens
+    return Evaluation(
+        metrics={
+            # exp(700) is near the largest float; a model that far off is as wrong as can be.
+            "perplexity": math.exp(min(mean, 700.0)),
+            "bits_per_char": nats / math.log(2) / characters,
+            "loss_nats": mean,
+        }
+    )
+
+
+def _exps(*nats: np.ndarray) -> list[float]:
+    return [float(np.exp(min(one.mean(), 700.0))) for one in nats]
+
+
+def _draw(table: Predictions, figure: Figure) -> None:
+    axes = figure.subplots()
+    places = np.arange(len(table.rows))
+    for shift, column, name in ((-0.2, 2, _("model")), (0.2, 3, "Kneser–Ney")):
+        axes.bar(places + shift, [row[column] for row in table.rows], 0.4, label=name)
+    axes.set_xticks(places, [row[0] for row in table.rows])
+    axes.set_yscale("log")
+    axes.set_xlabel(_("occurrences of the token in the train part"))
+    axes.set_ylabel(_("perplexity"))
+    axes.legend()

@@ -1,0 +1,182 @@
+"""Asynchronous data parallelism: workers compute gradients from weights that may be old by now.
+
+The loop's process is the parameter server. It hands each free worker the newest weights and a
+batch, and applies whichever gradient comes first, as far as the bound on staleness allows: one step
+of the loop is one update. ``Hogwild`` instead lets the workers change shared weights themselves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, final
+
+import torch
+from torch import Tensor
+
+from shinso.contracts import Source
+from shinso.train.gradient import GradientLearner
+from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed
+
+
+@dataclass
+class Task:
+    """One batch under way. before: the source's state before it was drawn, from which it can be
+    drawn again. version: updates made when it was handed out."""
+
+    number: int
+    batch: Any
+    before: dict[str, Any]
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker found. gradients: in the order of the learner's parameters; empty where the
+    worker has changed the weights itself, which then says how stale that was."""
+
+    number: int
+    scalars: Mapping[str, float]
+    gradients: list[Tensor]
+    staleness: int | None = None
+
+
+class Workers(Protocol):
+    """Who computes gradients: processes of this machine, or Ray's actors on many."""
+
+    size: int
+
+    def send(self, task: Task, step: int) -> None:
+        """Begin ``task`` with the newest weights; a worker is free. step: for the schedule."""
+        ...
+
+    def receive(self) -> Answer:
+        """The next answer. A worker that dies returns, and its task with it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@final
+class Drawn:
+    """The source as the loop sees it: batches go to the workers, ahead of the loop's steps."""
+
+    def __init__(self, source: Source[Any]) -> None:
+        self.source = source
+        self.again: deque[dict[str, Any]] = deque()  # states of batches to be drawn again
+
+    def next_batch(self) -> None:
+        return None
+
+    def draw(self) -> tuple[Any, dict[str, Any]]:
+        """A batch, and the state before it."""
+        if not self.again:
+            before = self.source.state_dict()
+            return self.source.next_batch(), before
+        before = self.again.popleft()
+        now = self.source.state_dict()
+        self.source.load_state_dict(before)
+        batch = self.source.next_batch()
+        self.source.load_state_dict(now)
+        return batch, before
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.source.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.source.load_state_dict(state)
+
+
+@final
+class AsynchronousLearner:
+    """The server: hands out batches, applies gradients, counts staleness.
+
+    bound: largest staleness allowed; None for no bound. slow: smaller steps for stale gradients.
+    A checkpoint holds the batches under way as places in the source; a resumed run begins with
+    them, from fresh weights. It is not bit for bit the run that was not stopped: which worker is
+    first is chance.
+    """
+
+    def __init__(
+        self,
+        learner: GradientLearner[Any],
+        source: Drawn,
+        workers: Workers,
+        *,
+        bound: int | None = None,
+        slow: bool = True,
+    ) -> None:
+        if bound is not None and bound < 0:
+            raise ValueError(f"bound is {bound}; give 0 or more, or None")
+        self.learner, self.source, self.workers = learner, source, workers
+        self.bound, self.slow = bound, slow
+        self.under_way: dict[int, Task] = {}
+        self.early: list[Answer] = []  # that would make others too stale
+        self.counts: Counter[int] = Counter()
+        self._training = learner.training
+        self._answer: Answer | None = None
+        self._number = 0
+        learner.gradients = self._install
+
+    def step(self, batch: None) -> Mapping[str, Tensor | float]:
+        """One update; the scalars are those of its batch, with its ``staleness``."""
+        now = self.learner.steps_taken
+        while len(self.under_way) < at_once(self.workers.size, self.bound):
+            drawn, before = self.source.draw()
+            task = Task(self._number, drawn, before, now)
+            self._number += 1
+            self.under_way[task.number] = task
+            self.workers.send(task, now)
+        answer = self._next(now)
+        task = self.under_way.pop(answer.number)
+        staleness = now - task.version if answer.staleness is None else answer.staleness
+        self.counts[staleness] += 1
+        if not answer.gradients:
+            self.learner.steps_taken += 1
+            return {**answer.scalars, "staleness": float(staleness)}
+        lr = slowed(self._training.lr, staleness) if self.slow else self._training.lr
+        self.learner.training = replace(self._training, lr=lr)
+        self._answer = answer
+        scalars = self.learner.step(None)
+        return {**scalars, "staleness": float(staleness)}
+
+    def _next(self, now: int) -> Answer:
+        """The first answer that may be applied; others wait."""
+        while True:
+            numbers = list(self.under_way)
+            versions = [task.version for task in self.under_way.values()]
+            for place, answer in enumerate(self.early):
+                chosen = numbers.index(answer.number)
+                if answer.staleness is not None or may_be_applied(
+                    versions, chosen, now, self.bound
+                ):
+                    return self.early.pop(place)
+            self.early.append(self.workers.receive())
+
+    def _install(self, batch: None) -> Mapping[str, Tensor]:
+        assert self._answer is not None
+        parameters = self.learner.parameters
+        for own, gradient in zip(parameters, self._answer.gradients, strict=True):
+            own.grad = gradient.to(own.device)
+        return {name: torch.tensor(value) for name, value in self._answer.scalars.items()}
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        return self.learner.evaluating()
+
+    def state_dict(self) -> dict[str, Any]:
+        undone = [task.before for task in self.under_way.values()] + list(self.source.again)
+        return {
+            **self.learner.state_dict(),
+            "undone": undone,
+            "staleness": as_pairs(self.counts),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.learner.load_state_dict(state)
+        self.source.again = deque(state.get("undone", []))
+        self.counts = Counter(dict(map(tuple, state.get("staleness", []))))
+
+    def close(self) -> None:
+        self.workers.close()

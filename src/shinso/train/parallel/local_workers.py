@@ -1,0 +1,236 @@
+"""Workers of an asynchronous run as processes of this machine.
+
+``LocalWorkers`` compute gradients for the server. ``HogwildWorkers`` change the weights, which lie
+in shared memory, themselves and without a lock (Recht, Ré, Wright & Niu 2011): an update may
+overwrite part of another, which the paper shows to be harmless where updates rarely meet.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from shinso.contracts import Objective
+from shinso.train.gradient import GradientLearner, OwnGradients
+from shinso.train.parallel.asynchronous import Answer, Task
+from shinso.train.parallel.together import PRELOADED
+from shinso.train.plan import Training
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know once: the model (whose weights lie in shared memory), the
+    objective, the training, and for Hogwild the optimizer's shared state and the count of updates.
+    """
+
+    model: nn.Module
+    objective: Objective[Any]
+    training: Training
+    seed: int
+    moments: list[dict[str, Tensor]] | None = None
+    updates: Any = None
+
+
+class _Processes:
+    """Processes with a pipe each, started again when they die.
+
+    in_order: answers are taken in the order of their tasks, not of their arrival: staleness is then
+    the same in every run, at the price of waiting for the slowest.
+    """
+
+    def __init__(self, job: Job, size: int, *, in_order: bool = False) -> None:
+        self.job, self.size, self.in_order = job, size, in_order
+        self.deaths = 0
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self._sent: dict[int, tuple[Task, Any]] = {}
+        self._order: deque[int] = deque()
+        self.pipes: list[Connection] = []
+        self.processes: list[Any] = []
+        for rank in range(size):
+            pipe, process = self._start(rank)
+            self.pipes.append(pipe)
+            self.processes.append(process)
+
+    def _start(self, rank: int) -> tuple[Connection, Any]:
+        import torch.multiprocessing  # noqa: F401  teaches pickle to share tensors
+
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self.job, rank))
+        process.start()
+        theirs.close()
+        return ours, process
+
+    def _give(self, task: Task, message: Any) -> None:
+        rank = next(rank for rank in range(self.size) if rank not in self._sent)
+        self._sent[rank] = (task, message)
+        self._order.append(rank)
+        self._write(rank, message)
+
+    def _write(self, rank: int, message: Any) -> None:
+        try:
+            self.pipes[rank].send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            self._replace(rank)
+
+    def _replace(self, rank: int) -> None:
+        """A worker has died: another takes its place and its task."""
+        self.deaths += 1
+        if self.deaths > 10 * self.size:
+            raise RuntimeError("workers die again and again; the last task cannot be done")
+        self.processes[rank].join()
+        self.pipes[rank].close()
+        self.pipes[rank], self.processes[rank] = self._start(rank)
+        if rank in self._sent:
+            self._write(rank, self._sent[rank][1])
+
+    def receive(self) -> Answer:
+        while True:
+            busy = [self._order[0]] if self.in_order else list(self._sent)
+            ready = wait([self.pipes[rank] for rank in busy])
+            rank = next(rank for rank in busy if self.pipes[rank] in ready)
+            try:
+                answer, error = self.pipes[rank].recv()
+            except (EOFError, ConnectionResetError):
+                self._replace(rank)
+                continue
+            if error:
+                raise RuntimeError(f"worker {rank}: {error}")
+            del self._sent[rank]
+            self._order.remove(rank)
+            return answer
+
+    def close(self) -> None:
+        """End all processes."""
+        for pipe in self.pipes:
+            pipe.close()
+        for process in self.processes:
+            process.join(2.0)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+@final
+class LocalWorkers(_Processes):
+    """Gradients from a copy of the weights at the moment of sending."""
+
+    def __init__(self, learner: GradientLearner[Any], size: int, seed: int, **more: Any) -> None:
+        self.learner = learner
+        job = Job(learner.model, learner.objective, learner.training, seed)
+        super().__init__(job, size, **more)
+
+    def send(self, task: Task, step: int) -> None:
+        weights = {k: v.detach().cpu().numpy() for k, v in self.learner.model.state_dict().items()}
+        self._give(task, (task.number, step, weights, task.batch))
+
+
+@final
+class HogwildWorkers(_Processes):
+    """Weights and the optimizer's moments in shared memory, changed by all."""
+
+    def __init__(self, learner: GradientLearner[Any], size: int, seed: int) -> None:
+        learner.model.share_memory()
+        moments = _shared_moments(learner)
+        updates = torch.zeros(1, dtype=torch.int64).share_memory_()
+        job = Job(learner.model, learner.objective, learner.training, seed, moments, updates)
+        super().__init__(job, size)
+
+    def send(self, task: Task, step: int) -> None:
+        self._give(task, (task.number, step, None, task.batch))
+
+
+def _shared_moments(learner: GradientLearner[Any]) -> list[dict[str, Tensor]]:
+    """The optimizer's state of each parameter, begun if it has none yet, in shared memory."""
+    optimizer = learner.optimizer
+    if not optimizer.state:
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0
+        for parameter in learner.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()  # at rate 0 this makes the moments, all zero, and moves nothing
+        for state in optimizer.state.values():
+            if "step" in state:
+                state["step"].zero_()
+    found = []
+    for parameter in learner.parameters:
+        state = optimizer.state[parameter]
+        for value in state.values():
+            if isinstance(value, Tensor):
+                value.share_memory_()
+        found.append({k: v for k, v in state.items() if isinstance(v, Tensor)})
+    return found
+
+
+def _serve(pipe: Connection, job: Job, rank: int) -> None:
+    """The life of a worker: gradients of what comes until the server hangs up."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    torch.manual_seed(job.seed + 1_000_003 * (rank + 1))
+    work = _hogwild(job) if job.moments is not None else _gradients(job)
+    while True:
+        try:
+            message = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            pipe.send((work(*message), ""))
+        except BrokenPipeError:
+            return
+        except Exception:
+            pipe.send((None, traceback.format_exc()))
+
+
+def _gradients(job: Job) -> Any:
+    # The model came by shared memory; a server's worker computes on a copy of its own.
+    import copy
+
+    model = copy.deepcopy(job.model)
+    compute = OwnGradients(model, job.objective, job.training)
+
+    def work(number: int, step: int, weights: dict[str, Any], batch: Any) -> Answer:
+        model.load_state_dict({name: torch.from_numpy(one) for name, one in weights.items()})
+        model.train()
+        model.zero_grad(set_to_none=True)
+        scalars = compute(batch)
+        gradients = [
+            torch.zeros_like(one) if one.grad is None else one.grad
+            for one in model.parameters()
+            if one.requires_grad
+        ]
+        return Answer(number, {k: float(v) for k, v in scalars.items()}, gradients)
+
+    return work
+
+
+def _hogwild(job: Job) -> Any:
+    assert job.moments is not None
+    learner = GradientLearner(job.model, job.objective, job.training)
+    for parameter, state in zip(learner.parameters, job.moments, strict=True):
+        learner.optimizer.state[parameter] = state
+
+    def work(number: int, step: int, weights: None, batch: Any) -> Answer:
+        began = int(job.updates)
+        learner.steps_taken = step
+        scalars = {name: float(value) for name, value in learner.step(batch).items()}
+        staleness = int(job.updates) - began
+        job.updates.add_(1)  # not atomic: a lost count makes one staleness one too small
+        return Answer(number, scalars, [], staleness)
+
+    return work
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,125 @@
+"""Workers of a parameter server as Ray's actors, on this machine or on a cluster (extra ``cluster``).
+
+Weights of one version travel once and are read by all from Ray's object store. An actor that dies
+is made again and gets its task again.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, final
+
+import torch
+
+from shinso.extras import need
+from shinso.faults import RunFault
+from shinso.language import _
+from shinso.train.gradient import GradientLearner, OwnGradients
+from shinso.train.parallel.asynchronous import Answer, Task
+
+
+class GradientActor:
+    """Lives on a worker: the model, and the gradient of a batch at given weights."""
+
+    def __init__(self, model: Any, objective: Any, training: Any, seed: int) -> None:
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        self.model = model
+        self.compute = OwnGradients(model, objective, training)
+
+    def gradient(self, number: int, weights: dict[str, Any], batch: Any) -> Answer:
+        # Ray's store is read-only, and load_state_dict copies out of it.
+        state = {name: torch.as_tensor(one.copy()) for name, one in weights.items()}
+        self.model.load_state_dict(state)
+        self.model.train()
+        self.model.zero_grad(set_to_none=True)
+        scalars = self.compute(batch)
+        gradients = [
+            torch.zeros_like(one) if one.grad is None else one.grad
+            for one in self.model.parameters()
+            if one.requires_grad
+        ]
+        return Answer(number, {k: float(v) for k, v in scalars.items()}, gradients)
+
+    def process_id(self) -> int:
+        import os
+
+        return os.getpid()
+
+
+@final
+class RayWorkers:
+    """``train.parallel.asynchronous.Workers`` on Ray.
+
+    address: of a running cluster; empty starts one on this machine, which ends with ``close``.
+    """
+
+    def __init__(
+        self, learner: GradientLearner[Any], size: int, seed: int, *, address: str = ""
+    ) -> None:
+        self.ray = need("ray")
+        self.learner, self.size, self.seed = learner, size, seed
+        self.deaths = 0
+        self._mine = not self.ray.is_initialized()
+        if self._mine:
+            self._connect(address)
+        self._kind = self.ray.remote(num_cpus=0 if not address else 1)(GradientActor)
+        self.actors = [self._new_actor(rank) for rank in range(size)]
+        self._sent: dict[Any, tuple[int, Task, Any]] = {}
+        self._version = -1
+        self._weights: Any = None
+
+    def _connect(self, address: str) -> None:
+        try:
+            self.ray.init(
+                address=address or None,
+                num_cpus=None if address else self.size,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except (ConnectionError, RuntimeError) as error:
+            raise RunFault(
+                "CLUSTER-NOT-FOUND",
+                place=address or "ray.init",
+                found=str(error).splitlines()[0][:200],
+                why=_("the parameter server's workers live on a Ray cluster"),
+                next_step=_("start one with `ray start --head`, or leave --cluster out"),
+            ) from error
+
+    def _new_actor(self, rank: int) -> Any:
+        model = copy.deepcopy(self.learner.model).cpu()
+        seed = self.seed + 1_000_003 * (rank + 1)
+        return self._kind.remote(model, self.learner.objective, self.learner.training, seed)
+
+    def send(self, task: Task, step: int) -> None:
+        busy = {rank for rank, _task, _weights in self._sent.values()}
+        rank = next(rank for rank in range(self.size) if rank not in busy)
+        if task.version != self._version:
+            state = self.learner.model.state_dict()
+            self._weights = self.ray.put({k: v.detach().cpu().numpy() for k, v in state.items()})
+            self._version = task.version
+        self._begin(rank, task, self._weights)
+
+    def _begin(self, rank: int, task: Task, weights: Any) -> None:
+        future = self.actors[rank].gradient.remote(task.number, weights, task.batch)
+        self._sent[future] = (rank, task, weights)
+
+    def receive(self) -> Answer:
+        while True:
+            ready, _others = self.ray.wait(list(self._sent), num_returns=1)
+            rank, task, weights = self._sent.pop(ready[0])
+            try:
+                return self.ray.get(ready[0])
+            except self.ray.exceptions.RayActorError:
+                self.deaths += 1
+                if self.deaths > 10 * self.size:
+                    raise
+                self.actors[rank] = self._new_actor(rank)
+                self._begin(rank, task, weights)
+
+    def close(self) -> None:
+        for actor in self.actors:
+            self.ray.kill(actor)
+        if self._mine:
+            self.ray.shutdown()

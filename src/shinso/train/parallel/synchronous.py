@@ -1,0 +1,152 @@
+"""Synchronous data parallelism: every worker learns its share of each batch, all take one step.
+
+    g = Σ_r w_r g_r / Σ_r w_r
+
+with g_r the gradient of worker r's mean loss and w_r what that mean is over (samples, tokens): the
+gradient of the joint batch, also where shares are uneven. The sum runs through torch's
+DistributedDataParallel, which sends a bucket of gradients while the next is still computed.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as processes
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from shinso.contracts import Objective
+from shinso.data.batch_parts import parts_of
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.train.gradient import evaluated, weight_of
+from shinso.train.parallel.joined import JoinedCrew
+from shinso.train.plan import Training
+
+_BUFFERS = (
+    "forward_sync_buffers"  # the name since torch 2.13
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
+
+
+@final
+class _Pass(nn.Module):
+    """The whole way from a batch to its loss as one module.
+
+    DistributedDataParallel watches the forward of what it wraps. Objectives call models in their
+    own ways (encode, then decode; twice), so the objective is inside.
+    """
+
+    def __init__(self, model: nn.Module, objective: Objective[Any], training: Training) -> None:
+        super().__init__()
+        self.model = model
+        self.objective, self.plan = objective, training
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return evaluated(self.objective, self.model, batch, self.plan)
+
+
+@final
+class SynchronousGradients:
+    """Gradients and scalars of the joint batch, the same at every worker (``train.gradient``)."""
+
+    def __init__(
+        self, model: nn.Module, objective: Objective[Any], training: Training, crew: JoinedCrew
+    ) -> None:
+        self.model, self.objective, self.training, self.crew = model, objective, training, crew
+        synchronize_norms(model)
+        self._pass = _Pass(model, objective, training)
+        self._parallel: DistributedDataParallel | None = None
+
+    def __call__(self, batch: Any) -> Mapping[str, Tensor]:
+        """batch: this worker's share."""
+        parallel = self._parallel or self._prepare(batch)
+        # Each worker has the same number of parts, for each part is a meeting.
+        parts = parts_of(batch, self.training.accumulate)
+        count = self.crew.largest(len(parts)) if self.training.accumulate > 1 else 1
+        weights = [weight_of(self.objective, part) for part in parts]
+        sums: dict[str, Tensor] = {}
+        names: list[str] = []
+        waiting = None
+        for place in range(count):
+            last = place == count - 1
+            # A worker with fewer parts than another learns its last one again, at no weight.
+            part = parts[min(place, len(parts) - 1)]
+            weight = weights[place] if place < len(parts) else 0.0
+            with nullcontext() if last else parallel.no_sync():
+                scalars: dict[str, Tensor] = parallel(part)
+                for name, value in scalars.items():
+                    sums[name] = sums.get(name, 0.0) + value.detach().double() * weight
+                if last:
+                    names = sorted(sums)
+                    found = [sums[name] for name in names]
+                    table = torch.stack([found[0].new_tensor(float(sum(weights))), *found])
+                    # Under way while the gradients are computed.
+                    waiting = processes.all_reduce(table, async_op=True)
+                (scalars["loss"] * weight).backward()
+        assert waiting is not None
+        waiting.wait()
+        self._divide(float(table[0]))
+        return {name: table[1 + i] / table[0] for i, name in enumerate(names)}
+
+    def _divide(self, total: float) -> None:
+        """From DistributedDataParallel's mean over workers to the mean over what was learned."""
+        gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
+        torch._foreach_mul_(gradients, self.crew.size / total)  # pyright: ignore[reportPrivateImportUsage]
+
+    def _prepare(self, batch: Any) -> DistributedDataParallel:
+        """Wrap the pass, once it is known whether every parameter takes part in it."""
+        own = {id(one) for module in _norms(self.model) for one in module.buffers()}
+        self._parallel = DistributedDataParallel(
+            self._pass,
+            # Synchronized statistics are equal without being sent.
+            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},
+            # Buckets meet apart from what the model itself sends in mid-pass.
+            process_group=processes.new_group(),
+            find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
+            gradient_as_bucket_view=True,
+        )
+        return self._parallel
+
+    def _leaves_some_out(self, batch: Any) -> bool:
+        """Whether a pass leaves a parameter without a gradient, found by one that leaves no trace."""
+        buffers = [one.clone() for one in self.model.buffers()]
+        objective = copy.deepcopy(self.objective.state_dict())
+        devices = [self.crew.device] if self.crew.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            self._pass(batch)["loss"].backward()
+        without = any(one.requires_grad and one.grad is None for one in self.model.parameters())
+        self.model.zero_grad(set_to_none=True)
+        self.objective.load_state_dict(objective)
+        with torch.no_grad():
+            for own, before in zip(self.model.buffers(), buffers, strict=True):
+                own.copy_(before)
+        return without
+
+
+def synchronize_norms(model: nn.Module) -> None:
+    """Batch normalization takes its statistics over the joint batch: its flag ``synchronized``.
+
+    Raises UsageFault NORM-NOT-SHARED for torch's own layers, which cannot do that on a CPU.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm):
+            raise UsageFault(
+                "NORM-NOT-SHARED",
+                place=f"{name}: {type(module).__name__}",
+                why=_("each worker would normalize by its own share of the batch"),
+                next_step=_("use shinso.nn.BatchNorm or SyncBatchNorm, or train with --workers 1"),
+            )
+    for module in _norms(model):
+        module.synchronized = True  # pyright: ignore[reportArgumentType]
+
+
+def _norms(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if hasattr(module, "synchronized")]

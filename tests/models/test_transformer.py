@@ -1,0 +1,83 @@
+"""The Transformer against Hugging Face's Marian, and what its settings do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from benchmarks.marian import marian_twin
+
+from shinso.models.transformer import Transformer
+
+
+def make(**settings) -> Transformer:
+    torch.manual_seed(0)
+    small = {"width": 8, "heads": 2, "inner": 12, "encoder_layers": 2, "decoder_layers": 2}
+    config = Transformer.Config(**{**small, "dropout": 0.0, **settings})
+    model = Transformer(config, num_source=15, num_target=15, shared=True)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.normal_(std=0.3)
+    return model
+
+
+SOURCE = torch.tensor([[5, 6, 7, 3, 0], [8, 9, 10, 11, 3]])
+MASK = torch.tensor([[True] * 4 + [False], [True] * 5])
+TARGET = torch.tensor([[2, 5, 9, 4], [2, 12, 7, 6]])
+
+
+def test_post_norm_transformer_matches_marian():
+    pytest.importorskip("transformers")
+    ours = make(norm="post").eval()
+    theirs = marian_twin(ours)
+    expected = theirs(input_ids=SOURCE, attention_mask=MASK.long(), decoder_input_ids=TARGET).logits
+    # Marian leaves out nothing but adds a bias to the scores, which begins at zero.
+    found = ours.output(ours(SOURCE, MASK, TARGET))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+def test_padding_and_later_words_change_nothing(norm, positions):
+    model = make(norm=norm, positions=positions, capacity=16).double().eval()
+    whole = model(SOURCE, MASK, TARGET)
+    alone = model(SOURCE[:1, :4], None, TARGET[:1, :3])
+    torch.testing.assert_close(whole[:1, :3], alone)
+    other = model(SOURCE.flip(1), MASK, TARGET)
+    assert not torch.allclose(whole[1], other[1])
+
+
+def test_transformer_overfits_one_batch():
+    model = make(width=32, inner=64).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _step in range(150):
+        scores = model.output(model(SOURCE, MASK, TARGET[:, :-1]))
+        loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), TARGET[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.05
+
+
+def test_tied_and_shared_embeddings_are_one_matrix():
+    model = make()
+    assert model.output.weight is model.source_embedding.weight is model.target_embedding.weight
+    apart = Transformer(Transformer.Config(tied=False), num_source=7, num_target=9)
+    weights = {apart.output.weight, apart.source_embedding.weight, apart.target_embedding.weight}
+    assert len(weights) == 3
+    with pytest.raises(ValueError, match="a shared vocabulary has one size; got 7, 9"):
+        Transformer(Transformer.Config(), num_source=7, num_target=9, shared=True)
+
+
+def test_alignment_shares_out_one_look_among_real_words():
+    model = make().eval()
+    weights = model.alignment(SOURCE, MASK, TARGET)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4))
+    assert not weights[0, :, 4].any()
+
+
+def test_settings_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="heads is 3; give a divisor of width, 128"):
+        Transformer.Config(heads=3)
+    with pytest.raises(ValueError, match="dropout is 1"):
+        Transformer.Config(dropout=1.0)
