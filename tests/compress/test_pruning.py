@@ -28,6 +28,20 @@ def test_global_masks_match_torch() -> None:
     assert torch.equal(masks["1.weight"], model[1].weight_mask.bool())
 
 
+def test_no_layer_is_lost_whose_weights_are_small_altogether() -> None:
+    weights = {"a": torch.randn(30, 30), "b": torch.randn(5, 30) * 1e-3}
+    assert not pruning.magnitude_masks(weights, 0.9)["b"].any()
+    masks = pruning.layer_adaptive_masks(weights, 0.9)
+    assert masks["b"].sum() > 5
+    assert pruning.sparsity(masks.values()) == pytest.approx(0.9, abs=1e-3)
+    kept, gone = (weights["a"].abs()[mask] for mask in (masks["a"], ~masks["a"]))
+    assert kept.min() >= gone.max()
+    square = torch.tensor([[1.0, 2.0], [3.0, 0.5]])
+    scores = pruning._adapted(square)
+    assert float(scores[1, 0]) == 1
+    assert float(scores[0, 1]) == pytest.approx(4 / 13)
+
+
 def test_equal_weights_are_pruned_by_number() -> None:
     masks = pruning.magnitude_masks({"w": torch.ones(10, 10)}, 0.25)
     assert int(masks["w"].sum()) == 75
@@ -166,7 +180,7 @@ def test_channels_of_zeros_go_without_a_trace(name: str) -> None:
         wanted = call.of(model)
         counts = remove(model, call, 0.5)
         got = call.of(model)
-    assert counts["removed"] == sum(len(group.channels) // 2 for group in found)
+    assert counts.removed == sum(len(group.channels) // 2 for group in found)
     assert sum(p.numel() for p in model.parameters()) < 0.75 * before
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
 
