@@ -9,6 +9,8 @@ POST /v1/runs/NAME/answer       a question, typed by the run
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -49,6 +51,7 @@ def services_of(paths: Sequence[Path]) -> list[Service]:
 def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str] = ()) -> Any:
     """The application; an ASGI server runs it. hosts: names that requests may be addressed to."""
     fastapi = need("fastapi")
+    from starlette.exceptions import HTTPException
     from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
 
     numbers = Numbers()
@@ -85,6 +88,10 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
         first = error.errors()[0]
         place = ".".join(map(str, first.get("loc", ())))
         return JSONResponse(fault("QUESTION", str(first.get("msg", "")), place), 422)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Any, error: Any) -> Any:
+        return JSONResponse(fault("REQUEST", str(error.detail)), error.status_code)
 
     @app.exception_handler(Exception)
     async def bug(_request: Any, error: Exception) -> Any:
@@ -223,9 +230,18 @@ def serve(app: Any, host: str, port: int, *, on_ready: Any = lambda url: None) -
     shown = f"[{host}]" if ":" in host else host
     on_ready(f"http://{shown}:{listener.getsockname()[1]}/")
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=30, lifespan="on"
+        app, log_level="error", access_log=False, timeout_graceful_shutdown=30, lifespan="on"
     )
+    # Uvicorn ends in order and then raises the signal again for whoever handled it before; to be
+    # stopped is how a server ends well, so here nothing more happens.
+    before = {
+        number: signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is threading.main_thread()
+    }
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         listener.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
