@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from shinso.data.same_run import check_same_run
 from shinso.data.subwords import BEGIN, END, PAD
-from shinso.faults import RunFault
-from shinso.language import _
 
 SORTED_TOGETHER = 100  # batches' worth of pairs sorted at a time, so that order stays random
 
@@ -148,17 +147,7 @@ class TokenBatches:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state``; RunFault RUN-OTHER-DATA where it was another seed's or data's."""
-        for name, own in (("num_samples", len(self.only)), ("seed", self.seed)):
-            if state[name] != own:
-                raise RunFault(
-                    "RUN-OTHER-DATA",
-                    place=name,
-                    found=_("{now} now, {then} when the run was stopped").format(
-                        now=own, then=state[name]
-                    ),
-                    why=_("the run would go on with batches in another order"),
-                    next_step=_("bring back the data and settings of the run, or train anew"),
-                )
+        check_same_run(state, num_samples=len(self.only), seed=self.seed)
         self.epoch, self.position = state["epoch"], state["position"]
         self._batches = self._batches_of(self.epoch)
 

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from shinso.contracts import BatchOut
-from shinso.faults import RunFault
-from shinso.language import _
+from shinso.data.same_run import check_same_run
 
 
 @runtime_checkable
@@ -104,17 +103,7 @@ class ShuffledSource(Generic[BatchOut]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state``. RunFault RUN-OTHER-DATA where it was another seed's or other
         data's, whose order would not be the one that was begun."""
-        for name, own in (("num_samples", len(self._only)), ("seed", self.seed)):
-            if state[name] != own:
-                raise RunFault(
-                    "RUN-OTHER-DATA",
-                    place=name,
-                    found=_("{now} now, {then} when the run was stopped").format(
-                        now=own, then=state[name]
-                    ),
-                    why=_("the run would go on with batches in another order"),
-                    next_step=_("bring back the data and settings of the run, or train anew"),
-                )
+        check_same_run(state, num_samples=len(self._only), seed=self.seed)
         self.epoch, self.position = state["epoch"], state["position"]
         self._order = self._order_of(self.epoch)
 

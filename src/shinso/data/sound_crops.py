@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from shinso.faults import RunFault
-from shinso.language import _
+from shinso.data.same_run import check_same_run
 
 
 class SoundBatch(NamedTuple):
@@ -134,15 +133,5 @@ class SoundCrops:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """RunFault RUN-OTHER-DATA where the state is another seed's or other data's."""
-        for name, own in (("clips", len(self._order)), ("seed", self.seed)):
-            if state[name] != own:
-                raise RunFault(
-                    "RUN-OTHER-DATA",
-                    place=name,
-                    found=_("{now} now, {then} when the run was stopped").format(
-                        now=own, then=state[name]
-                    ),
-                    why=_("the run would go on with batches in another order"),
-                    next_step=_("bring back the data and settings of the run, or train anew"),
-                )
+        check_same_run(state, clips=len(self._order), seed=self.seed)
         self.step = state["step"]

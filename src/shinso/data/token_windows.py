@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from shinso.faults import RunFault
-from shinso.language import _
+from shinso.data.same_run import check_same_run
 
 
 class Window(NamedTuple):
@@ -73,16 +72,7 @@ class WindowSource:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """RunFault RUN-OTHER-DATA where the text has another length than when the run began."""
-        if state["tokens"] != len(self.numbers):
-            raise RunFault(
-                "RUN-OTHER-DATA",
-                place="tokens",
-                found=_("{now} now, {then} when the run was stopped").format(
-                    now=len(self.numbers), then=state["tokens"]
-                ),
-                why=_("the run would go on with batches in another order"),
-                next_step=_("bring back the data and settings of the run, or train anew"),
-            )
+        check_same_run(state, tokens=len(self.numbers))
         self.epoch, self.position = state["epoch"], state["position"]
         self._streams = self._streams_of(self.epoch)
 

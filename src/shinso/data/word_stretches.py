@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Int, Int32
 from torch import Tensor
 
+from shinso.data.same_run import check_same_run
 from shinso.data.word_numbers import LINE_END
-from shinso.faults import RunFault
-from shinso.language import _
 
 
 class Stretch(NamedTuple):
@@ -49,14 +48,5 @@ class StretchSource:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """RunFault RUN-OTHER-DATA where the text has another length than when the run began."""
-        if state["numbers"] != len(self.numbers):
-            raise RunFault(
-                "RUN-OTHER-DATA",
-                place="numbers",
-                found=_("{now} now, {then} when the run was stopped").format(
-                    now=len(self.numbers), then=state["numbers"]
-                ),
-                why=_("the run would go on with batches in another order"),
-                next_step=_("bring back the data and settings of the run, or train anew"),
-            )
+        check_same_run(state, numbers=len(self.numbers))
         self.position, self.epoch = state["position"], state["epoch"]

@@ -49,6 +49,8 @@ class ActorCritic(nn.Module):
     which rewards are divided; they are saved with the weights.
     """
 
+    log_std: nn.Parameter
+
     def __init__(
         self, config: NetworkConfig, *, num_observations: int, num_actions: int, continuous: bool
     ) -> None:

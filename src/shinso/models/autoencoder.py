@@ -46,7 +46,7 @@ class _Latent(nn.Module):
         return self.kind != "autoencoder"
 
     def log_likelihood(
-        self, x: Float[Tensor, "*n batch value"], said: Float[Tensor, "*n batch value"]
+        self, x: Float[Tensor, "batch value"], said: Float[Tensor, "*n batch value"]
     ) -> Float[Tensor, "*n batch"]:
         """ln p(x|z) in nats, summed over a sample's values. said: logits, or means."""
         if self.noise is None:

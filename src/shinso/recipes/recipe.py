@@ -179,3 +179,16 @@ class Generates(Protocol):
         Called again with the next prompt of the same session, it may remember the earlier ones.
         """
         ...
+
+
+@runtime_checkable
+class Plays(Protocol):
+    """A Use that acts in an environment, episode by episode: ``shinso play RUN``."""
+
+    def play(self, paths: Sequence[Path], number: int, *, window: bool) -> Iterator[str]:
+        """Lines that show an episode as it goes, the last one its return."""
+        ...
+
+    def animation(self, paths: Sequence[Path], number: int, fps: int) -> bytes:
+        """A GIF of an episode."""
+        ...

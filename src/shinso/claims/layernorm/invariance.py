@@ -75,7 +75,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
         def change(inputs: Tensor, weights: Tensor) -> float:
             before, after = norm(x @ matrix.T), norm(inputs @ weights.T)
-            return float((after - before).abs().max())
+            return float((after - before).detach().abs().max())
 
         one_scaled, one_row = x.clone(), matrix.clone()
         one_scaled[0] *= 3
