@@ -68,7 +68,10 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
     notes = list(pairs.notes)
     parts: dict[Part, ParallelText]
     if config.valid:
-        given = {"valid": read_pairs(config.valid, names), "test": read_pairs(config.test, names)}
+        given: dict[Part, ParallelText] = {
+            "valid": read_pairs(config.valid, names),
+            "test": read_pairs(config.test, names),
+        }
         parts = {"train": pairs, **given}
         notes += [note for one in given.values() for note in one.notes]
         split = "given"
