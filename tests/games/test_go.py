@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_no_position_of_stones_comes_back_for_any_game(numbers, side):
     stones = [p.stones.tobytes() for p in positions]
     assert all(
         now == before or now not in stones[: place + 1]
-        for place, (before, now) in enumerate(zip(stones, stones[1:], strict=False))
+        for place, (before, now) in enumerate(pairwise(stones))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -10,6 +10,7 @@ from jaxtyping import Bool
 State = TypeVar("State")
 
 
+@runtime_checkable
 class Game(Protocol[State]):
     """Rules as pure functions of states; players are 0 (who begins) and 1.
 

@@ -21,7 +21,6 @@ from shinso.games.vertices import LARGEST, vertex
 from shinso.language import _
 
 BLACK, WHITE = 1, 2
-NAMES = {BLACK: "black", WHITE: "white"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +165,9 @@ class Position:
             raise UsageFault(
                 "GO-ILLEGAL",
                 place=vertex(action, self.rules.side) if action >= 0 else str(action),
-                found=_("{color} may not play there").format(color=_(NAMES[self.turn])),
+                found=_("{color} may not play there").format(
+                    color=_("black") if self.turn == BLACK else _("white")
+                ),
                 why=_("the point is taken, or ko, superko or the suicide rule forbids it"),
             )
         return self.play_legal(action)

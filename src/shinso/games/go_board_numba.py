@@ -53,6 +53,13 @@ def below(rng, n):  # pragma: no cover
 
 
 @part
+def copy_into(s, other):  # pragma: no cover
+    """``s[:] = other`` without the check of shapes, whose message takes seconds to compile."""
+    for i in range(other.shape[0]):
+        s[i] = other[i]
+
+
+@part
 def put(s, p, c, row):  # pragma: no cover
     """A stone comes to the empty point p: its colour, its neighbours' counts, the list."""
     s[p + COLOR] = c
@@ -90,7 +97,7 @@ def is_eye(s, p, c, row):  # pragma: no cover
     the edge of the board)."""
     if ((s[p + NEAR] >> (4 * c)) & 15) != 4:
         return False
-    o = np.int16(3) - c
+    o = np.int16(np.int16(3) - c)
     a = s[p + row + RECORD + COLOR]
     b = s[p + row - RECORD + COLOR]
     d = s[p - row + RECORD + COLOR]
@@ -172,7 +179,7 @@ def capture(s, h, c, row):  # pragma: no cover
 @part
 def place(s, p, c, row):  # pragma: no cover
     """c plays on p, which is legal. Captures, suicide and the ko follow; whose turn it is does not."""
-    o = np.int16(3) - c
+    o = np.int16(np.int16(3) - c)
     surrounded = ((s[p + NEAR] >> (4 * o)) & 15) == 4
     put(s, p, c, row)
     s[p + HEAD] = p

@@ -19,10 +19,12 @@ from shinso.games.go_board_numba import (
     WHITE,
     U,
     below,
+    copy_into,
     is_eye,
     is_legal,
     place,
 )
+from shinso.games.go_rules_numba import point_of
 
 
 @part
@@ -65,7 +67,7 @@ def finished_area(s):  # pragma: no cover
     return area
 
 
-@part
+@kernel
 def play_out(s, rng):  # pragma: no cover
     """Play random moves until two passes (or 3·SIDE² moves); Black's area minus White's.
 
@@ -83,7 +85,7 @@ def play_out(s, rng):  # pragma: no cover
             passes += 1
             s[KO] = NO_KO
         moves += 1
-        c = np.int16(3) - c
+        c = np.int16(np.int16(3) - c)
     return finished_area(s), moves
 
 
@@ -95,10 +97,26 @@ def playouts(start, count, seed, komi):  # pragma: no cover
     s = start.copy()
     wins, total, areas = 0, 0, 0
     for _ in range(count):
-        for i in range(start.shape[0]):
-            s[i] = start[i]
+        copy_into(s, start)
         area, moves = play_out(s, rng)
         wins += area > komi
         total += moves
         areas += area
     return wins, total, areas
+
+
+@kernel
+def ownership(start, count, seed, owned):  # pragma: no cover
+    """Add to ``owned`` (point) how often a random game ended with the point Black's, less White's."""
+    rng = np.empty(1, np.uint64)
+    rng[0] = U(seed) * U(2654435761) + U(88172645463325252)
+    s = start.copy()
+    side = np.int64(s[SIDE])
+    for _ in range(count):
+        copy_into(s, start)
+        play_out(s, rng)
+        for action in range(side * side):
+            near = s[point_of(s, action) + NEAR]
+            color = s[point_of(s, action) + COLOR]
+            owned[action] += color == BLACK or (color == 0 and (near >> 4) & 15 == 4)
+            owned[action] -= color == WHITE or (color == 0 and (near >> 8) & 15 == 4)

@@ -91,7 +91,7 @@ def put_stone(s, keys, hashed, action, color):  # pragma: no cover
 @part
 def capture_hash(s, keys, hashed, p, c, row):  # pragma: no cover
     """Hash of the stones after c plays on p, without playing. p is legal but for repetition."""
-    o = np.int16(3) - c
+    o = np.int16(np.int16(3) - c)
     after = hashed ^ keys[c - 1, action_of(s, p)]
     s_free = 0
     done1, done2, done3 = U(0), U(0), U(0)
@@ -100,7 +100,7 @@ def capture_hash(s, keys, hashed, p, c, row):  # pragma: no cover
         if s[q + COLOR] != o:
             continue
         h = U(s[q + HEAD])
-        if h == done1 or h == done2 or h == done3:
+        if h == done1 or h == done2 or h == done3:  # noqa: SIM109
             continue
         done3, done2, done1 = done2, done1, h
         touching = 0
@@ -131,7 +131,7 @@ def capture_hash(s, keys, hashed, p, c, row):  # pragma: no cover
     for q in (p + RECORD, p - RECORD, p + row, p - row):
         if s[q + COLOR] == c:
             h = U(s[q + HEAD])
-            if h == done1 or h == done2 or h == done3:
+            if h == done1 or h == done2 or h == done3:  # noqa: SIM109
                 continue
             done3, done2, done1 = done2, done1, h
             stone = h
@@ -146,7 +146,7 @@ def capture_hash(s, keys, hashed, p, c, row):  # pragma: no cover
 @part
 def was_there(hashed, seen, num_seen):  # pragma: no cover
     """Whether the hash is among the first ``num_seen`` ones, looked at from the last back."""
-    for i in range(num_seen - 1, -1, -1):
+    for i in range(num_seen - 1, -1, -1):  # noqa: SIM110
         if seen[i] == hashed:
             return True
     return False
@@ -173,8 +173,8 @@ def legal_moves(s, keys, hashed, seen, num_seen, legal):  # pragma: no cover
         i += RECORD
 
 
-@part
-def move(s, keys, hashed, action):  # pragma: no cover
+@kernel
+def play(s, keys, hashed, action):  # pragma: no cover
     """Play a legal action and pass the turn; the hash of the stones afterwards."""
     c = np.int16(s[TURN])
     if action == np.int64(s[SIDE]) * s[SIDE]:
@@ -196,12 +196,6 @@ def move(s, keys, hashed, action):  # pragma: no cover
     s[TURN] = np.int16(3) - c
     s[MOVES] += 1
     return hashed
-
-
-@kernel
-def play(s, keys, hashed, action):  # pragma: no cover
-    """``move`` for callers in Python."""
-    return move(s, keys, hashed, action)
 
 
 @kernel
