@@ -13,7 +13,7 @@ EXTRAS = {
     "cluster": ("ray",),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "rl": ("gymnasium",),
-    "serve": ("fastapi", "uvicorn"),
+    "serve": ("fastapi", "pydantic", "uvicorn"),
     "text": ("sentencepiece", "sacrebleu"),
 }
 """Extra -> the packages that shinso imports from it."""

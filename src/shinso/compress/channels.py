@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,21 @@ from shinso.compress.calls import Call
 from shinso.compress.dependencies import Group, groups
 from shinso.nn.recurrent import RecurrentLayers
 
+Gone = dict[tuple[str, int], set[int]]
+"""Of each axis of a parameter or buffer the entries that are removed."""
 
-def remove(model: nn.Module, call: Call, share: float) -> dict[str, int]:
-    """Remove the least important ``share`` of the channels of every group, in place; returns how
-    many channels were there and how many went.
+
+@dataclass(frozen=True)
+class Removal:
+    """What was removed. channels, removed: how many there were and how many went."""
+
+    channels: int
+    removed: int
+    gone: Gone
+
+
+def remove(model: nn.Module, call: Call, share: float) -> Removal:
+    """Remove the least important ``share`` of the channels of every group, in place.
 
     Raises ValueError for a share outside 0 to below 1, or a network in which no channel can go.
     """
@@ -24,15 +36,20 @@ def remove(model: nn.Module, call: Call, share: float) -> dict[str, int]:
     if not found:
         raise ValueError(f"{type(model).__name__} has no channels that can be removed")
     state = model.state_dict()
-    gone: dict[tuple[str, int], set[int]] = {}
+    gone: Gone = {}
     removed = 0
     for group in found:
         for channel in least(group, state, share):
             removed += 1
             for name, axis, entry in channel:
                 gone.setdefault((name, axis), set()).add(entry)
-    shrink(model, {name: _without(one, name, gone) for name, one in state.items()})
-    return {"channels": sum(len(group.channels) for group in found), "removed": removed}
+    shrink(model, cut(state, gone))
+    return Removal(sum(len(group.channels) for group in found), removed, gone)
+
+
+def cut(state: Mapping[str, Tensor], gone: Gone) -> dict[str, Tensor]:
+    """A state dict without what is gone."""
+    return {name: _without(one, name, gone) for name, one in state.items()}
 
 
 def least(
@@ -55,7 +72,7 @@ def importance(channel: Sequence[tuple[str, int, int]], state: Mapping[str, Tens
     return total**0.5
 
 
-def _without(tensor: Tensor, name: str, gone: Mapping[tuple[str, int], set[int]]) -> Tensor:
+def _without(tensor: Tensor, name: str, gone: Gone) -> Tensor:
     for axis in range(tensor.dim()):
         lost = gone.get((name, axis))
         if lost:

@@ -57,7 +57,7 @@ def multiply_adds(model: nn.Module, call: Call) -> int:
         elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             total += answer.numel() * module.weight[0].numel()
         elif isinstance(module, RecurrentLayers):
-            read = given[0]
+            read = answer[0]
             steps = len(read.data) if isinstance(read, PackedSequence) else read[..., 0].numel()
             total += steps * sum(p.numel() for p in module.parameters() if p.dim() > 1)
 

@@ -27,28 +27,42 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
 def magnitude_masks(weights: Mapping[str, Tensor], sparsity: float) -> Masks:
     """False for the share ``sparsity`` of all weights together that are smallest (Han et al. 2015).
 
-    Raises ValueError for a share outside 0 to below 1.
+    A layer whose weights are small altogether may lose all of them, and with it the network its
+    answer; ``layer_adaptive_masks`` cannot. Raises ValueError for a share outside 0 to below 1.
     """
+    return _lowest({name: one.detach().abs() for name, one in weights.items()}, sparsity)
+
+
+def layer_adaptive_masks(weights: Mapping[str, Tensor], sparsity: float) -> Masks:
+    """The same by w² / Σ w² over the weights of its layer that are not smaller (Lee et al. 2021,
+    "Layer-Adaptive Sparsity for the Magnitude-Based Pruning", eq. 5). The largest weight of each
+    layer has 1, so that no layer is lost."""
+    return _lowest({name: _adapted(one.detach()) for name, one in weights.items()}, sparsity)
+
+
+def _adapted(weight: Tensor) -> Tensor:
+    squares = weight.double().square().flatten()
+    order = squares.argsort(descending=True, stable=True)
+    sums = squares[order].cumsum(0)
+    scores = torch.empty_like(squares)
+    scores[order] = squares[order] / sums.clamp(min=1e-300)
+    return scores.view(weight.shape)
+
+
+def _lowest(scores: Mapping[str, Tensor], sparsity: float) -> Masks:
     if not 0 <= sparsity < 1:
         raise ValueError(f"sparsity is {sparsity}; give a share from 0 to below 1")
-    magnitudes = torch.cat([one.detach().abs().flatten() for one in weights.values()])
+    magnitudes = torch.cat([one.flatten() for one in scores.values()])
     gone = int(sparsity * len(magnitudes))
     if gone == 0:
-        return {name: torch.ones_like(one, dtype=torch.bool) for name, one in weights.items()}
+        return {name: torch.ones_like(one, dtype=torch.bool) for name, one in scores.items()}
     # By rank, not by threshold: equal weights would go all together.
     kept = torch.ones(len(magnitudes), dtype=torch.bool)
     kept[magnitudes.argsort(stable=True)[:gone]] = False
-    parts = kept.split([one.numel() for one in weights.values()])
+    parts = kept.split([one.numel() for one in scores.values()])
     return {
-        name: part.view(one.shape) for (name, one), part in zip(weights.items(), parts, strict=True)
+        name: part.view(one.shape) for (name, one), part in zip(scores.items(), parts, strict=True)
     }
-
-
-def random_masks(weights: Mapping[str, Tensor], sparsity: float, seed: int) -> Masks:
-    """The same share of weights chosen by lot: what magnitude is compared with."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = {name: torch.rand(one.shape, generator=generator) for name, one in weights.items()}
-    return magnitude_masks(drawn, sparsity)
 
 
 def n_of_m_masks(weights: Mapping[str, Tensor], n: int, m: int) -> Masks:
@@ -118,7 +132,7 @@ class MaskedLearner(Generic[BatchIn]):
             self.step_number % self.every == 0 or self.step_number == self.growing
         ):
             share = sparsity_at(self.step_number, self.growing, self.final)
-            self.masks = magnitude_masks(self.weights, share)
+            self.masks = layer_adaptive_masks(self.weights, share)
         apply(self.weights, self.masks)
         return {**scalars, "sparsity": sparsity(self.masks.values())}
 

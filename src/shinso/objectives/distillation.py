@@ -61,21 +61,11 @@ class DistillationObjective:
             student_inside = self.hint.heard if self.hint else None
             with torch.no_grad():
                 told = self.teacher(*given, **named)
-            taught = taught + self.distance(answer, told) / len(heard)
+            taught = taught + distance(answer, told, self.answers, self.temperature) / len(heard)
             if self.hint is not None and student_inside is not None:
                 hinted = hinted + self.hint.distance(student_inside) / len(heard)
         loss = (1 - self.share) * own["loss"] + self.share * taught + hinted
         return {**own, "loss": loss, "loss_task": own["loss"], "loss_teacher": taught}
-
-    def distance(self, answer: Tensor, told: Tensor) -> Float[Tensor, ""]:
-        """How far the student's answer is from the teacher's. Of answers with more axes than
-        (batch, class), every place counts alike."""
-        if self.answers == "values":
-            return F.mse_loss(answer, told)
-        student = F.log_softmax(answer.flatten(0, -2) / self.temperature, dim=-1)
-        teacher = F.log_softmax(told.flatten(0, -2) / self.temperature, dim=-1)
-        found = F.kl_div(student, teacher, reduction="batchmean", log_target=True)
-        return self.temperature**2 * found
 
     def state_dict(self) -> dict[str, Any]:
         state = {"objective": self.objective.state_dict()}
@@ -85,6 +75,22 @@ class DistillationObjective:
         self.objective.load_state_dict(state["objective"])
         if self.hint is not None:
             self.hint.load_state_dict(state["hint"])
+
+
+def distance(
+    answer: Float[Tensor, "*batch value"],
+    told: Float[Tensor, "*batch value"],
+    answers: Answers,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """How far a student's answer is from the teacher's. Of answers with more axes than (batch,
+    class), every place counts alike."""
+    if answers == "values":
+        return F.mse_loss(answer, told)
+    student = F.log_softmax(answer.flatten(0, -2) / temperature, dim=-1)
+    teacher = F.log_softmax(told.flatten(0, -2) / temperature, dim=-1)
+    found = F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+    return temperature**2 * found
 
 
 class Hint(nn.Module):

@@ -103,6 +103,7 @@ class Work:
         if activations.attached(self.model):
             raise refused(Step(kind="quantize", text="…"), _("the run is quantized already"))
         self.masks: pruning.Masks = {}
+        self.removals: list[channels.Removal] = []
         self.grids: dict[str, tuple[Quantizer, int]] = {}
         self.read: dict[str, Quantizer] = {}
         self.trained_steps = 0
@@ -138,9 +139,10 @@ class Work:
         call = self._calls()[0] if self.order is not self.run.order else None
         call = call or known_calls(self.run, self.model)[0]
         try:
-            channels.remove(self.model.eval(), call, step.share)
+            removal = channels.remove(self.model.eval(), call, step.share)
         except ValueError as error:
             raise refused(step, str(error)) from error
+        self.removals.append(removal)
         self._train(self._tuning())
 
     def _prune(self, step: Step) -> None:
@@ -151,12 +153,17 @@ class Work:
         if step.n_of_m:
             self.masks = pruning.n_of_m_masks(weights, *step.n_of_m)
         elif step.how != "gradual":
-            self.masks = pruning.magnitude_masks(weights, step.share)
+            self.masks = pruning.layer_adaptive_masks(weights, step.share)
         if step.how == "lottery":
             # The tickets that won, drawn again: the weights before the first step, the rest gone
             # (Frankle & Carbin 2019).
             torch.manual_seed(self.seed)
-            self.model.load_state_dict(self._fresh().state_dict())
+            first = self._fresh().state_dict()
+            for removal in self.removals:
+                first = channels.cut(first, removal.gone)
+            if any(one.shape != first[n].shape for n, one in self.model.state_dict().items()):
+                raise refused(step, _("the run was cut before; train it again from the start"))
+            self.model.load_state_dict(first)
             tuning = self.order.config.training
         if step.how == "gradual":
             if tuning.steps < 10:

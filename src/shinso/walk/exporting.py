@@ -14,12 +14,16 @@ from torch import nn
 
 from shinso.compress import calls as calling
 from shinso.compress import examples, export
+from shinso.compress.activations import attached
 from shinso.compress.axes import Axes, unseen
 from shinso.compress.axes import find as find_axes
 from shinso.compress.calls import Call
+from shinso.compress.integers import integer_weights
+from shinso.compress.packing import whole_numbers
 from shinso.faults import RunFault
 from shinso.language import _
 from shinso.nn import recurrent_op
+from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import write_atomically, write_json
 from shinso.walk.run import Run
 
@@ -52,25 +56,33 @@ def export_run(
     path = target / FILES[form]
     axes, example, test = ready_calls(run, model)
     about = _about(run, axes)
-    program = export.program(model, example, axes)
+    numbers = whole_numbers(load_weights(run.folder.seed(_seed(run, seed)).best_weights))
     unproven = path.with_name(f"unproven-{path.name}")
     if form == "onnx":
+        with integer_weights(model, numbers):
+            program = export.program(model, example, axes)
         export.to_onnx(model, program, unproven, export.about_text(about))
         runner: Callable[..., Any] = export.run_onnx
     else:
+        program = export.program(model, example, axes)
         _save_archive(program, unproven)
         runner = export.run_archive
+    tolerance = export.INTEGER_TOLERANCE if attached(model) else export.TOLERANCE
     sizes = axes.sizes(example)
     tests = [(s, axes.resized(test, s)) for s in unseen(axes, sizes)]
     try:
-        parity = export.compare(model, tests, runner(unproven), sizes)
+        parity = export.compare(model, tests, runner(unproven), sizes, tolerance=tolerance)
         check_parity(model, parity, path)
         unproven.replace(path)
     finally:
         unproven.unlink(missing_ok=True)
     write_json(target / "parity.json", {**about, **parity.as_dict()})
-    _lay_beside(target, form, model, tests[-1][1], program)
+    _lay_beside(target, form, model, tests[-1][1], program, tolerance)
     return Exported(path, parity, axes)
+
+
+def _seed(run: Run, seed: int | None) -> int:
+    return run.seeds[0] if seed is None else seed
 
 
 def ready_calls(run: Run, model: nn.Module) -> tuple[Axes, Call, Call]:
@@ -110,9 +122,9 @@ def _no_calls(model: nn.Module, found: str) -> RunFault:
 
 def check_parity(model: nn.Module, parity: export.Parity, path: Path) -> None:
     """Raise RunFault EXPORT-DIFFERS unless every comparison agrees, and there is one."""
-    wrong = [one for one in parity.comparisons if not one.agrees]
-    if parity.comparisons and not wrong:
+    if parity.agrees:
         return
+    wrong = parity.wrong
     found = "; ".join(
         f"{dict(one.sizes)}: {one.error or f'difference {one.difference:.1e}'}" for one in wrong[:3]
     )
@@ -153,6 +165,7 @@ def _lay_beside(
     model: nn.Module,
     call: Call,
     program: torch.export.ExportedProgram,
+    tolerance: float,
 ) -> None:
     """An example with its right answers, and the program that checks them without shinso."""
     import io
@@ -174,7 +187,7 @@ def _lay_beside(
         text.format(
             file=FILES[form],
             about=about,
-            tolerance=export.TOLERANCE,
+            tolerance=tolerance,
             operator=examples.OPERATOR if operator else "",
         ),
     )

@@ -1,0 +1,38 @@
+"""``shinso serve RUN… --port 8000``: runs that answer over HTTP, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shinso.cli.parsing import Parser, add_settings, given_settings
+from shinso.language import _
+from shinso.serve.settings import Limits, Listening
+from shinso.settings import resolve, schema
+
+HELP = "let runs answer over HTTP"
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser("serve")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    add_settings(parser, _("listening"), schema(Listening).values())
+    add_settings(parser, _("limits"), schema(Limits).values())
+    read = parser.read(arguments)
+    listening, limits = (
+        resolve(kind, ("flag", given_settings(read, schema(kind)))).config
+        for kind in (Listening, Limits)
+    )
+    from shinso.serve.app import make_app, serve, services_of
+
+    services = services_of(read.runs)
+    local = listening.host in ("127.0.0.1", "localhost", "::1")
+    app = make_app(services, limits, hosts=("127.0.0.1", "localhost", "::1") if local else ())
+
+    def ready(url: str) -> None:
+        for service in services:
+            print(f"{url}v1/runs/{service.name}/answer", flush=True)
+        print(url, flush=True)
+
+    serve(app, listening.host, listening.port, on_ready=ready)
+    return 0

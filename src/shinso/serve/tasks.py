@@ -1,0 +1,260 @@
+"""What is asked of a run, as types: one request and one answer for each task.
+
+A request's shape follows from the run: its channels, its look-back, its classes. Tasks that are not
+named here take a line of text where they answer line by line, and a small file otherwise.
+"""
+
+# The uses of runs are known by their recipes only, so their attributes are not typed here.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shinso.extras import need
+from shinso.faults import Fault
+from shinso.language import _
+from shinso.recipes.recipe import Streams
+from shinso.walk.run import Run
+
+LONGEST = 4096
+"""Steps of a series, words of a sentence, signs of a line that a request may hold."""
+FILE_BYTES = 700_000
+MOST_PIXELS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Service:
+    """A run ready to be asked. question, reply: pydantic models; answer: of many at once;
+    example: a question that it answers, as JSON."""
+
+    name: str
+    run: Run
+    question: type[Any]
+    reply: type[Any]
+    answer: Callable[[Sequence[Any]], Sequence[Any]]
+    example: dict[str, Any]
+
+
+def service_of(name: str, run: Run) -> Service:
+    """The service of a run, its network loaded. Raises RunFault RUN-NOT-TRAINED."""
+    use = run.use()
+    makers = {
+        "forecast": _forecast,
+        "classify-series": _series,
+        "tag": _tokens,
+        "classify-images": _image,
+    }
+    make = makers.get(run.order.task)
+    if make is None:
+        make = _line if isinstance(use, Streams) else _file
+    question, reply, answer, example = make(run, use)
+    return Service(name, run, question, reply, answer, example)
+
+
+def _model(name: str, **fields: Any) -> type[Any]:
+    """A pydantic model that refuses what it does not know, NaN and infinities among it."""
+    pydantic = need("pydantic")
+    config = pydantic.ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+    return pydantic.create_model(name, __config__=config, **fields)
+
+
+def _rows(least: int, most: int, width: int) -> Any:
+    """Rows of ``width`` numbers, ``least`` to ``most`` of them."""
+    field = need("pydantic").Field
+    number = Annotated[float, field(ge=-1e30, le=1e30)]
+    row = Annotated[list[number], field(min_length=width, max_length=width)]
+    return Annotated[list[row], field(min_length=least, max_length=most)]
+
+
+def _forecast(run: Run, use: Any) -> Any:
+    names = [*run.facts["targets"], *run.facts["past"]]
+    config = use.config
+    question = _model(
+        "ForecastQuestion", past=(_rows(config.lookback, config.lookback, len(names)), ...)
+    )
+    reply = _model("ForecastAnswer", forecast=(list[list[list[float]]], ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        past = use.scaler.apply(np.array([one.past for one in questions], dtype=np.float64))
+        with torch.no_grad():
+            found = use.model(torch.as_tensor(past, dtype=torch.float32)).double().numpy()
+        if not config.quantiles:
+            found = found[..., None]
+        units = use.scaler.undo(np.moveaxis(found, -1, 0))
+        return [{"forecast": one.tolist()} for one in np.moveaxis(units, 0, -1)]
+
+    means = [float(one) for one in use.scaler.mean[: len(names)]]
+    return question, reply, answer, {"past": [means] * config.lookback}
+
+
+def _series(run: Run, use: Any) -> Any:
+    channels = run.facts["channels"]
+    question = _model("SeriesQuestion", series=(_rows(1, LONGEST, len(channels)), ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        parts = [
+            torch.as_tensor(use.scaler.apply(np.array(one.series)), dtype=torch.float32)
+            for one in questions
+        ]
+        lengths = torch.tensor([len(one) for one in parts])
+        padded = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        with torch.no_grad():
+            return _classes(use.model(padded, lengths), use.classes)
+
+    means = [float(one) for one in use.scaler.mean]
+    return question, _class_reply(), answer, {"series": [means] * 4}
+
+
+def _class_reply() -> type[Any]:
+    fields: dict[str, Any] = {"class": (str, ...), "probabilities": (dict[str, float], ...)}
+    return _model("ClassAnswer", **fields)
+
+
+def _classes(scores: Tensor, classes: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "class": classes[int(one.argmax())],
+            "probabilities": dict(zip(classes, one.tolist(), strict=True)),
+        }
+        for one in scores.double().softmax(-1)
+    ]
+
+
+def _tokens(_run: Run, use: Any) -> Any:
+    field = need("pydantic").Field
+    word = Annotated[str, field(min_length=1, max_length=200)]
+    words = Annotated[list[word], field(min_length=1, max_length=LONGEST)]
+    question = _model("TagQuestion", tokens=(words, ...))
+    reply = _model("TagAnswer", tags=(list[str], ...), probabilities=(list[float], ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        numbers = [torch.tensor(use.vocabulary.encode(one.tokens)) for one in questions]
+        lengths = torch.tensor([len(one) for one in numbers])
+        padded = torch.nn.utils.rnn.pad_sequence(numbers, batch_first=True)
+        with torch.no_grad():
+            best, tags = use.model(padded, lengths).softmax(-1).max(-1)
+        return [
+            {
+                "tags": [use.classes[tag] for tag in tags[row, :length].tolist()],
+                "probabilities": best[row, :length].tolist(),
+            }
+            for row, length in enumerate(lengths.tolist())
+        ]
+
+    return question, reply, answer, {"tokens": ["a", "word"]}
+
+
+def _image(run: Run, use: Any) -> Any:
+    from shinso.data.image_decoding import decode, read_header
+
+    question = _model("ImageQuestion", image_base64=(_base64(FILE_BYTES), ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        pixels: list[Any] = []
+        for one in questions:
+            try:
+                content = base64.b64decode(one.image_base64, validate=True)
+                header = read_header(content, "image_base64")
+                if header.height * header.width > MOST_PIXELS:
+                    raise ValueError(_("the image has too many pixels"))
+                pixels.append(decode(content, "image_base64", use.target))
+            except (Fault, binascii.Error, ValueError, OSError) as error:
+                pixels.append(Unanswerable(str(error)))
+        real = [one for one in pixels if not isinstance(one, Unanswerable)]
+        if not real:
+            return pixels
+        with torch.no_grad():
+            scores = use.model(use.scale.apply(torch.from_numpy(np.stack(real))))
+        answers = iter(_classes(scores, use.classes))
+        return [one if isinstance(one, Unanswerable) else next(answers) for one in pixels]
+
+    return question, _class_reply(), answer, {"image_base64": _grey_png(use.target)}
+
+
+def _grey_png(target: Any) -> str:
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.new("L", (target.width, target.height), 128).save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def _base64(most_bytes: int) -> Any:
+    field = need("pydantic").Field
+    return Annotated[
+        str, field(max_length=most_bytes * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]+={0,2}$")
+    ]
+
+
+class Unanswerable(Exception):
+    """A question of the right type that has no answer; says why."""
+
+
+def _line(_run: Run, use: Any) -> Any:
+    field = need("pydantic").Field
+    # One line in, one line out: a line break within would shift all answers.
+    line = Annotated[
+        str,
+        field(min_length=1, max_length=LONGEST, pattern=r"^[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+$"),
+    ]
+    question = _model("LineQuestion", line=(line, ...))
+    reply = _model("LineAnswer", answer=(str, ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        return [_one_line(use, one.line) for one in questions]
+
+    return question, reply, answer, {"line": "a line of text"}
+
+
+def _one_line(use: Any, line: str) -> Any:
+    try:
+        return {"answer": next(iter(use.stream([line])))}
+    except (Fault, StopIteration) as error:
+        return Unanswerable(str(error) or _("there is no answer"))
+    except Exception as error:  # a bug that one line meets must not cost the others their answer
+        return error
+
+
+def _file(run: Run, use: Any) -> Any:
+    field = need("pydantic").Field
+    name = Annotated[str, field(pattern=r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9]{1,8}){0,2}$")]
+    question = _model(
+        "FileQuestion", file_name=(name, ...), content_base64=(_base64(FILE_BYTES), ...)
+    )
+    reply = _model("TableAnswer", columns=(list[str], ...), rows=(list[list[Any]], ...))
+
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        return [_one_file(use, one) for one in questions]
+
+    return question, reply, answer, {"file_name": "data.csv", "content_base64": "YSxiCjEsMgo="}
+
+
+def _one_file(use: Any, question: Any) -> Any:
+    folder = ""
+    try:
+        content = base64.b64decode(question.content_base64, validate=True)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / question.file_name
+            path.write_bytes(content)
+            found = use.predict([path])
+    except (Fault, binascii.Error) as error:
+        return Unanswerable(str(error).replace(folder, ""))
+    except Exception as error:  # a bug that one file meets must not cost the others their answer
+        return error
+    rows = [[one.item() if hasattr(one, "item") else one for one in row] for row in found.rows]
+    return {"columns": list(found.columns), "rows": rows}

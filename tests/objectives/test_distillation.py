@@ -1,0 +1,81 @@
+"""The teacher's part of the loss, by hand and in its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shinso.objectives.distillation import DistillationObjective, Hint, distance, last_linear
+
+
+class Labels:
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        return {"loss": F.cross_entropy(model(batch[0]), batch[1])}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"kept": 1}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        assert state == {"kept": 1}
+
+
+@pytest.fixture
+def parts() -> tuple[nn.Module, nn.Module, tuple[Tensor, Tensor]]:
+    torch.manual_seed(0)
+    return nn.Linear(4, 3), nn.Linear(4, 3), (torch.randn(8, 4), torch.randint(0, 3, (8,)))
+
+
+def test_loss_is_the_papers_sum(parts: Any) -> None:
+    student, teacher, batch = parts
+    found = DistillationObjective(Labels(), teacher, answers="logits", temperature=3.0, share=0.6)(
+        student, batch
+    )
+    p, q = (F.softmax(one(batch[0]) / 3, dim=-1) for one in (teacher, student))
+    taught = 9 * (p * (p / q).log()).sum(1).mean()
+    task = F.cross_entropy(student(batch[0]), batch[1])
+    torch.testing.assert_close(found["loss"], 0.4 * task + 0.6 * taught)
+    found["loss"].backward()
+    assert student.weight.grad is not None
+    assert teacher.weight.grad is None
+
+
+def test_a_student_that_says_the_same_has_nothing_to_learn(parts: Any) -> None:
+    student, teacher, batch = parts
+    student.load_state_dict(teacher.state_dict())
+    for answers in ("logits", "values"):
+        found = DistillationObjective(Labels(), teacher, answers=answers)(student, batch)
+        assert float(found["loss_teacher"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_gradient_keeps_its_size_at_high_temperatures(parts: Any) -> None:
+    """Matching logits is the limit: T² KL → ‖z − v‖² / 2N for logits of mean zero (section 2.1)."""
+    student, teacher, batch = parts
+    z, v = student(batch[0]), teacher(batch[0]).detach()
+    found = float(distance(z.detach().double(), v.double(), "logits", 1000.0))
+    z, v = z - z.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+    assert found == pytest.approx(float((z - v).square().sum(1).mean() / 6), rel=1e-2)
+
+
+def test_hint_moves_what_goes_into_the_last_layer() -> None:
+    torch.manual_seed(1)
+    student = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    teacher = nn.Sequential(nn.Linear(4, 9), nn.Linear(9, 3))
+    hint = Hint(student, teacher, weight=2.0)
+    batch = torch.randn(8, 4), torch.randint(0, 3, (8,))
+    objective = DistillationObjective(Labels(), teacher, answers="logits", share=0.0, hint=hint)
+    found = objective(student, batch)
+    wanted = 2 * F.mse_loss(hint.regressor(student[0](batch[0])), teacher[0](batch[0]))
+    task = F.cross_entropy(student(batch[0]), batch[1])
+    torch.testing.assert_close(found["loss"], task + wanted)
+    found["loss"].backward()
+    assert hint.regressor.weight.grad is not None
+    assert teacher[0].weight.grad is None
+    state = objective.state_dict()
+    objective.load_state_dict(state)
+    assert last_linear(teacher) is teacher[1]
+    with pytest.raises(ValueError, match="no linear layer"):
+        last_linear(nn.Conv2d(1, 1, 1))

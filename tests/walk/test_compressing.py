@@ -1,0 +1,136 @@
+"""A compressed run is a run like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shinso.compress.chain import parse
+from shinso.faults import UsageFault
+from shinso.runs.checkpoint import load_weights
+from shinso.walk.compressing import compress_run
+from shinso.walk.compression import Compression
+from shinso.walk.exporting import export_run
+from shinso.walk.run import Run
+from shinso.walk.training import train
+from tests.recipes.test_every_recipe import order_of_sample
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs")
+    more: dict[str, Any] = {"steps": 40, "hidden": 12}
+    return train(order_of_sample("classify-series", "gru", folder, **more))
+
+
+def compressed(run: Run, do: str, **more: Any) -> Run:
+    done = compress_run(run, Compression(do=do, tune_steps=4, **more))
+    assert [row[0] for row in done.rows()][1] == "accuracy"
+    again = Run.open(done.run.folder.path)
+    assert again.folder.status()["state"] == "done"
+    assert again.predict(run.order.paths).rows
+    table = again.table()
+    assert again.evaluate(part="test").as_dict()["rows"] == table.as_dict()["rows"]
+    for name in ("card.md", "report.html", "compression.json", "env.json"):
+        assert (again.folder.path / name).stat().st_size > 0
+    return again
+
+
+def test_int8_is_stored_whole_predicts_alike_and_is_exported(trained: Run) -> None:
+    run = compressed(trained, "int8")
+    file = load_weights(run.folder.seed(0).best_weights)
+    assert {"recurrent.weight_ih_l0|int8", "head.weight|int8"} <= set(file)
+    assert "activation.head|scale" in file
+    before, after = (one.result(0)["test"]["metrics"]["accuracy"] for one in (trained, run))
+    assert abs(before - after) < 0.03
+    done = export_run(run, "onnx")
+    assert done.parity.agrees
+    import onnx
+
+    nodes = [node.op_type for node in onnx.load(done.path).graph.node]
+    assert "QuantizeLinear" in nodes
+    assert nodes.count("DequantizeLinear") >= 4
+
+
+def test_a_chain_of_three_is_smaller_in_every_way(trained: Run) -> None:
+    run = compressed(
+        trained, "distill=rnn:8,channels=0.25,prune=0.5:lottery,int4", share=0.9, hint=0.1
+    )
+    kept = run.folder.read_json("compression.json")
+    assert kept["steps"] == ["distill=rnn:8", "channels=0.25", "prune=0.5:lottery", "int4"]
+    for name in ("parameters", "file_bytes", "multiply_adds", "memory_bytes", "nonzero"):
+        assert kept["after"][name] < kept["before"][name]
+    assert run.order.model == "rnn"
+    assert run.order.network_settings.config.hidden == 8
+    weights = dict(run.use().model.named_parameters())  # type: ignore[attr-defined]
+    assert weights["recurrent.weight_hh_l0"].shape == (6, 6)
+    zero = sum(int((w == 0).sum()) for w in weights.values() if w.dim() > 1)
+    assert zero >= 0.49 * sum(w.numel() for w in weights.values() if w.dim() > 1)
+
+
+def test_masks_survive_learning_with_rounded_weights(trained: Run) -> None:
+    run = compressed(trained, "prune=2:4,qat=int8")
+    weight = dict(run.use().model.named_parameters())["recurrent.weight_hh_l0"]  # type: ignore[attr-defined]
+    assert ((weight != 0).view(len(weight), -1, 4).sum(2) <= 2).all()
+
+
+def test_growing_sparsity_is_reached_before_a_network_counts(trained: Run) -> None:
+    run = compress_run(trained, Compression(do="prune=0.8:gradual", tune_steps=20)).run
+    weights = [w for w in run.use().model.parameters() if w.dim() > 1]  # type: ignore[attr-defined]
+    zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
+    assert zeros == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("do", "what"),
+    [
+        ("", "nothing is asked for"),
+        ("int7", "no step has this form"),
+        ("prune=1.5", "above 0 and below 1"),
+        ("prune=4:2", "n stay"),
+        ("prune=0.5:often", "none of once"),
+        ("int8,prune=0.5", "quantizing comes last"),
+        ("prune=0.5,distill=gru", "distilling comes first"),
+        ("distill=gru:hidden", "no width"),
+    ],
+)
+def test_what_cannot_be_done_is_said(trained: Run, do: str, what: str) -> None:
+    if do == "distill=gru:hidden":
+        with pytest.raises(UsageFault, match="SETTING-INVALID"):
+            compress_run(trained, Compression(do=do))
+        return
+    with pytest.raises(UsageFault, match="COMPRESS-UNKNOWN") as fault:
+        parse(do)
+    assert what in fault.value.text()
+
+
+def test_a_run_without_channels_or_of_other_data_is_refused(trained: Run, tmp_path: Path) -> None:
+    run = compressed(trained, "int8")
+    with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
+        compress_run(run, Compression(do="prune=0.5"))
+    before = sorted((run.folder.path / "compress").glob("*"))
+    assert before == []
+    facts = run.facts | {"sha256": "0" * 64}
+    run.folder.write_json("data.json", facts)
+    with pytest.raises(UsageFault, match="DATA-CHANGED"):
+        compress_run(Run.open(run.folder.path), Compression(do="int4"))
+
+
+def test_verbs_say_what_was_reached_and_what_is_wrong(
+    trained: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from shinso.cli.main import main
+
+    path = str(trained.folder.path)
+    assert main(["compress", path, "--do", "ternary"]) == 0
+    said = capsys.readouterr().out
+    assert "multiply–adds" in said
+    assert "compress/" in said
+    assert main(["compress", path, "--do", "half"]) == 2
+    assert main(["compress", path, "--calibration", "guess"]) == 2
+    assert main(["compress", "/nowhere"]) == 3
+    assert main(["export", path, "tflite"]) == 2
+    assert main(["export", path, "onnx", "--json"]) == 0
+    assert "comparisons" in capsys.readouterr().out
