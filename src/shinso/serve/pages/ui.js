@@ -92,6 +92,7 @@ function measuring() {
 // Learn: one number after the other.
 async function lesson() {
   const asked = new URLSearchParams(new FormData(byId("lesson")));
+  asked.set("lang", document.documentElement.lang);
   const response = await fetch(`/learn/lesson.json?${asked}`);
   const found = await response.json();
   if (!response.ok) {
