@@ -19,7 +19,7 @@ from shinso.runs.folder import SeedFolder
 from shinso.train.find_lr import find_lr
 from shinso.train.gradient import GradientLearner
 from shinso.train.loop import Selection, run_loop
-from shinso.walk.order import Order
+from shinso.walk.order import Order, with_workers
 from shinso.walk.training import Prepared, prepare
 
 OVERFIT_SHARE = 0.05
@@ -28,6 +28,7 @@ OVERFIT_SHARE = 0.05
 
 def probe(order: Order, read: argparse.Namespace) -> int:
     """Run the probe that was asked for; no run folder is made."""
+    order = with_workers(order, 1)  # a look needs no others
     data = order.recipe.read(order.config, order.paths)
     ready = prepare(order, data, data.facts(), order.seeds[0])
     if read.one_batch:

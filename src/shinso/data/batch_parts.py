@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from shinso.faults import UsageFault
@@ -82,7 +83,7 @@ def _taken(batch: Any, index: int, of: int) -> Any:
         if not _has_samples(batch):
             return batch
         part = batch[index::of]
-        return part.contiguous() if isinstance(part, Tensor) else part
+        return _dense(part, batch) if isinstance(part, Tensor) else part
     parts = [_taken(one, index, of) for one in inside]
     if hasattr(batch, "_fields"):
         return type(batch)(*parts)
@@ -92,3 +93,11 @@ def _taken(batch: Any, index: int, of: int) -> Any:
         return dict(zip(batch, parts, strict=True))
     names = [field.name for field in dataclasses.fields(batch)]
     return dataclasses.replace(batch, **dict(zip(names, parts, strict=True)))
+
+
+def _dense(part: Tensor, whole: Tensor) -> Tensor:
+    """The samples side by side again, in the order in which the whole batch lies in memory."""
+    last = torch.channels_last
+    if whole.ndim == 4 and not whole.is_contiguous() and whole.is_contiguous(memory_format=last):
+        return part.contiguous(memory_format=last)
+    return part.contiguous()

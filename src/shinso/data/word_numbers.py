@@ -208,7 +208,7 @@ class WordNumbers:
         if self.lower:
             text = text.lower()
         if self.tokens == "words" and not text.isascii():
-            text = re.sub(r"[^\w\s\x00-\x7f]+", " ", text)
+            text = re.sub(r"[^\w\x00-\x7f]+", " ", text)
         elif not text.isascii():
             text = re.sub(r"[^\S\x00-\x7f]+", " ", text)
         return self._numbers(text)

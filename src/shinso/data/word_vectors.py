@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -123,7 +122,7 @@ def read_vectors(path: Path) -> WordVectors:
     text = _as_text(rest, dim)
     words, vectors = (
         _read_lines(path, text, count, dim) if text is not None
-        else _read_binary(path, io.BytesIO(rest), count, dim)
+        else _read_binary(path, rest, count, dim)
     )  # fmt: skip
     if len(set(words)) != len(words):
         twice = next(word for place, word in enumerate(words) if word in words[:place])
@@ -171,10 +170,9 @@ def _read_lines(
 
 
 def _read_binary(
-    path: Path, file: BinaryIO, count: int, dim: int
+    path: Path, content: bytes, count: int, dim: int
 ) -> tuple[list[str], Float32[np.ndarray, "word dim"]]:
     words: list[str] = []
-    content = file.read()
     at, size = 0, 4 * dim
     vectors = np.empty((count, dim), dtype=np.float32)
     for row in range(count):

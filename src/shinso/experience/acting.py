@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Real
 
 from shinso.experience.environments import Environment, raised
 from shinso.faults import DataFault, RunFault
@@ -76,7 +76,7 @@ class Acting:
     def episode_seed(self, place: int) -> int:
         return mixed(self.seed, place, self.episodes[place])
 
-    def step(self, actions: Float[np.ndarray, "environment action"]) -> Steps:
+    def step(self, actions: Real[np.ndarray, "environment action"]) -> Steps:
         """Act once in each. actions: (count, 1) numbers from 0, or (count, action) of which −1 to
         1 stands for the lowest to the highest value; what is beyond is cut to it."""
         count = len(self.copies)
@@ -99,7 +99,7 @@ class Acting:
                 ) from error
             terminated[place], truncated[place] = ended, cut
             self.actions[place].append(action)
-            self.returns[place] += rewards[place]
+            self.returns[place] += float(rewards[place])
         if not (np.isfinite(rewards).all() and np.isfinite(successors).all()):
             raise self._not_a_number(successors, rewards)
         self.seen = successors

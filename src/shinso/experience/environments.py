@@ -58,6 +58,7 @@ class Environment:
     spaces: Spaces
     sha256: str
     time_limit: int | None
+    time_aware: bool = False
     notes: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -77,12 +78,18 @@ class Environment:
 
 
 def open_environment(
-    name: str, settings: Mapping[str, Any], *, time_limit: int = 0, render: str | None = None
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    time_limit: int = 0,
+    time_aware: bool = False,
+    render: str | None = None,
 ) -> Environment:
     """Look an environment up, open it once and read its spaces.
 
     settings: arguments of the environment. time_limit: steps after which an episode is cut off;
-    0 leaves it to the environment. Raises ExtraFault, UsageFault ENV-UNKNOWN, DataFault ENV-SPACE
+    0 leaves it to the environment. time_aware: the agent sees how old the episode is, and for it
+    the time limit is an end like any other (Pardo et al. 2018, arXiv:1712.00378). Raises ExtraFault, UsageFault ENV-UNKNOWN, DataFault ENV-SPACE
     or ENV-RAISED.
     """
     gym = extras.need("gymnasium")
@@ -94,21 +101,77 @@ def open_environment(
             made = gym.wrappers.TimeLimit(_without_limit(gym, made), time_limit)
         if _needs_flattening(gym, made.observation_space):
             made = gym.wrappers.FlattenObservation(made)
-        return made
+        return _with_age(gym, made, _limit_of(made, name)) if time_aware else made
 
     one = make()
     spaces = _spaces(gym, one, name)
-    limit = time_limit or getattr(getattr(one, "spec", None), "max_episode_steps", None)
+    limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     one.close()
     proof = json.dumps(
-        [name, dict(settings), time_limit, spaces.text, source, gym.__version__], sort_keys=True
+        [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__],
+        sort_keys=True,
     )
     notes = [spaces.text.replace("\n", "; ")]
     if limit is None:
-        notes.append(_("no time limit: an episode may never end; set --time-limit where it may not"))
+        notes.append(
+            _("no time limit: an episode may never end; set --time-limit where it may not")
+        )
     return Environment(
-        name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, tuple(notes)
-    )
+        name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, time_aware,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def _limit_of(env: Any, name: str) -> int:
+    limit = getattr(env.spec, "max_episode_steps", None)
+    inner = env
+    while limit is None and hasattr(inner, "env"):
+        limit, inner = getattr(inner, "_max_episode_steps", None), inner.env
+    if limit is None:
+        raise UsageFault(
+            "ENV-NO-LIMIT",
+            place=f"{name}: --time-aware",
+            found=_("the environment has no time limit"),
+            next_step=_("give one with --time-limit"),
+        )
+    return int(limit)
+
+
+def _with_age(gym: Any, env: Any, limit: int) -> Any:
+    """The environment with the age of the episode in what is seen: state + states × age, or the
+    share of the time limit that has passed as one more number."""
+    spaces = gym.spaces
+    discrete = isinstance(env.observation_space, spaces.Discrete)
+
+    class WithAge(gym.Wrapper):
+        def __init__(self) -> None:
+            super().__init__(env)
+            self.age = 0
+            old = env.observation_space
+            if discrete:
+                self.observation_space = spaces.Discrete(int(old.n) * (limit + 1), start=old.start)
+            else:
+                self.observation_space = spaces.Box(
+                    np.append(old.low, 0).astype(np.float32),
+                    np.append(old.high, 1).astype(np.float32),
+                )
+
+        def seen(self, seen: Any) -> Any:
+            if discrete:
+                return int(seen) + int(env.observation_space.n) * self.age
+            return np.append(seen, self.age / limit).astype(np.float32)
+
+        def reset(self, **more: Any) -> Any:
+            self.age = 0
+            seen, info = env.reset(**more)
+            return self.seen(seen), info
+
+        def step(self, action: Any) -> Any:
+            self.age += 1
+            seen, reward, terminated, truncated, info = env.step(action)
+            return self.seen(seen), reward, terminated or truncated, False, info
+
+    return WithAge()
 
 
 def _maker(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from shinso.experience.acting import Acting
 from shinso.experience.environments import Environment
 
-Policy = Callable[[Float[np.ndarray, "environment width"]], Float[np.ndarray, "environment action"]]
+Policy = Callable[[Float[np.ndarray, "environment width"]], Real[np.ndarray, "environment action"]]
 """What is seen in each environment -> what to do in each."""
 TOGETHER = 50
 MOST_STEPS = 20_000

@@ -56,7 +56,10 @@ class Replay:
         self.stored = min(self.stored + self.count, self.capacity)
 
     def state_dict(self) -> dict[str, Any]:
-        kept = {name: torch.from_numpy(getattr(self, name)[: self.stored].copy()) for name in self.ARRAYS}
+        kept = {
+            name: torch.from_numpy(getattr(self, name)[: self.stored].copy())
+            for name in self.ARRAYS
+        }
         return {**kept, "tree": torch.from_numpy(self.tree.copy()), "place": self.place}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +22,7 @@ LATEST = 100
 """Episodes over which the return of training is averaged."""
 
 
+@runtime_checkable
 class Actor(Protocol):
     """A policy with a value function, for scaled observations."""
 
@@ -114,8 +115,8 @@ class Rollouts:
             found = acting.step(actions)
             ended = found.terminated | found.truncated
             rewards = self.rewards(found.rewards, ended)
-            for place in np.flatnonzero(found.truncated & ~found.terminated).tolist():
-                cut.append((len(rows), place, found.successors[place]))
+            only_cut = np.flatnonzero(found.truncated & ~found.terminated).tolist()
+            cut += [(len(rows), place, found.successors[place]) for place in only_cut]
             rows.append((x, actions, log_p, values, rewards, found.terminated, ended))
             whole += ended
         self.environment_steps += len(rows) * count

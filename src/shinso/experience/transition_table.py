@@ -92,6 +92,27 @@ class TransitionTable:
                 return found
             found = new
 
+    def with_age(self) -> TransitionTable:
+        """The same world where the age of an episode is part of the state (state + states × age) and
+        the time limit a termination."""
+        states, limit = self.num_states, self.limit
+        ages = limit + 1
+        shift = np.minimum(np.arange(1, ages + 1), limit) * states
+        following = self.following + shift[:, None, None, None]
+        terminated = np.repeat(self.terminated[None], ages, axis=0)
+        terminated[limit - 1 :] = True
+        flat = (ages * states, *self.chance.shape[1:])
+        start = np.zeros(flat[0])
+        start[:states] = self.start
+        return TransitionTable(
+            np.tile(self.chance, (ages, 1, 1)),
+            following.reshape(flat),
+            np.tile(self.reward, (ages, 1, 1)),
+            terminated.reshape(flat),
+            start,
+            0,
+        )
+
 
 def transition_table(environment: Environment) -> TransitionTable | None:
     """The environment's own table; None where it has none."""
@@ -101,6 +122,8 @@ def transition_table(environment: Environment) -> TransitionTable | None:
     own = made.unwrapped
     table: Any = getattr(own, "P", None)
     states, actions = environment.spaces.num_states, environment.spaces.num_actions
+    if environment.time_aware:
+        states //= (environment.time_limit or 0) + 1
     if table is None or len(table) != states or environment.spaces.first_state:
         return None
     outcomes = max(len(table[s][a]) for s in range(states) for a in range(actions))
@@ -119,6 +142,7 @@ def transition_table(environment: Environment) -> TransitionTable | None:
             start[made.reset(seed=seed)[0]] += 1 / STARTS
     made.close()
     start = np.array(start, float)
-    return TransitionTable(
+    found = TransitionTable(
         chance, following, reward, terminated, start / start.sum(), environment.time_limit or 0
     )
+    return found.with_age() if environment.time_aware else found

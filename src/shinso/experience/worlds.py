@@ -39,8 +39,9 @@ class WorldSource:
         self.steps, self.table = steps, table
         self.acting = None if table else Acting(environment, 1, seed, as_state=as_state)
         self.position = np.zeros(5, np.int64)
-        mixed = (seed * 0x9E3779B97F4A7C15 + 0x1234567) & (2**64 - 1)
-        self.chance = np.array([mixed], np.uint64)
+        # Not the seed itself: splitmix64 walks in equal strides, and seeds a stride apart would
+        # draw the same numbers, one later.
+        self.chance = np.random.SeedSequence([seed, 3]).generate_state(1, np.uint64)
 
     def next_batch(self) -> World:
         return World(self.position, self.chance, self.steps, self.table, self.acting)

@@ -41,8 +41,11 @@ class LearntTable(ActionTable):
         method: Method = setting("q-learning", "what is learnt towards")
         alpha: float = setting(0.5, "step size (α) of the first visit")
         alpha_power: float = setting(
-            0.0, "α falls with the visits n of a state and action, as n to this power; 0: constant"
+            0.0,
+            "α falls with the visits n of a state and action, as ((h + 1) / (h + n)) to this power; "
+            "0: constant",
         )
+        alpha_horizon: float = setting(0.0, "the h of that rule; about 1 / (1 − γ) is best")
         initial: float = setting(0.0, "first value of every action; a high one is optimistic")
         exploration: Exploration = setting("epsilon", "how actions are chosen while learning")
         epsilon_start: float = setting(1.0, "share of random actions at first")
@@ -59,6 +62,8 @@ class LearntTable(ActionTable):
             for name in ("alpha_power", "epsilon_start", "epsilon_end", "epsilon_share", "trace"):
                 if not 0 <= getattr(self, name) <= 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to 1")
+            if self.alpha_horizon < 0:
+                raise ValueError(f"alpha_horizon is {self.alpha_horizon}; give 0 or more")
             if self.temperature <= 0 or self.ucb < 0:
                 raise ValueError(
                     f"temperature is {self.temperature}, ucb is {self.ucb}; give numbers above 0"
@@ -66,7 +71,9 @@ class LearntTable(ActionTable):
             if self.n_step < 1:
                 raise ValueError(f"n_step is {self.n_step}; give at least 1")
             if self.trace and self.n_step > 1:
-                raise ValueError(f"trace is {self.trace} and n_step {self.n_step}; give one of them")
+                raise ValueError(
+                    f"trace is {self.trace} and n_step {self.n_step}; give one of them"
+                )
 
     def __init__(self, config: Config, *, num_states: int, num_actions: int) -> None:
         super().__init__(num_states=num_states, num_actions=num_actions)

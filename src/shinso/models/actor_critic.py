@@ -29,7 +29,9 @@ class NetworkConfig:
     hidden: int = setting(64, "units of each hidden layer, in policy and value network")
     layers: int = setting(2, "hidden layers")
     activation: Literal["tanh", "relu"] = setting("tanh", "between layers")
-    entropy: float = setting(0.0, "weight of the entropy bonus, which keeps the policy from closing")
+    entropy: float = setting(
+        0.0, "weight of the entropy bonus, which keeps the policy from closing"
+    )
 
     def __post_init__(self) -> None:
         for name in ("hidden", "layers"):
@@ -46,6 +48,8 @@ class ActorCritic(nn.Module):
     variance of observations (0 and 1 where they are not normalized) and the standard deviation by
     which rewards are divided; they are saved with the weights.
     """
+
+    log_std: nn.Parameter
 
     def __init__(
         self, config: NetworkConfig, *, num_observations: int, num_actions: int, continuous: bool

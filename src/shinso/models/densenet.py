@@ -96,7 +96,14 @@ class DenseBlock(nn.Module):
     """Layers that each read everything before them; k0 + l · k channels after l of them."""
 
     def __init__(
-        self, count: int, channels: int, growth: int, *, bottleneck: bool, dropout: float, frugal: bool
+        self,
+        count: int,
+        channels: int,
+        growth: int,
+        *,
+        bottleneck: bool,
+        dropout: float,
+        frugal: bool,
     ) -> None:
         super().__init__()
         self.count = count
@@ -150,7 +157,8 @@ class DenseNet(nn.Module):
         bottleneck: bool = setting(False, "bottleneck and compression (BC) in the form of CIFAR")
         dropout: float = setting(0.0, "share of each layer's outputs dropped in training")
         frugal: bool = setting(
-            False, "compute concatenations again going backward: less memory, about a fifth more time"
+            False,
+            "compute concatenations again going backward: less memory, about a fifth more time",
         )
 
         def __post_init__(self) -> None:

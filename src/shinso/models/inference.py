@@ -170,9 +170,7 @@ class _OneTensorBlock(nn.Module):
         last = self.layers[-1]
         assert isinstance(last, _DenseStep)
         size = (batch, last.reads + last.adds, height, width)
-        every = torch.empty(
-            size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-        )
+        every = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         every[:, :channels] = x
         for layer in self.layers:
             assert isinstance(layer, _DenseStep)

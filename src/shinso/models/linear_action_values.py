@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from shinso.faults import UsageFault
+from shinso.language import _
 from shinso.settings import setting
 
 MOST_FEATURES = 20_000
@@ -68,9 +70,13 @@ class LinearActionValues(nn.Module):
         else:
             count = (config.order + 1) ** len(low)
             if count > MOST_FEATURES:
-                raise ValueError(
-                    f"order is {config.order} with {len(low)} observations: {count} features; "
-                    "give a lower order, or features=tiles"
+                raise UsageFault(
+                    "SETTING-REFUSED",
+                    place=f"order={config.order}",
+                    found=_("{count} features of {width} observations").format(
+                        count=count, width=len(low)
+                    ),
+                    next_step=_("give a lower order, or features=tiles"),
                 )
             every = itertools.product(range(config.order + 1), repeat=len(low))
             self.frequencies = np.array(list(every), float)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn import GRU, LSTM, RNN
-from shinso.nn.linear_cross_entropy import linear_cross_entropy
+from shinso.nn.output_loss import output_loss
 from shinso.settings import setting
 
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
@@ -89,8 +89,7 @@ class RecurrentLanguageModel(nn.Module):
         self, h: Float[Tensor, "batch time hidden"], targets: Int[Tensor, "batch time"]
     ) -> Float[Tensor, ""]:
         """Nats a token."""
-        flat = h.reshape(-1, h.shape[-1])
-        return linear_cross_entropy(flat, self.head.weight, self.head.bias, targets.reshape(-1))
+        return output_loss(h.flatten(0, 1), self.head.weight, self.head.bias, targets.flatten())[0]
 
     def scores(self, h: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch token"]:
         return self.head(h)

@@ -86,7 +86,7 @@ class Seq2Seq(nn.Module):
         width, hidden, memory = config.embedding, config.hidden, 2 * config.hidden
         self.target_embedding = nn.Embedding(num_target, width)
         self.source_embedding = self.target_embedding if shared else nn.Embedding(num_source, width)
-        for table in {self.source_embedding, self.target_embedding}:
+        for table in dict.fromkeys((self.source_embedding, self.target_embedding)):
             nn.init.normal_(table.weight, std=width**-0.5)
         recurrent = CELLS[config.cell]
         self.encoder = recurrent(

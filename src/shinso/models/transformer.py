@@ -69,7 +69,7 @@ class Transformer(nn.Module):
         width = config.width
         self.target_embedding = nn.Embedding(num_target, width)
         self.source_embedding = self.target_embedding if shared else nn.Embedding(num_source, width)
-        for table in {self.source_embedding, self.target_embedding}:
+        for table in dict.fromkeys((self.source_embedding, self.target_embedding)):
             nn.init.normal_(table.weight, std=width**-0.5)
         self.source_positions = self._new_positions()
         self.target_positions = self._new_positions()

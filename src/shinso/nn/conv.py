@@ -84,9 +84,7 @@ class Transposed(nn.ConvTranspose2d):
         # (n − 1) · factor − 2 · padding + size = n · factor
         size = 2 * factor + factor % 2
         padding = (size - factor) // 2
-        super().__init__(
-            channels, out, size, factor, padding, bias=bias
-        )
+        super().__init__(channels, out, size, factor, padding, bias=bias)
 
 
 @final

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -45,7 +45,7 @@ class Perceptron(nn.Module):
         self.layers = nn.ModuleList()
         gain = math.sqrt(2)  # He's for relu; for tanh it is what PPO's authors use
         at = 0
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             layer = Layer()
             end = at + inputs * outputs
             for name, lo, hi, shape in (
@@ -61,6 +61,7 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
             x = x @ layer.weight + layer.bias
             if number < len(self.layers) - 1:
                 x = x.tanh() if self.activation == "tanh" else x.relu()
@@ -73,7 +74,7 @@ class Perceptron(nn.Module):
 
 def num_parameters(sizes: Sequence[int]) -> int:
     """Length of the vector that a perceptron of these sizes needs."""
-    return sum((inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))
+    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
 
 
 def share(module: nn.Module, name: str, value: Tensor, gradient: Tensor) -> None:

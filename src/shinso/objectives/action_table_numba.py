@@ -91,18 +91,27 @@ def worth(q, state, action, method, exploration, epsilon, temperature):  # pragm
 
 
 @kernel
-def move(q, visits, state, action, goal, alpha, power):  # pragma: no cover
+def step_size(visits, alpha, power, horizon):  # pragma: no cover
+    """α ((h + 1) / (h + n))^power at the n-th visit; with h near the horizon and power 1 that of Jin et
+    al. 2018, arXiv:1807.03765, under which early targets are forgotten in time."""
+    if power == 0:
+        return alpha
+    share = (horizon + 1.0) / (horizon + visits)
+    return alpha * (share if power == 1 else share**power)
+
+
+@kernel
+def move(q, visits, state, action, goal, alpha, power, horizon):  # pragma: no cover
     """Q(s,a) += α (goal − Q(s,a)); the size of the error."""
-    step = alpha if power == 0 else alpha * visits[state, action] ** -power
     error = goal - q[state, action]
-    q[state, action] += step * error
+    q[state, action] += step_size(visits[state, action], alpha, power, horizon) * error
     return abs(error)
 
 
 @kernel
 def learn_step(
     q, visits, traces, memory, rewards, position, action, reward, after, next_action, terminated, ended,
-    method, exploration, epsilon, temperature, gamma, alpha, power, n_step, trace,
+    method, exploration, epsilon, temperature, gamma, alpha, power, horizon, n_step, trace,
 ):  # fmt: skip  # pragma: no cover
     """Learn from one step out of position[STATE]; the size of the errors."""
     state = position[STATE]
@@ -112,7 +121,7 @@ def learn_step(
         later = worth(q, after, next_action, method, exploration, epsilon, temperature)
     if trace > 0:
         error = reward + gamma * later - q[state, action]
-        step = alpha if power == 0 else alpha * visits[state, action] ** -power
+        step = step_size(visits[state, action], alpha, power, horizon)
         traces[state, action] = 1.0
         greedy = method != Q_LEARNING or (not ended and q[after, next_action] == q[after].max())
         keep = gamma * trace if greedy and not ended else 0.0
@@ -123,7 +132,7 @@ def learn_step(
                     traces[s, k] = traces[s, k] * keep if traces[s, k] * keep > 1e-8 else 0.0
         return abs(error)
     if n_step == 1:
-        return move(q, visits, state, action, reward + gamma * later, alpha, power)
+        return move(q, visits, state, action, reward + gamma * later, alpha, power, horizon)
     filled = position[FILLED]
     memory[filled, 0], memory[filled, 1], rewards[filled] = state, action, reward
     filled += 1
@@ -132,7 +141,7 @@ def learn_step(
         goal = later
         for k in range(filled - 1, -1, -1):
             goal = rewards[k] + gamma * goal
-        errors += move(q, visits, memory[0, 0], memory[0, 1], goal, alpha, power)
+        errors += move(q, visits, memory[0, 0], memory[0, 1], goal, alpha, power, horizon)
         for k in range(1, filled):
             memory[k - 1], rewards[k - 1] = memory[k], rewards[k]
         filled -= 1
@@ -154,7 +163,7 @@ def draw(cumulative, chance):  # pragma: no cover
 def simulate(
     q, visits, traces, memory, rewards, position, chance, cumulative, following, reward_of, ends, start,
     limit, steps, done, method, exploration, start_epsilon, end_epsilon, falling, temperature, bonus,
-    gamma, alpha, power, n_step, trace, totals, finished,
+    gamma, alpha, power, horizon, n_step, trace, totals, finished,
 ):  # fmt: skip  # pragma: no cover
     """Act and learn for ``steps`` steps in a world whose transitions are known.
 
@@ -179,13 +188,11 @@ def simulate(
         # Where a time limit cuts the episode off, what would follow still has a value.
         next_action = 0
         if not terminated:
-            next_action = choose(
-                q, visits, after, exploration, epsilon, temperature, bonus, chance
-            )
+            next_action = choose(q, visits, after, exploration, epsilon, temperature, bonus, chance)
         totals[0] += learn_step(
             q, visits, traces, memory, rewards, position, action, reward, after, next_action,
             terminated, ended, method, exploration, epsilon, temperature, gamma, alpha, power,
-            n_step, trace,
+            horizon, n_step, trace,
         )  # fmt: skip
         totals[1] += reward
         position[STATE], position[ACTION] = after, next_action

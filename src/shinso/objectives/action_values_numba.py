@@ -112,7 +112,12 @@ def learn(
     count, batch = noise.shape
     totals = np.zeros(4)
     rows = np.empty(batch, np.int64)
-    sums, discounts, weights, errors = np.empty(batch), np.empty(batch), np.ones(batch), np.empty(batch)
+    sums, discounts, weights, errors = (
+        np.empty(batch),
+        np.empty(batch),
+        np.ones(batch),
+        np.empty(batch),
+    )
     x = np.empty((batch, seen.shape[1]), np.float32)
     following = np.empty((batch, seen.shape[1]), np.float32)
     for turn in range(count):

@@ -35,6 +35,10 @@ class HiddenPiecesObjective:
             found["follows_nats"] = following
         return {"loss": loss, **found}
 
+    def weight(self, batch: PieceBatch) -> float:
+        """Hidden pieces; the pairs of sentences are then counted by their hidden pieces too."""
+        return float((batch.labels != NONE).sum()) or float(len(batch.pieces))
+
     def state_dict(self) -> dict[str, Any]:
         return {}
 
@@ -51,6 +55,10 @@ class PieceLabelObjective:
         real = labels != NONE
         loss = cross_entropy(scores, labels, ignore_index=NONE)
         return {"loss": loss, "accuracy": (scores.argmax(-1) == labels)[real].float().mean()}
+
+    def weight(self, batch: PieceBatch) -> float:
+        """Labels: the loss is their mean."""
+        return float((batch.labels != NONE).sum())
 
     def state_dict(self) -> dict[str, Any]:
         return {}

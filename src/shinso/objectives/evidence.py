@@ -22,8 +22,8 @@ def kl_to_prior(
 
 def log_normal(
     z: Float[Tensor, "*n latent"],
-    mean: Float[Tensor, "*m latent"] | float,
-    log_variance: Float[Tensor, "*m latent"] | float,
+    mean: Tensor | float,
+    log_variance: Tensor | float,
 ) -> Float[Tensor, "*n"]:
     """ln N(z; μ, σ²), summed over the code."""
     spread = torch.as_tensor(log_variance)

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from shinso.data.token_windows import Window
-from shinso.nn.linear_cross_entropy import sampled_cross_entropy
+from shinso.nn.sampled_loss import sampled_cross_entropy
 
 
 class LanguageModelObjective:

@@ -1,7 +1,5 @@
 """Semi-gradient learning of action values that are linear in features, with traces."""
 
-import numpy as np
-
 from shinso.nn.kernels.compile_numba import kernel
 
 Q_LEARNING, SARSA, EXPECTED_SARSA = range(3)

@@ -14,7 +14,9 @@ POLICY_LOSS, VALUE_LOSS, ENTROPY, CLIPPED, KL, NORM, LOSS = range(7)
 
 
 @kernel
-def act(vector, ends, policy, value, kind, x, noise, actions, log_p, values, continuous):  # pragma: no cover
+def act(
+    vector, ends, policy, value, kind, x, noise, actions, log_p, values, continuous
+):  # pragma: no cover
     """Draw an action for each row of x; write it, its log-probability (nats) and V.
 
     noise: uniform numbers (rows, 1) for discrete actions, normal ones (rows, action) else.

@@ -37,6 +37,10 @@ class TranslationObjective:
         loss, nats = output_loss(hidden, output.weight, output.bias, labels, self.smoothing)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return {"loss": loss, "loss_nats": nats}
 
+    def weight(self, batch: ParallelBatch) -> float:
+        """Words of the targets: the loss is their mean."""
+        return float((batch.target_lengths - 1).sum())
+
     def state_dict(self) -> dict[str, Any]:
         return {"step": self.step}
 

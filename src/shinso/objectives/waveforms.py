@@ -87,6 +87,10 @@ class WaveObjective:
             return {"loss": -mixture_log_share(chosen, *level_bounds(values)).mean()}
         return {"loss": cross_entropy(chosen, classes)}
 
+    def weight(self, batch: SoundBatch) -> float:
+        """Counted samples: the loss is their mean."""
+        return float(batch.counted.sum())
+
     def state_dict(self) -> dict[str, Any]:
         return {}
 

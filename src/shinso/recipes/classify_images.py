@@ -56,7 +56,7 @@ MODELS = {
 BRIEF = Brief(
     sample="digits.tar.xz",
     models=("resnet", "mobilenet-v1"),
-    settings={"steps": 200, "evaluate_every": 50, "width": 0.5, "shift_px": 1},
+    settings={"steps": 200, "evaluate_every": 50, "width": 0.25, "shift_px": 1},
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "mnist": {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.agents import ONE_COPY
+from shinso.recipes.agents import ONE_COPY, TABLES
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
 from shinso.train.plan import Training
@@ -64,7 +64,7 @@ USUAL_ROLLOUT = {
 BRIEF = Brief(
     named="FrozenLake-v1",
     models=("q-learning", "ppo"),
-    settings={"steps": 60, "evaluate_every": 20, "valid_episodes": 50, "entropy": 0.01},
+    settings={"steps": 60, "evaluate_every": 20, "valid_episodes": 50},
 )
 PRESETS: dict[str, dict[str, Any]] = {
     "cartpole-ppo": {
@@ -79,14 +79,24 @@ PRESETS: dict[str, dict[str, Any]] = {
         "looks": 50,
     },
     "frozen-lake": {
-        "model": "q-learning", "env_steps": 20_000_000, "rollout": 500_000, "gamma": 0.99,
-        "alpha_power": 0.7, "alpha": 1.0, "epsilon_end": 0.3, "test_episodes": 1000,
-        "valid_episodes": 1000,
+        "model": "q-learning", "env_steps": 20_000_000, "rollout": 200_000, "gamma": 0.99,
+        "alpha": 1.0, "alpha_power": 1.0, "alpha_horizon": 100.0, "epsilon_end": 1.0, "looks": 5,
+        "test_episodes": 1000,
+    },
+    "frozen-lake-8x8": {
+        "model": "q-learning", "env_steps": 300_000_000, "rollout": 3_000_000, "gamma": 1.0,
+        "time_aware": True, "alpha": 1.0, "alpha_power": 1.0, "alpha_horizon": 200.0,
+        "epsilon_start": 0.5, "epsilon_end": 0.02, "epsilon_share": 0.8, "looks": 5,
+        "test_episodes": 1000,
+    },
+    "taxi": {
+        "model": "q-learning", "env_steps": 5_000_000, "rollout": 100_000, "gamma": 0.99,
+        "alpha": 1.0, "epsilon_end": 1.0, "looks": 5, "test_episodes": 1000,
     },
     "lunar-lander-ppo": {
         "model": "ppo", "environments": 16, "rollout": 1024, "env_steps": 1_000_000,
         "gamma": 0.999, "gae_lambda": 0.98, "epochs": 4, "batch_size": 64, "lr": 3e-4,
-        "schedule": "linear", "entropy": 0.01, "looks": 30,
+        "schedule": "linear", "entropy": 0.01, "normalize_rewards": True, "looks": 20,
     },
     "pendulum-ppo": {
         "model": "ppo", "environments": 4, "rollout": 1024, "env_steps": 200_000, "gamma": 0.9,
@@ -105,9 +115,7 @@ class Config:
     )
     looks: int = setting(20, "looks at validation episodes in the course of --env-steps")
     environments: int = setting(8, "copies of the environment that are acted in side by side")
-    rollout: int = setting(
-        0, "steps of each copy in a training step; 0: as usual for the model"
-    )
+    rollout: int = setting(0, "steps of each copy in a training step; 0: as usual for the model")
     random_steps: int = setting(1000, "environment steps by chance before dqn begins to learn")
     gamma: float = setting(0.99, "discount of later rewards (γ)")
     normalize_observations: bool = setting(
@@ -117,7 +125,12 @@ class Config:
     valid_episodes: int = setting(100, "greedy episodes of a look at validation")
     test_episodes: int = setting(100, "greedy episodes of the test, on seeds of their own")
     time_limit: int = setting(0, "steps after which an episode is cut off; 0: the environment's")
-    environment_settings: str = setting("", 'arguments of the environment, as JSON: {"gravity": -5}')
+    time_aware: bool = setting(
+        False, "the agent sees the age of the episode, so that the time limit is a true end"
+    )
+    environment_settings: str = setting(
+        "", 'arguments of the environment, as JSON: {"gravity": -5}'
+    )
     model: str = setting("ppo", "which agent: " + ", ".join(MODELS))
     learning: Training = nested(
         Training, steps=100, batch_size=64, lr=1e-3, schedule="linear", clip_norm=0.5,
@@ -135,6 +148,12 @@ class Config:
         if not isinstance(self.arguments, dict):
             raise ValueError(f"environment_settings is {self.environment_settings!r}; give a JSON "
                              'object such as {"gravity": -5}')  # fmt: skip
+        scaled = self.normalize_observations or self.normalize_rewards
+        if scaled and self.model not in ("ppo", "a2c", "reinforce"):
+            raise ValueError(
+                f"normalize_observations or normalize_rewards is set, but model is {self.model}; "
+                "leave them out, or choose ppo, a2c or reinforce"
+            )
         if self.env_steps and self.model in USUAL_ROLLOUT and not self.acting_steps:
             raise ValueError(f"env_steps is {self.env_steps}, but a step of {self.model} has no "
                              "fixed number of environment steps; give steps")  # fmt: skip
@@ -191,13 +210,17 @@ def build(config: Config, data: ControlData, model: nn.Module, seed: int) -> Bui
     used = use(config, data.facts(), model)
 
     def validate() -> Mapping[str, float]:
-        return used.evaluate(data, "valid").metrics
+        found = used.evaluate(data, "valid").metrics
+        return {**found, "steps_learnt": learner.done} if config.model in TABLES else found
 
+    # Every value of a table is a mean that gets better with each visit, so the last table is kept;
+    # a look at some episodes would rather pick a lucky one.
+    metric = "steps_learnt" if config.model in TABLES else "return"
     return Built(
         objective=objective,
         source=source,
         validate=validate,
-        selection=Selection("return", "max"),
+        selection=Selection(metric, "max"),
         learner=learner,
     )
 

@@ -47,13 +47,14 @@ MODELS = {
     "lstm": ModelChoice(RECURRENT, {"cell": "lstm"}),
     "gru": ModelChoice(RECURRENT, {"cell": "gru"}),
     "rnn": ModelChoice(RECURRENT, {"cell": "rnn"}),
+    "transformer": ModelChoice("shinso.models.transformer_language_model:TransformerLanguageModel"),
 }
 BRIEF = Brief(
     sample="connecticut_yankee.txt.gz",
     models=("lstm",),
     settings={
         **{"level": "character", "split": "0.96,0.02,0.02", "steps": 150, "evaluate_every": 50},
-        **{"batch_size": 16, "window": 32, "hidden": 64, "layers": 1, "lr": 1e-2, "ngram": 4},
+        **{"batch_size": 16, "window": 32, "layers": 1, "lr": 1e-2, "ngram": 4},
     },
 )
 PRESETS: dict[str, dict[str, Any]] = {

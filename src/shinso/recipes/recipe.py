@@ -156,6 +156,16 @@ class Pictures(Protocol):
 
 
 @runtime_checkable
+class Paired(Protocol):
+    """A Use that compares two runs sample by sample, which tells smaller differences apart than two
+    means do: ``shinso compare RUN RUN``."""
+
+    def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
+        """What is to be said of two runs, by name, on the same test part."""
+        ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A Use that makes something new: text, sound, images, games (``shinso generate RUN``).
 
@@ -168,4 +178,17 @@ class Generates(Protocol):
         and the pieces say what was written; a recipe that makes no text needs an ``output``.
         Called again with the next prompt of the same session, it may remember the earlier ones.
         """
+        ...
+
+
+@runtime_checkable
+class Plays(Protocol):
+    """A Use that acts in an environment, episode by episode: ``shinso play RUN``."""
+
+    def play(self, paths: Sequence[Path], number: int, *, window: bool) -> Iterator[str]:
+        """Lines that show an episode as it goes, the last one its return."""
+        ...
+
+    def animation(self, paths: Sequence[Path], number: int, fps: int) -> bytes:
+        """A GIF of an episode."""
         ...

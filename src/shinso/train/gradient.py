@@ -9,7 +9,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from shinso.contracts import BatchIn, Objective, Weighed
+from shinso.contracts import BatchIn, Objective, Stateful, Weighed
 from shinso.data.batch_parts import num_samples, parts_of
 from shinso.train.plan import Training
 from shinso.train.schedules import lr_factor
@@ -91,13 +91,19 @@ class GradientLearner(Generic[BatchIn]):
             "optimizer": self.optimizer.state_dict(),
             "objective": self.objective.state_dict(),
             "steps_taken": self.steps_taken,
+            "gradients": self._gradients_state(),
             "mean": self.mean.kept if self.mean is not None else [],
         }
+
+    def _gradients_state(self) -> dict[str, Any]:
+        return self.gradients.state_dict() if isinstance(self.gradients, Stateful) else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
+        if isinstance(self.gradients, Stateful) and state.get("gradients"):
+            self.gradients.load_state_dict(state["gradients"])
         self.steps_taken = state["steps_taken"]
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):

@@ -16,6 +16,7 @@ from shinso.recipes.recipe import Predictions
 from shinso.walk.run import Run
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Plots = Mapping[str, tuple[Callable[["Figure"], None], Predictions]]
@@ -72,6 +73,7 @@ def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
         axes = figure.subplots()
         for seed, (steps, values) in curves.items():
             axes.plot(steps, values, label=f"seed {seed}")
+        _draw_middle(axes, curves)
         axes.set_xlabel("step")
         axes.set_ylabel(f"{name} (valid)")
         axes.legend()
@@ -82,6 +84,20 @@ def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
         for step, value in zip(steps, values, strict=True)
     ]
     return draw, Predictions(("seed", "step", name), rows)
+
+
+def _draw_middle(axes: Axes, curves: Mapping[int, tuple[Sequence[int], Sequence[float]]]) -> None:
+    """Over three seeds or more: the interquartile mean with its bootstrap interval."""
+    from shinso.intervals import interquartile_mean
+
+    common = sorted(set.intersection(*(set(steps) for steps, _values in curves.values())))
+    if len(curves) < 3 or not common:
+        return
+    by_step = [dict(zip(steps, values, strict=True)) for steps, values in curves.values()]
+    found = [interquartile_mean([one[step] for one in by_step]) for step in common]
+    low, high = [one.low for one in found], [one.high for one in found]
+    axes.plot(common, [one.value for one in found], "k", linewidth=2, label="interquartile mean")
+    axes.fill_between(common, low, high, color="k", alpha=0.15, label="95 % bootstrap")
 
 
 def _facts_lines(run: Run) -> list[tuple[str, str]]:

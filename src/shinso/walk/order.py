@@ -5,6 +5,7 @@ Written into the run as ``config.yaml``, readable again as ``--config`` of anoth
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,12 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
     return Order(
         task, tuple(Path(p) for p in paths), module, run, recipe_settings, network, network_settings
     )
+
+
+def with_workers(order: Order, workers: int) -> Order:
+    """The same order for another number of workers."""
+    config = dataclasses.replace(order.run.config, workers=workers)
+    return dataclasses.replace(order, run=Resolved(config, order.run.origins))
 
 
 def order_of(folder: RunFolder) -> Order:

@@ -13,7 +13,7 @@ from typing import Any
 from shinso.compress.restoring import restore
 from shinso.faults import GateFault, RunFault, UsageFault
 from shinso.language import _
-from shinso.recipes.recipe import Evaluation, Predictions, Use
+from shinso.recipes.recipe import Evaluation, Paired, Predictions, Use
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import read_json
 from shinso.runs.folder import RunFolder
@@ -72,6 +72,11 @@ class Run:
 
     def result(self, seed: int) -> dict[str, Any]:
         return read_json(self.folder.seed(seed).result)
+
+    def evaluation(self, part: str = "test") -> Evaluation:
+        """What the first seed's result holds of a part, its details included."""
+        kept = self.result(self.seeds[0])[part]
+        return Evaluation(metrics=_numbers(kept["metrics"]), details=kept["details"])
 
     def table(self, part: str = "test") -> ResultTable:
         """Baselines, then the model with its interval over seeds."""
@@ -256,6 +261,17 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             if not row.learned and row.name not in seen:
                 seen.add(row.name)
                 rows.append(row)
+    use = runs[0].use()
+    if isinstance(use, Paired) and not notes:
+        notes += [
+            use.paired(
+                runs[0].folder.path.name,
+                runs[0].evaluation(),
+                one.folder.path.name,
+                one.evaluation(),
+            )
+            for one in runs[1:]
+        ]
     return runs[0]._table("compare", rows, notes)
 
 

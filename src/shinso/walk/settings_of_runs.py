@@ -18,6 +18,13 @@ class RunSettings:
     threads: int = setting(0, "processor threads; 0 leaves the choice to torch")
     runs: str = setting("runs", "folder in which run folders are made")
     workers: int = setting(1, "processes that train together, each on its share of every batch")
+    together: Literal["synchronous", "server", "ray", "hogwild"] = setting(
+        "synchronous",
+        "how workers learn: each step together; or from weights that may be old, at a server with "
+        "processes or with Ray's actors; or on shared weights without a lock",
+    )
+    staleness: int = setting(-1, "largest staleness a server applies; -1: no bound")
+    cluster: str = setting("", "address of a running Ray cluster; empty: Ray on this machine")
     restarts: int = setting(3, "times that lost workers are started again from the checkpoint")
     worker_timeout: str = setting("10m", "a worker that keeps the others waiting longer is hung")
     port: int = setting(0, "port at which the workers meet; 0: any free one")
@@ -27,6 +34,8 @@ class RunSettings:
             raise ValueError(f"seeds is {self.seeds}; give at least 1")
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}; give at least 1")
+        if self.staleness < -1:
+            raise ValueError(f"staleness is {self.staleness}; give 0 or more, or -1 for no bound")
         if self.restarts < 0 or not 0 <= self.port < 65536:
             raise ValueError(
                 f"restarts is {self.restarts}, port is {self.port}; give 0 or more, "

@@ -26,7 +26,7 @@ from shinso.train.gradient import GradientLearner
 from shinso.train.loop import Outcome, Progress, run_loop
 from shinso.train.parallel.place import Place
 from shinso.train.stopping import StopRequest
-from shinso.walk.order import Order, as_yaml, order_of
+from shinso.walk.order import Order, as_yaml, order_of, with_workers
 from shinso.walk.run import Run, as_json, record_look
 
 
@@ -37,6 +37,15 @@ class Audience(Progress, Protocol):
     def on_notes(self, notes: Sequence[str]) -> None: ...
 
     def on_seed(self, seed: int, seeds: int, folder: Path) -> None: ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A learner that has something to end, and something to tell of it."""
+
+    def close(self) -> None: ...
+
+    def notes(self) -> Sequence[str]: ...
 
 
 class NoAudience:
@@ -93,6 +102,11 @@ def prepare(
     model = order.recipe.make_model(config, order.network, network_config, facts)
     model.to(device_of(order))
     built: Built = order.recipe.build(config, data, model, seed)
+    if order.run.config.workers > 1 and order.run.config.together != "synchronous":
+        from shinso.walk.asynchronously import prepare_asynchronous
+
+        learner, source = prepare_asynchronous(order, model, built, seed)
+        return Prepared(model, built, learner, source)
     if crew is None or crew.size == 1:
         learner = built.learner or GradientLearner(model, built.objective, config.training)
         return Prepared(model, built, learner, built.source)
@@ -139,9 +153,14 @@ def train(
             return str(folder.path)
 
         folder = RunFolder(Path(crew.first_says(begin)))
-        if order.run.config.workers > 1 and place is None:
+        if place is None and _started(order.run.config) > 1:
             return _lead(order, order.run.config.workers, folder, audience, stop)
         return _train_seeds(order, data, folder, audience, stop, crew)
+
+
+def _started(settings: Any) -> int:
+    """Processes that run the loop: asynchronous workers serve the one that does."""
+    return settings.workers if settings.together == "synchronous" else 1
 
 
 def _new_folder(order: Order, data: Any, command: Sequence[str], place: Place | None) -> RunFolder:
@@ -200,7 +219,9 @@ def resume(
             next_step=_("bring the old file back, or train a new run"),
         )
     audience, stop = audience or NoAudience(), stop or StopRequest()
-    count: int = workers or order.run.config.workers
+    if workers is not None:
+        order = with_workers(order, workers)
+    count = _started(order.run.config)
     if count > 1 and place is None:
         folder.set_status("running")
         return _lead(order, count, folder, audience, stop, previous_checkpoint)
@@ -325,11 +346,39 @@ def _train_seed(
     crew: Crew,
     previous_checkpoint: bool,
 ) -> None:
-    from shinso.train.parallel.shared import folder_for
-
     one = folder.seed(seed)
     ready = prepare(order, data, facts, seed, crew)
-    outcome = run_loop(
+    with _closing(ready.learner, audience):
+        outcome = _run(order, ready, one, audience, stop, crew, previous_checkpoint)
+    if outcome.ended == "asked":
+        raise Interrupted(folder.resume_line())
+    crew.first_says(lambda: _keep_result(order, data, facts, folder, one, ready.model, outcome))
+
+
+@contextmanager
+def _closing(learner: Learner[Any], audience: Audience) -> Iterator[None]:
+    """An asynchronous learner's workers end with the seed, and it tells how stale their gradients
+    were."""
+    try:
+        yield
+    finally:
+        if isinstance(learner, Closing):
+            learner.close()
+            audience.on_notes(learner.notes())
+
+
+def _run(
+    order: Order,
+    ready: Prepared,
+    one: SeedFolder,
+    audience: Audience,
+    stop: StopRequest,
+    crew: Crew,
+    previous_checkpoint: bool,
+) -> Outcome:
+    from shinso.train.parallel.shared import folder_for
+
+    return run_loop(
         ready.learner,
         ready.source,
         order.config.training,
@@ -343,9 +392,6 @@ def _train_seed(
         previous_checkpoint=previous_checkpoint,
         crew=crew,
     )
-    if outcome.ended == "asked":
-        raise Interrupted(folder.resume_line())
-    crew.first_says(lambda: _keep_result(order, data, facts, folder, one, ready.model, outcome))
 
 
 def _keep_result(

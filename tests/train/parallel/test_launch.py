@@ -93,6 +93,7 @@ def test_two_workers_equal_one_process(tmp_path: Path) -> None:
     assert [row["step"] for row in first] == [row["step"] for row in second]
     for ours, theirs in zip(second, first, strict=True):
         assert ours.keys() == theirs.keys()
+        assert ours.pop("part") == theirs.pop("part")
         for name, value in theirs.items():
             assert ours[name] == pytest.approx(value, rel=2e-3, abs=2e-3), name
     assert two.folder.status()["state"] == "done"

@@ -20,6 +20,12 @@ NO_DROPOUT = {"dropout": 0.0, "clip_norm": 0.0, "optimizer": "sgd", "lr": 0.05}
 RECIPES: dict[str, tuple[str, dict[str, Any], int]] = {
     "recurrent": ("classify-series", {**NO_DROPOUT, "model": "gru", "batch_size": 13}, 3),
     "tokens": ("tag", {**NO_DROPOUT, "model": "bilstm", "batch_size": 7}, 3),
+    "convolutional": (
+        "classify-images",
+        {"model": "resnet", "batch_size": 13, "lr": 0.02, "schedule": "constant"},
+        2,
+    ),
+    "transformer": ("translate", {**NO_DROPOUT, "model": "transformer", "warmup": 0}, 2),
 }
 
 

@@ -74,7 +74,9 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
                 )
                 firsts = [layer.norm1 for layer in block.children()]  # pyright: ignore
             for first in firsts:
-                first.register_forward_hook(lambda _m, given, _a, to=read: to.append(given[0].shape[1]))  # pyright: ignore
+                first.register_forward_hook(
+                    lambda _m, given, _a, to=read: to.append(given[0].shape[1])
+                )  # pyright: ignore
             left = block(torch.randn(2, start, SIDE_PX, SIDE_PX)).shape[1]
             found = [*read, left]
             claimed = [start + number * growth for number in range(count + 1)]

@@ -84,7 +84,12 @@ def _dense(*, apart: bool) -> nn.Module:
         block = DenseBlock(LAYERS, FIRST, GROWTH, bottleneck=False, dropout=0.0, frugal=False)
         channels = FIRST + LAYERS * GROWTH
     return nn.Sequential(
-        Convolution(1, FIRST, 3), nn.AvgPool2d(2), block, BatchNorm(channels), nn.ReLU(), Pooled(channels)
+        Convolution(1, FIRST, 3),
+        nn.AvgPool2d(2),
+        block,
+        BatchNorm(channels),
+        nn.ReLU(),
+        Pooled(channels),
     )
 
 

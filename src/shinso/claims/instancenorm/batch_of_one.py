@@ -63,7 +63,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
             torch.autograd.grad((found * error).sum(), x)[0] for found in (together, apart)
         )
         return {
-            "values_off": float((together - apart).abs().max()),
+            "values_off": float((together - apart).detach().abs().max()),
             "gradients_off": float((first - second).abs().max()),
         }
 

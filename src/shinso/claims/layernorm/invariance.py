@@ -75,7 +75,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
         def change(inputs: Tensor, weights: Tensor) -> float:
             before, after = norm(x @ matrix.T), norm(inputs @ weights.T)
-            return float((after - before).abs().max())
+            return float((after - before).detach().abs().max())
 
         one_scaled, one_row = x.clone(), matrix.clone()
         one_scaled[0] *= 3
@@ -98,8 +98,12 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=Verdict.HOLDS if still and moved else Verdict.REFUTED,
         because=Text(
-            "Largest change: " + "; ".join(f"{CHANGES[n].en} {v:.1e}" for n, v in found.items()) + ".",
-            "変化の最大値:" + "、".join(f"{CHANGES[n].ja} {v:.1e}" for n, v in found.items()) + "。",
+            "Largest change: "
+            + "; ".join(f"{CHANGES[n].en} {v:.1e}" for n, v in found.items())
+            + ".",
+            "変化の最大値:"
+            + "、".join(f"{CHANGES[n].ja} {v:.1e}" for n, v in found.items())
+            + "。",
         ),
         estimates=tuple(certain(CHANGES[name].en, value) for name, value in found.items()),
     )

@@ -118,7 +118,7 @@ def draw(
     names = ["accuracy_separable", "accuracy_full"]
     dots(
         figure.subplots(),
-        [Text("separable", "separable"), Text("full", "通常")],
+        [Text("separable", "分離型"), Text("full", "通常")],
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
         ylabel=Text("accuracy on unseen digits (share)", "未知の数字での正解率"),

@@ -110,10 +110,10 @@ def _network(control: bool) -> float:
         network = MobileNetV1(
             MobileNetV1.Config(separable=separable), num_channels=3, num_classes=1000, image_px=224
         )
-        # A quarter of the side, so a sixteenth of every count but the last layer's, put back below.
-        counts = cost(network, torch.zeros(1, 3, 64, 64))
+        # A seventh of the side: 1/49 of every count but the last layer's, put back below.
+        counts = cost(network, torch.zeros(1, 3, 32, 32))
         last = counts.layers[-1].multiply_adds
-        found.append((counts.multiply_adds - last) * (224 / 64) ** 2 + last)
+        found.append((counts.multiply_adds - last) * (224 // 32) ** 2 + last)
     return found[0] / found[1]
 
 
@@ -184,5 +184,7 @@ def draw(
     axes.set_yscale("log")
     axes.set_xscale("log")
     axes.set_xlabel("1/N + 1/k²")
-    axes.set_ylabel(spoken(Text("counted share of a full convolution", "通常の畳み込みに対する割合")))
+    axes.set_ylabel(
+        spoken(Text("counted share of a full convolution", "通常の畳み込みに対する割合"))
+    )
     legend(axes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shinso.cli.parsing import Parser, take_name
 from shinso.faults import UsageFault
-from shinso.language import _
+from shinso.language import Text, _
 
 if TYPE_CHECKING:
     from shinso.data.word_vectors import WordVectors
@@ -17,17 +17,25 @@ if TYPE_CHECKING:
 HELP = "ask word vectors: neighbours, analogies, similarity"
 
 ASKED = {
-    "neighbours": "WORD …: the nearest words of each",
-    "analogy": "A B C: what is to C as B is to A",
-    "similarity": "WORD WORD: the cosine of two words",
-    "score": "FILE: rank correlation with a file of pairs, or accuracy on a file of analogies",
-    "save": "FILE: write the vectors in word2vec's text (.txt, .vec) or binary (.bin) format",
+    "neighbours": Text("WORD …: the nearest words of each", "単語 …: それぞれに最も近い単語"),
+    "analogy": Text("A B C: what is to C as B is to A", "A B C: A に対する B は、C に対する何か"),
+    "similarity": Text(
+        "WORD WORD: the cosine of two words", "単語 単語: 二つの単語のコサイン類似度"
+    ),
+    "score": Text(
+        "FILE: rank correlation with a file of pairs, or accuracy on a file of analogies",
+        "ファイル: 単語対のファイルとの順位相関、またはアナロジーのファイルでの正解率",
+    ),
+    "save": Text(
+        "FILE: write the vectors in word2vec's text (.txt, .vec) or binary (.bin) format",
+        "ファイル: word2vec のテキスト形式 (.txt, .vec) またはバイナリ形式 (.bin) で保存",
+    ),
 }
 
 
 def run(arguments: Sequence[str]) -> int:
-    asked, rest = take_name("words", arguments, {name: _(text) for name, text in ASKED.items()})
-    parser = Parser(f"words {asked}", _(ASKED[asked]))
+    asked, rest = take_name("words", arguments, {name: str(text) for name, text in ASKED.items()})
+    parser = Parser(f"words {asked}", str(ASKED[asked]))
     parser.add_argument(
         "run", type=Path, metavar="RUN",
         help=_("a run of word2vec, or a file of vectors in word2vec's text or binary format"),

@@ -68,7 +68,7 @@ class LinearLearner:
             self.next_action = -1 if ended else following
         self.done += batch.steps
         return {
-            "loss": errors / batch.steps,
+            "loss": float(errors) / batch.steps,
             "training_return": self.latest.add(acting.take_finished()),
             "environment_steps": float(self.done),
         }
@@ -128,8 +128,10 @@ def ranges(environment: Environment, steps: int = 2000) -> tuple[list[float], li
     acting = Acting(environment, 1, 0)
     rng = np.random.default_rng(0)
     seen = [acting.seen[0].copy()]
-    for _step in range(steps):
-        seen.append(acting.step(rng.integers(spaces.num_actions, size=(1, 1))).successors[0])
+    seen += [
+        acting.step(rng.integers(spaces.num_actions, size=(1, 1))).successors[0]
+        for _step in range(steps)
+    ]
     low, high = np.min(seen, axis=0).astype(float), np.max(seen, axis=0).astype(float)
     spread = (high - low) / 4
     bounds = acting.copies[0].observation_space

@@ -14,8 +14,8 @@ from shinso.experience.environments import Environment
 from shinso.experience.normalization import ObservationScale, RewardScale
 from shinso.experience.rollouts import Rollout, Rollouts
 from shinso.models.actor_critic import A2C, PPO, ActorCritic, Reinforce
-from shinso.objectives.policy_gradient import PolicyGradientObjective
 from shinso.nn.perceptron import num_parameters
+from shinso.objectives.policy_gradient import PolicyGradientObjective
 from shinso.train.plan import Training
 from shinso.train.schedules import lr_factor
 

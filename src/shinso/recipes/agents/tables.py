@@ -48,8 +48,8 @@ class TableLearner:
         self.done += batch.steps
         self.so_far = float(totals[1])
         return {
-            "loss": totals[0] / batch.steps,
-            "training_return": totals[2] / finished[0] if finished[0] else float("nan"),
+            "loss": float(totals[0]) / batch.steps,
+            "training_return": float(totals[2] / finished[0]) if finished[0] else float("nan"),
             "environment_steps": float(self.done),
         }
 
@@ -63,7 +63,7 @@ class TableLearner:
             table.terminated, np.cumsum(table.start), table.limit, world.steps, self.done,
             METHODS[settings.method], EXPLORATIONS[settings.exploration],
             settings.epsilon_start, settings.epsilon_end, self.falling, settings.temperature,
-            settings.ucb, self.gamma, settings.alpha, settings.alpha_power, settings.n_step,
+            settings.ucb, self.gamma, settings.alpha, settings.alpha_power, settings.alpha_horizon, settings.n_step,
             settings.trace, totals, finished,
         )  # fmt: skip
 
@@ -75,7 +75,9 @@ class TableLearner:
         assert acting is not None
         for number in range(world.steps):
             share = min((self.done + number) / self.falling, 1.0) if self.falling > 0 else 1.0
-            epsilon = settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            epsilon = (
+                settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+            )
             ways = (exploration, epsilon, settings.temperature)
             if not position[4]:
                 position[0], position[4] = int(acting.seen[0, 0]), 1
@@ -94,7 +96,7 @@ class TableLearner:
             totals[0] += self.kernels.learn_step(
                 self.q, self.visits, self.traces, self.memory, self.rewards, position, position[2],
                 found.rewards[0], after, following, terminated, ended, method, *ways, self.gamma,
-                settings.alpha, settings.alpha_power, settings.n_step, settings.trace,
+                settings.alpha, settings.alpha_power, settings.alpha_horizon, settings.n_step, settings.trace,
             )  # fmt: skip
             totals[1] += found.rewards[0]
             position[0], position[2] = after, following
@@ -129,9 +131,11 @@ class Planner:
     def __init__(self, model: PlannedTable, table: TransitionTable, gamma: float) -> None:
         self.model, self.table, self.gamma = model, table, gamma
         self.q = model.get_buffer("q").numpy()
+        self.done = 0
 
     def step(self, batch: None) -> Mapping[str, Tensor | float]:
         before = self.q.copy()
+        self.done += 1
         if self.model.config.method == "policy-iteration":
             rows, policy = np.arange(len(self.q)), self.q.argmax(axis=1)
             for _sweep in range(self.model.config.sweeps):
@@ -141,10 +145,11 @@ class Planner:
         return {"loss": float(np.abs(self.q - before).max())}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict()}
+        return {"model": self.model.state_dict(), "done": self.done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
+        self.done = state["done"]
 
 
 def put_together(

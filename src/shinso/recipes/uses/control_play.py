@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from shinso.experience.acting import NEW_SEEDS, TEST_SEEDS, VALID_SEEDS
-from shinso.experience.environments import Environment, open_environment
+from shinso.experience.environments import Environment, open_environment, space_fault
 from shinso.experience.episodes import Played, Policy, play
 from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.faults import UsageFault
@@ -21,6 +22,14 @@ from shinso.language import _
 from shinso.recipes.agents import check
 from shinso.recipes.agents.linear import ranges
 from shinso.recipes.recipe import Evaluation, Part, Predictions
+from shinso.recipes.uses.control_pictures import (
+    as_gif,
+    as_table,
+    draw_episode,
+    draw_states,
+    episode,
+    judge,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +75,7 @@ def open_data(config: Config, paths: Sequence[Path]) -> ControlData:
             )
         )  # fmt: skip
     more: dict[str, Any] = {}
-    if config.model == "linear":
+    if environment.spaces.action == "discrete":
         low, high = ranges(environment)
         more = {"low": low, "high": high}
     table = transition_table(environment)
@@ -87,7 +96,11 @@ def environment_of(
             next_step=_("name one environment"),
         )
     return open_environment(
-        str(paths[0]), config.arguments, time_limit=config.time_limit, render=render
+        str(paths[0]),
+        config.arguments,
+        time_limit=config.time_limit,
+        time_aware=config.time_aware,
+        render=render,
     )
 
 
@@ -131,6 +144,7 @@ class ControlUse:
 
     def read_new(self, paths: Sequence[Path]) -> ControlData:
         environment = environment_of(self.config, paths)
+        self._fits(environment)
         return ControlData(environment, environment.notes, transition_table(environment))
 
     def evaluate(self, data: ControlData, part: Part) -> Evaluation:
@@ -170,12 +184,97 @@ class ControlUse:
         return found
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
-        raise NotImplementedError
+        """A row for each step of one greedy episode in the named environment."""
+        environment = environment_of(self.config, paths)
+        self._fits(environment)
+        return as_table(list(episode(environment, self.model, NEW_SEEDS)), dict(self.facts))
+
+    def play(self, paths: Sequence[Path], number: int, *, window: bool) -> Iterator[str]:
+        """The environment's own text where it has one, and a line a step."""
+        environment, render = self._rendering(paths, ("human",) if window else ("ansi", ""))
+        names = "π(a|s)" if hasattr(self.model, "values") else "Q(s,a)"
+        if self.facts["action"] == "continuous":
+            names = "mean"
+        total, step = 0.0, 0
+        moments = episode(environment, self.model, NEW_SEEDS + number)
+        for step, moment in enumerate(moments):
+            total += moment.reward
+            if render == "ansi" and moment.picture:
+                yield str(moment.picture).rstrip()
+            judged = " ".join(f"{one:.3g}" for one in moment.judged)
+            action = ", ".join(f"{one:.3g}" for one in moment.action)
+            yield f"{step:4}  a={action}  r={moment.reward:.3g}  V={moment.value:.3g}  {names}: {judged}"
+        yield _("return {total} after {steps} steps").format(total=f"{total:.6g}", steps=step + 1)
+
+    def animation(self, paths: Sequence[Path], number: int, fps: int) -> bytes:
+        environment, _render = self._rendering(paths, ("rgb_array",))
+        moments = episode(environment, self.model, NEW_SEEDS + number)
+        return as_gif((moment.picture for moment in moments), fps)
+
+    def _rendering(self, paths: Sequence[Path], modes: tuple[str, ...]) -> tuple[Environment, str]:
+        """The environment, rendering in the first of ``modes`` that it knows ("": not at all).
+        UsageFault PLAY-NO-PICTURES where it knows none of them."""
+        plain = environment_of(self.config, paths)
+        self._fits(plain)
+        one = plain.make()
+        known = (one.metadata or {}).get("render_modes", [])
+        one.close()
+        for mode in modes:
+            if not mode:
+                return plain, ""
+            if mode in known:
+                return environment_of(self.config, paths, render=mode), mode
+        raise UsageFault(
+            "PLAY-NO-PICTURES",
+            place=str(paths[0]),
+            found=_("it renders: {modes}").format(modes=", ".join(map(str, known)) or "—"),
+            next_step=_("play it without -o and without --window, as text"),
+        )
+
+    def _fits(self, environment: Environment) -> None:
+        """DataFault ENV-SPACE where the agent was trained on other spaces."""
+        facts = environment.facts()
+        names = ("observation", "width", "action", "num_actions")
+        if any(facts[name] != self.facts[name] for name in names):
+            raise space_fault(
+                environment.name, environment.spaces.text,
+                _("the agent was trained with {spaces}").format(spaces=self.facts["spaces"]),
+                _("name an environment with the same spaces"),
+            )  # fmt: skip
 
     def plots(
         self, data: ControlData, part: Part
     ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
-        return {}
+        moments = list(episode(data.environment, self.model, FIRST_SEED[part]))
+        policy = hasattr(self.model, "values") and self.facts["action"] == "discrete"
+        label = "probability" if policy else "mean" if hasattr(self.model, "values") else "Q(s, a)"
+        found: dict[str, tuple[Callable[[Figure], None], Predictions]] = {
+            "episode": (
+                lambda figure: draw_episode(figure, moments, label),
+                as_table(moments, dict(self.facts)),
+            )
+        }
+        if self.facts["observation"] == "discrete":
+            found["values"] = self._plot_of_states(data)
+        return found
+
+    def _plot_of_states(self, data: ControlData) -> tuple[Callable[[Figure], None], Predictions]:
+        """The value of every state, on the map of the environment where it has one."""
+        count = self.facts["num_states"]
+        states = torch.arange(count)[:, None].float() if self.as_state else torch.eye(count)
+        judged, values = judge(self.model, states)
+        best = judged.argmax(axis=1)
+        map_of = getattr(data.environment.make().unwrapped, "desc", None)
+        shape = tuple(map_of.shape) if map_of is not None else (1, count)
+        if shape[0] * shape[1] != count:
+            columns = math.ceil(math.sqrt(count))
+            shape = (math.ceil(count / columns), columns)
+        filled = np.pad(values, (0, shape[0] * shape[1] - count), constant_values=np.nan)
+        table = Predictions(
+            ("state", "value", "action"),
+            [(s, float(values[s]), int(best[s])) for s in range(count)],
+        )
+        return lambda figure: draw_states(figure, filled, best, shape), table
 
     def _play(self, data: ControlData, part: Part, policy: Policy, *, as_state: bool) -> Played:
         episodes = self.config.valid_episodes if part == "valid" else self.config.test_episodes

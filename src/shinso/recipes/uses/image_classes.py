@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,7 +89,8 @@ class ImageUse:
         return Predictions(("image", "class", *(f"p({name})" for name in self.classes)), rows)
 
     def pictures(self, paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-        """Each image beside where the network looked for its answer (Grad-CAM)."""
+        """Each image beside where the network looked for its answer (Grad-CAM); a picture is called
+        after its image and the answer."""
         from shinso.models.saliency import grad_cam
 
         samples = self._read(paths, needs_label=False).samples["new"]
@@ -97,11 +99,10 @@ class ImageUse:
             batch = samples.take(chosen)
             maps, found = grad_cam(self.model, batch.images.to(self._device))
             for place, saliency, one in zip(chosen, maps, found, strict=True):
-                answer = int(one.argmax())
-                title = f"{self.classes[answer]} {float(one[answer]):.2f}"
-                name = samples.names[place].replace("/", "_").rsplit(".", 1)[0]
-                content = overlay(samples.pixels[place].numpy(), saliency.cpu().numpy(), title)
-                yield f"{name}.png", content
+                answer = self.classes[int(one.argmax())]
+                name = samples.names[place].rsplit(".", 1)[0]
+                content = overlay(samples.pixels[place].numpy(), saliency.cpu().numpy())
+                yield re.sub(r"[^\w.-]+", "_", f"{name}-{answer}") + ".png", content
 
     def plots(
         self, data: ImageData, part: Part

@@ -3,7 +3,9 @@ better."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,10 @@ from shinso.extras import need
 
 @cache
 def _bleu(tokenize: str, lowercase: bool) -> Any:
+    return _new_bleu(tokenize, lowercase)
+
+
+def _new_bleu(tokenize: str, lowercase: bool) -> Any:
     # force: the text may be tokenized already, which sacrebleu would warn of.
     return need("sacrebleu").metrics.BLEU(tokenize=tokenize, lowercase=lowercase, force=True)
 
@@ -40,3 +46,38 @@ def signatures(tokenize: str) -> str:
     for one in (bleu, chrf):  # the number of references is known once something was scored
         one.corpus_score(["a"], [["a"]])
     return f"BLEU|{bleu.get_signature()} · chrF2|{chrf.get_signature()}"
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two systems on the same sentences, by paired bootstrap resampling (Koehn 2004).
+
+    first, second: BLEU. p_value: how often chance alone makes a difference as large.
+    """
+
+    first: float
+    second: float
+    p_value: float
+
+
+def paired_bootstrap(
+    first: Sequence[str],
+    second: Sequence[str],
+    references: Sequence[str],
+    tokenize: str,
+    *,
+    samples: int = 1000,
+) -> PairedTest:
+    """As ``sacrebleu --paired-bs`` computes it, with its seed."""
+    need("sacrebleu")
+    significance = importlib.import_module("sacrebleu.significance")
+    test = significance.PairedTest(
+        [("first", list(first)), ("second", list(second))],
+        {"bleu": _new_bleu(tokenize, False)},
+        [list(references)],
+        test_type="bs",
+        n_samples=samples,
+    )
+    _signatures, found = test()
+    one, other = found["BLEU"]
+    return PairedTest(float(one.score), float(other.score), float(other.p_value))

@@ -222,6 +222,25 @@ class TranslationUse:
             for name, found in answers.items()
         }
 
+    def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
+        rows, other_rows = ours.details["translations"], others.details["translations"]
+        found = translation_scores.paired_bootstrap(
+            [row["translation"] for row in rows],
+            [row["translation"] for row in other_rows],
+            [row["reference"] for row in rows],
+            self.config.tokenize,
+        )
+        return _(
+            "{second} − {first}: {difference:+.2f} BLEU, p = {p:.3f} (paired bootstrap, 1,000 samples "
+            "of {sentences:,} sentences, first seeds)"
+        ).format(
+            first=first,
+            second=second,
+            difference=found.second - found.first,
+            p=found.p_value,
+            sentences=len(rows),
+        )
+
     def predict(self, paths: Sequence[Path]) -> Predictions:
         """A row for each sentence or pair: the source and its translation. A blank line stays
         blank."""

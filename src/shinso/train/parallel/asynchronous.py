@@ -11,14 +11,14 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from shinso.contracts import Source
 from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed
+from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed, told
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Answer:
     staleness: int | None = None
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Who computes gradients: processes of this machine, or Ray's actors on many."""
 
@@ -180,3 +181,7 @@ class AsynchronousLearner:
 
     def close(self) -> None:
         self.workers.close()
+
+    def notes(self) -> list[str]:
+        """How stale the gradients were."""
+        return [told(self.counts)] if self.counts else []

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import torch
 from torch import distributed as processes
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
@@ -32,8 +32,10 @@ class JoinedCrew:
     worker's validation) goes through the store, whose waiting has no part in the group's timeout.
     """
 
-    def __init__(self, place: Place, store: processes.Store, device: torch.device) -> None:
-        self.place = place
+    def __init__(
+        self, place: Place, store: Store, device: torch.device, timeout: timedelta
+    ) -> None:
+        self.place, self.timeout = place, timeout
         self.rank, self.size = place.rank, place.size
         self.store = store
         self.device = device
@@ -44,7 +46,7 @@ class JoinedCrew:
         self._said += 1
         if self.rank == 0:
             content = say()
-            self.store.set(key, _packed(content))
+            self.store.set(key, _packed(content))  # pyright: ignore[reportArgumentType]  bytes are well
             processes.barrier()  # all have read it
             self.store.delete_key(key)
             return content
@@ -85,16 +87,17 @@ def joined(place: Place, device: torch.device, timeout_s: float) -> Iterator[Joi
     if device.type == "cuda":
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
         device = torch.device("cuda", torch.cuda.current_device())
+    timeout = timedelta(seconds=timeout_s)
     backend = "nccl" if device.type == "cuda" and processes.is_nccl_available() else "gloo"
     try:
         processes.init_process_group(
             backend,
-            store=processes.PrefixStore(f"attempt{place.attempt}", store),
+            store=PrefixStore(f"attempt{place.attempt}", store),
             rank=place.rank,
             world_size=place.size,
-            timeout=timedelta(seconds=timeout_s),
+            timeout=timeout,
         )
-        yield JoinedCrew(place, processes.PrefixStore(f"crew{place.attempt}", store), device)
+        yield JoinedCrew(place, PrefixStore(f"crew{place.attempt}", store), device, timeout)
     except RuntimeError as error:  # gloo's and NCCL's errors have no class of their own
         if not any(word in str(error).lower() for word in LOST):
             raise
@@ -112,7 +115,7 @@ def joined(place: Place, device: torch.device, timeout_s: float) -> Iterator[Joi
             processes.destroy_process_group()
 
 
-def _meet(place: Place, timeout_s: float) -> processes.Store:
+def _meet(place: Place, timeout_s: float) -> Store:
     serves = place.rank == 0 and not place.store_is_there
     if serves:
         check_free(place.host, place.port)

@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from shinso.faults import ExtraFault, Fault, GateFault, Interrupted, RunFault, UsageFault
 from shinso.language import _

@@ -65,7 +65,7 @@ class _Processes:
         import torch.multiprocessing  # noqa: F401  teaches pickle to share tensors
 
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self.job, rank))
+        process = self._context.Process(target=_serve, args=(theirs, self.job, rank), daemon=True)
         process.start()
         theirs.close()
         return ours, process

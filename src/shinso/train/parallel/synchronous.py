@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
-from shinso.faults import UsageFault
+from shinso.faults import RunFault, UsageFault
 from shinso.language import _
 from shinso.train.gradient import evaluated, weight_of
 from shinso.train.parallel.joined import JoinedCrew
@@ -74,7 +74,7 @@ class SynchronousGradients:
         weights = [weight_of(self.objective, part) for part in parts]
         sums: dict[str, Tensor] = {}
         names: list[str] = []
-        waiting = None
+        table, waiting = torch.empty(0), None
         for place in range(count):
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
@@ -96,6 +96,24 @@ class SynchronousGradients:
         self._divide(float(table[0]))
         return {name: table[1 + i] / table[0] for i, name in enumerate(names)}
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the objectives of all workers carry from step to step, such as hidden states."""
+        return {"objectives": self.crew.gather(self.objective.state_dict())}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Each worker's objective goes on with its own. Raises RunFault RUN-OTHER-WORKERS where
+        tensors were carried by another number of workers: they belong to their shares."""
+        kept = state["objectives"]
+        if len(kept) != self.crew.size and any(_tensors(one) for one in kept):
+            raise RunFault(
+                "RUN-OTHER-WORKERS",
+                place=f"--workers {self.crew.size}",
+                found=_("{count} workers carried a state of their own").format(count=len(kept)),
+                why=_("each goes on with the samples that its state remembers"),
+                next_step=f"--workers {len(kept)}",
+            )
+        self.objective.load_state_dict(kept[self.crew.rank % len(kept)])
+
     def _divide(self, total: float) -> None:
         """From DistributedDataParallel's mean over workers to the mean over what was learned."""
         gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
@@ -107,9 +125,9 @@ class SynchronousGradients:
         self._parallel = DistributedDataParallel(
             self._pass,
             # Synchronized statistics are equal without being sent.
-            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},
+            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},  # pyright: ignore[reportArgumentType]
             # Buckets meet apart from what the model itself sends in mid-pass.
-            process_group=processes.new_group(),
+            process_group=processes.new_group(timeout=self.crew.timeout),
             find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
             gradient_as_bucket_view=True,
         )
@@ -129,6 +147,15 @@ class SynchronousGradients:
             for own, before in zip(self.model.buffers(), buffers, strict=True):
                 own.copy_(before)
         return without
+
+
+def _tensors(content: Any) -> bool:
+    """Whether a state holds tensors."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        return any(_tensors(one) for one in content)
+    return isinstance(content, Tensor)
 
 
 def synchronize_norms(model: nn.Module) -> None:

@@ -17,13 +17,16 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from shinso.train.parallel.joined import JoinedCrew, joined
 from shinso.train.parallel.place import Place
 
 PRELOADED = ["torch", "torch._dynamo", "torch.nn.parallel", "shinso.train.parallel.synchronous"]
 """Imported once by a process from which all others are forked: a start then takes milliseconds."""
+
+OTHERS_S = 5.0
+"""How long the others may take to say what they know of one's failure."""
 
 
 def run_together(
@@ -45,7 +48,7 @@ def run_together(
         place = Place(rank, size, rank, "127.0.0.1", store.port, True)
         ours, theirs = context.Pipe(duplex=False)
         worker = context.Process(
-            target=_work, args=(theirs, place, function, arguments, timeout_s), daemon=False
+            target=_work, args=(theirs, place, function, arguments, timeout_s), daemon=True
         )
         worker.start()
         theirs.close()
@@ -63,20 +66,28 @@ def run_together(
 
 def _answers(pipes: list[Connection], deadline: float) -> list[Any]:
     answers: dict[int, Any] = {}
-    while len(answers) < len(pipes):
-        open_pipes = [one for rank, one in enumerate(pipes) if rank not in answers]
-        ready = wait(open_pipes, timeout=max(0.0, deadline - time.monotonic()))
+    errors: dict[int, str] = {}
+    while len(answers) + len(errors) < len(pipes):
+        waiting = [pipe for r, pipe in enumerate(pipes) if r not in answers and r not in errors]
+        ready = wait(waiting, timeout=max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise RuntimeError("the workers did not answer in time")
+            break
         for pipe in ready:
             rank = pipes.index(pipe)  # pyright: ignore[reportArgumentType]
             try:
                 answer, error = pipes[rank].recv()
             except EOFError:
-                raise RuntimeError(f"worker {rank} ended without an answer") from None
+                answer, error = None, "ended without an answer"
             if error:
-                raise RuntimeError(f"worker {rank}: {error}")
-            answers[rank] = answer
+                errors[rank] = error
+                deadline = min(deadline, time.monotonic() + OTHERS_S)
+            else:
+                answers[rank] = answer
+    if errors:  # a worker that lost another one says less than that one
+        rank = min(errors, key=lambda r: ("WORKER-LOST" in errors[r], r))
+        raise RuntimeError(f"worker {rank}: {errors[rank]}")
+    if len(answers) < len(pipes):
+        raise RuntimeError("the workers did not answer in time")
     return [answers[rank] for rank in range(len(pipes))]
 
 

@@ -1,0 +1,121 @@
+"""Two workers learn nearly twice as many samples in the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shinso.claims import intervals
+from shinso.claims.claim import Finding, Measurement, Profile, Verdict
+from shinso.claims.measured import column
+from shinso.language import Text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLACE = Text("Day 4, data parallelism: speed", "4 日目 データ並列化:高速化")
+SAYS = Text(
+    "Data parallelism copies the model to every worker, divides the data among them, and so learns "
+    "faster.",
+    "データ並列化は、モデルを各ワーカーにコピーし、データを分割して各ワーカーに計算させることで、学習を速くする。",
+)
+TRUTH = Text(
+    "Never by the full number of workers: each step sends all gradients.",
+    "ワーカー数ちょうどの倍率にはならない。1 ステップごとに全ての勾配を送るからである。",
+)
+METHOD = Text(
+    "A convolutional network of 48 channels; one worker on a batch of 64, then two real processes on "
+    "shares of a joint batch of 128, one thread each. Speed-up is 2 × CPU seconds a step of one "
+    "worker ÷ CPU seconds a step of the slower of two: what two free cores would give, also measured "
+    "on a machine that others keep busy. What a worker waits for another is not in it.",
+    "48 チャンネルの畳み込みネットワークを、1 ワーカーではバッチ 64、2 プロセスでは合計 128 のバッチを分け合って、"
+    "各 1 スレッドで学習する。高速化率は「2 × 1 ワーカーの 1 ステップの CPU 秒 ÷ 2 ワーカーのうち遅い方の CPU 秒」"
+    "とする。混み合ったマシンでも、空いた 2 コアで得られる値が分かる。待ち時間は含まない。",
+)
+CONTROL = Text(
+    "The data are not divided: each of the two workers learns the whole joint batch.",
+    "データを分割しない。2 ワーカーがそれぞれ合計のバッチ全部を学習する。",
+)
+RULE = Text(
+    "Holds if the 95 % interval of the speed-up lies above 1.7; does not hold if it lies below; "
+    "otherwise undecided.",
+    "高速化率の 95 % 区間が 1.7 より上なら成り立つ。下なら成り立たない。それ以外は判定できない。",
+)
+SEEDS = {"quick": 3, "full": 8}
+BUDGET_S = {"quick": 20.0, "full": 120.0}
+
+WIDTH, BATCH, LEAST = 48, 64, 1.7
+STEPS = {"quick": 12, "full": 30}
+
+
+def measure(seed: int, control: bool, profile: Profile) -> Measurement:
+    from shinso.claims.parallel_training import step_cpu_s
+    from shinso.train.parallel.together import run_together
+
+    steps = STEPS[profile]
+    # A worker too, so that nothing but the division differs.
+    alone = run_together(_alone_s, 2, WIDTH, BATCH, steps)[0]
+    both = run_together(step_cpu_s, 2, WIDTH, 2 * BATCH, steps, not control)
+    return {
+        "cpu_ms_alone": 1e3 * alone,
+        "cpu_ms_of_two": 1e3 * max(both),
+        "speed_up_of_two": 2 * alone / max(both),
+    }
+
+
+def _alone_s(crew: object, width: int, batch: int, steps: int) -> float:
+    """One worker's step; the second worker leaves the machine to it."""
+    from shinso.claims.parallel_training import step_cpu_s
+
+    return step_cpu_s(None, width, batch, steps, True) if crew.rank == 0 else 0.0  # type: ignore[attr-defined]
+
+
+def holds(measurements: Sequence[Measurement]) -> Finding:
+    found = intervals.mean(column(measurements, "speed_up_of_two"))
+    if found.low > LEAST:
+        verdict = Verdict.HOLDS
+    elif found.high < LEAST:
+        verdict = Verdict.REFUTED
+    else:
+        verdict = Verdict.UNDECIDED
+    seeds = len(measurements)
+    return Finding(
+        verdict=verdict,
+        because=Text(
+            f"Two workers are {found.value:.2f} times as fast as one ({found.low:.2f} to "
+            f"{found.high:.2f}); asked for is more than {LEAST}.",
+            f"2 ワーカーは 1 ワーカーの {found.value:.2f} 倍速い ({found.low:.2f}〜{found.high:.2f})。"
+            f"基準は {LEAST} 倍を超えることである。",
+        ),
+        estimates=(
+            intervals.estimate("speed-up of two workers (times)", found, seeds=seeds),
+            intervals.estimate(
+                "CPU time of a step alone (ms)",
+                intervals.mean(column(measurements, "cpu_ms_alone")),
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                "CPU time of a step of two (ms)",
+                intervals.mean(column(measurements, "cpu_ms_of_two")),
+                seeds=seeds,
+            ),
+        ),
+    )
+
+
+def draw(
+    figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
+) -> None:
+    """The speed-up at every seed."""
+    from shinso.claims.drawing import dots
+
+    axes = figure.subplots()
+    dots(
+        axes,
+        [Text("two workers", "2 ワーカー")],
+        [column(measurements, "speed_up_of_two")],
+        [column(controls, "speed_up_of_two")],
+        ylabel=Text("speed-up by CPU time (times)", "CPU 時間での高速化率 (倍)"),
+    )
+    axes.axhline(LEAST, color="0.6", linewidth=1)
+    axes.set_ylim(bottom=0)

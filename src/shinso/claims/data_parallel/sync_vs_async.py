@@ -1,0 +1,193 @@
+"""Gradients from old weights cost accuracy, and the more so the older the weights are."""
+
+# scikit-learn returns a Bunch, which its annotations do not say.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from shinso.claims import intervals
+from shinso.claims.claim import Finding, Measurement, Profile, Verdict
+from shinso.claims.measured import column, number, share
+from shinso.language import Text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLACE = Text(
+    "Day 4, data parallelism: synchronous and asynchronous", "4 日目 データ並列化:同期型と非同期型"
+)
+SAYS = Text(
+    "Asynchronous workers do not wait for each other and are faster; but their training is less "
+    "stable and the synchronous kind usually ends with the better accuracy, so it is the usual one.",
+    "非同期型はワーカー同士の待ちがないので速いが、学習が不安定になりやすい。精度は同期型の方が良いことが多く、"
+    "主流となっている。",
+)
+TRUTH = None
+METHOD = Text(
+    "Real handwritten digits (8×8, 1,797 images, installed with scikit-learn). A network of 32 hidden "
+    "units takes equally many SGD updates of 16 samples each (rate 0.1, momentum 0.9). Worker "
+    "processes compute the gradients and a parameter server applies them in the order in which they "
+    "were handed out, so with n workers every gradient is n − 1 updates old. Accuracy on 500 unseen "
+    "images, after equally many samples, for staleness 0 (what synchronous training gives), 3 and 7.",
+    "実在の手書き数字 (8×8、1,797 枚、scikit-learn に付属)。隠れ層 32 ユニットのネットワークで、16 サンプルずつの "
+    "SGD 更新 (学習率 0.1、モーメンタム 0.9) を同じ回数だけ行う。勾配は別プロセスのワーカーが計算し、パラメータ"
+    "サーバが配った順に適用するので、n ワーカーなら全ての勾配は n − 1 更新だけ古い。同じサンプル数の後、未知の "
+    "500 枚での正解率を、古さ 0 (同期型と同じ)、3、7 で比べる。",
+)
+CONTROL = Text(
+    "As many worker processes, but each gets the newest weights and the server waits for it: no "
+    "gradient is stale.",
+    "ワーカー数は同じだが、常に最新の重みを渡し、サーバは結果を待つ。古い勾配はなくなる。",
+)
+RULE = Text(
+    "Holds if the 95 % interval of the accuracy at staleness 0 minus that at 7 lies above 0.01; does "
+    "not hold if it lies below 0.01; otherwise undecided.",
+    "「古さ 0 の正解率 − 古さ 7 の正解率」の 95 % 区間が 0.01 より上なら成り立つ。0.01 より下なら成り立たない。"
+    "それ以外は判定できない。",
+)
+SEEDS = {"quick": 3, "full": 8}
+BUDGET_S = {"quick": 20.0, "full": 120.0}
+
+STALENESS = (0, 3, 7)
+UPDATES = {"quick": 200, "full": 600}
+HIDDEN, BATCH, LR, MOMENTUM, LEARNT_FROM = 32, 16, 0.1, 0.9, 1297
+MARGIN = 0.01
+
+
+def measure(seed: int, control: bool, profile: Profile) -> Measurement:
+    from shinso.train.parallel.local_workers import LocalWorkers
+
+    found: dict[str, float] = {}
+    pool = LocalWorkers(_learner(seed, profile), max(STALENESS) + 1, seed, in_order=True)
+    try:
+        for staleness in STALENESS:
+            accuracy, mean = _trained(pool, seed, staleness, profile, fresh=control)
+            found[f"accuracy_at_{staleness}"] = accuracy
+            found[f"mean_staleness_at_{staleness}"] = mean
+    finally:
+        pool.close()
+    return found
+
+
+def _learner(seed: int, profile: Profile) -> Any:
+    import torch
+    from torch import nn
+
+    from shinso.claims.parallel_training import CrossEntropy
+    from shinso.train.gradient import GradientLearner
+    from shinso.train.plan import Training
+
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(64, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
+    training = Training(
+        steps=UPDATES[profile], lr=LR, momentum=MOMENTUM, optimizer="sgd", schedule="constant",
+        clip_norm=0.0,
+    )  # fmt: skip
+    return GradientLearner(model, CrossEntropy(), training)
+
+
+def _trained(
+    pool: Any, seed: int, staleness: int, profile: Profile, *, fresh: bool
+) -> tuple[float, float]:
+    """Accuracy on unseen images, and the mean staleness that there was."""
+    from shinso.train.parallel.asynchronous import AsynchronousLearner, Drawn
+
+    digits = _Digits(seed)
+    learner = _learner(seed, profile)
+    pool.learner, pool.size = learner, staleness + 1
+    bound = 0 if fresh else None
+    server = AsynchronousLearner(learner, Drawn(digits), pool, bound=bound, slow=False)
+    for _ in range(UPDATES[profile]):
+        server.step(None)
+    while server.under_way:  # handed out, never applied
+        server.under_way.pop(pool.receive().number)
+    ages = server.counts
+    return digits.accuracy(learner.model), sum(a * n for a, n in ages.items()) / ages.total()
+
+
+class _Digits:
+    """Batches drawn from a seed, and the images kept from learning."""
+
+    def __init__(self, seed: int) -> None:
+        import torch
+        from sklearn.datasets import load_digits
+
+        found = load_digits()
+        self.images = torch.tensor(found.data / 16, dtype=torch.float32)
+        self.digits = torch.tensor(found.target)
+        self.generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.images), generator=self.generator)
+        self.learnt, self.kept = order[:LEARNT_FROM], order[LEARNT_FROM:]
+
+    def next_batch(self) -> tuple[Any, Any]:
+        import torch
+
+        drawn = torch.randint(len(self.learnt), (BATCH,), generator=self.generator)
+        chosen = self.learnt[drawn]
+        return self.images[chosen], self.digits[chosen]
+
+    def accuracy(self, model: Any) -> float:
+        import torch
+
+        with torch.no_grad():
+            named = model(self.images[self.kept]).argmax(1)
+        return float((named == self.digits[self.kept]).float().mean())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        self.generator.set_state(state["generator"])
+
+
+def holds(measurements: Sequence[Measurement]) -> Finding:
+    seeds = len(measurements)
+    accuracy = {age: column(measurements, f"accuracy_at_{age}") for age in STALENESS}
+    lost = intervals.paired_difference(accuracy[0], accuracy[STALENESS[-1]])
+    if lost.low > MARGIN:
+        verdict = Verdict.HOLDS
+    elif lost.high < MARGIN:
+        verdict = Verdict.REFUTED
+    else:
+        verdict = Verdict.UNDECIDED
+    shares = {age: share(values) for age, values in accuracy.items()}
+    listed = ", ".join(f"{found.value:.1%} at {age}" for age, found in shares.items())
+    listed_ja = "、".join(f"古さ {age} で {found.value:.1%}" for age, found in shares.items())
+    return Finding(
+        verdict=verdict,
+        because=Text(
+            f"Accuracy by staleness: {listed}. From 0 to {STALENESS[-1]} it falls by {lost.value:.3f} "
+            f"({lost.low:.3f} to {lost.high:.3f}).",
+            f"正解率は{listed_ja}。古さ 0 から {STALENESS[-1]} で {lost.value:.3f} 下がる "
+            f"({lost.low:.3f}〜{lost.high:.3f})。",
+        ),
+        estimates=(
+            *(
+                intervals.estimate(f"accuracy at staleness {age} (share)", found, seeds=seeds)
+                for age, found in shares.items()
+            ),
+            intervals.estimate("accuracy lost to staleness 7 (share)", lost, seeds=seeds),
+        ),
+    )
+
+
+def draw(
+    figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
+) -> None:
+    """Accuracy against the number of workers, which is the staleness plus one."""
+    from shinso.claims.drawing import curves
+
+    def lines(found: Sequence[Measurement]) -> list[list[float]]:
+        return [[number(one, f"accuracy_at_{age}") for age in STALENESS] for one in found]
+
+    curves(
+        figure.subplots(),
+        [age + 1 for age in STALENESS],
+        lines(measurements),
+        lines(controls),
+        xlabel=Text("asynchronous workers", "非同期ワーカーの数"),
+        ylabel=Text("accuracy on unseen images (share)", "未知の画像での正解率"),
+    )

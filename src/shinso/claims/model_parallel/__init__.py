@@ -1,0 +1,1 @@
+"""Claims of the course on model parallelism."""

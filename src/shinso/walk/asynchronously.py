@@ -1,0 +1,65 @@
+"""The learner of a run whose workers do not wait for each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.recipes.recipe import Built
+from shinso.train.gradient import GradientLearner
+from shinso.train.parallel.asynchronous import AsynchronousLearner, Drawn
+from shinso.walk.order import Order
+
+
+def prepare_asynchronous(
+    order: Order, model: nn.Module, built: Built, seed: int
+) -> tuple[AsynchronousLearner, Drawn]:
+    """Learner and source for ``--together server``, ``ray`` or ``hogwild``.
+
+    Raises UsageFault LEARNER-ALONE for what does not learn by gradient, HOGWILD-AVERAGE and
+    SERVER-ON-CPU for what these cannot do, ExtraFault where Ray is missing.
+    """
+    settings, training = order.run.config, order.config.training
+    if built.learner is not None:
+        raise UsageFault(
+            "LEARNER-ALONE",
+            place=f"--workers {settings.workers}",
+            found=type(built.learner).__name__,
+            why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
+            next_step="--workers 1",
+        )
+    if settings.together == "hogwild" and (training.average or settings.staleness >= 0):
+        raise UsageFault(
+            "HOGWILD-UNBOUNDED",
+            place="--average" if training.average else "--staleness",
+            why=_("nobody stands between Hogwild's workers and the weights"),
+            next_step="--together server",
+        )
+    if next(model.parameters()).device.type != "cpu":
+        raise UsageFault(
+            "ASYNCHRONOUS-ON-CPU",
+            place="--device",
+            why=_("asynchronous workers compute on processors"),
+            next_step=_("give --device cpu, or --together synchronous"),
+        )
+    learner: GradientLearner[Any] = GradientLearner(model, built.objective, training)
+    source = Drawn(built.source)
+    bound = settings.staleness if settings.staleness >= 0 else None
+    return (
+        AsynchronousLearner(learner, source, _workers(settings, learner, seed), bound=bound),
+        source,
+    )
+
+
+def _workers(settings: Any, learner: GradientLearner[Any], seed: int) -> Any:
+    if settings.together == "ray":
+        from shinso.train.parallel.ray_workers import RayWorkers
+
+        return RayWorkers(learner, settings.workers, seed, address=settings.cluster)
+    from shinso.train.parallel.local_workers import HogwildWorkers, LocalWorkers
+
+    kind = HogwildWorkers if settings.together == "hogwild" else LocalWorkers
+    return kind(learner, settings.workers, seed)

@@ -1,0 +1,135 @@
+"""``shinso play``, and what a user meets with environments of his own: everything through the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("gymnasium")
+
+from shinso.cli.main import main
+
+WORLDS = "tests.experience.small_worlds"
+BRIEFLY = ["--steps", "3", "--evaluate-every", "1", "--valid-episodes", "2", "--test-episodes", "3"]
+
+
+def train(*arguments: str) -> int:
+    return main(["train", "control", *arguments, *BRIEFLY, "--runs", "runs"])
+
+
+def only_run() -> Path:
+    (found,) = Path("runs/control").iterdir()
+    return found
+
+
+def test_trained_agent_is_shown_as_text_and_as_a_gif(capsys):
+    assert train("FrozenLake-v1", "--model", "q-learning") == 0
+    assert main(["play", str(only_run())]) == 0
+    shown = capsys.readouterr().out
+    assert "SFFF" in shown
+    assert "Q(s,a)" in shown
+    assert main(["play", str(only_run()), "-o", "episode.gif"]) == 0
+    assert Path("episode.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_world_that_does_not_render_is_shown_as_lines(capsys):
+    assert train(f"{WORLDS}:Counting", "--model", "dqn", "--random-steps", "16") == 0
+    assert main(["play", str(only_run())]) == 0
+    assert "return 3 after 3 steps" in capsys.readouterr().out
+    assert main(["play", str(only_run()), "-o", "episode.gif"]) == 2
+    assert "PLAY-NO-PICTURES" in capsys.readouterr().err
+
+
+def test_other_spaces_are_refused(capsys):
+    assert train("FrozenLake-v1", "--model", "sarsa") == 0
+    assert main(["play", str(only_run()), "CartPole-v1"]) == 3
+    assert "Box" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "code"), [("Raising", "ENV-RAISED"), ("NotANumber", "ENV-NAN")])
+def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, capsys):
+    from tests.experience import small_worlds
+
+    world = getattr(small_worlds, name)
+    world.lived = 0
+    broken = ["--environment-settings", '{"after": 4300}', "--checkpoint-every", "1"]
+    assert train(f"{WORLDS}:{name}", "--model", "ppo", *broken) == 3
+    said = capsys.readouterr().err
+    assert code in said
+    assert "episode of seed" in said
+    assert json.loads((only_run() / "status.json").read_text())["state"] == "failed"
+    assert (only_run() / "seed0/resume.pt").exists()
+    world.lived = -1_000_000
+    assert main(["train", "--resume", str(only_run())]) == 0
+    assert json.loads((only_run() / "status.json").read_text())["state"] == "done"
+
+
+def test_world_that_breaks_at_once_leaves_no_run(capsys):
+    assert train(f"{WORLDS}:Raising", "--model", "ppo") == 3
+    assert "the motor is broken" in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_agent_that_cannot_act_there_is_refused_before_a_run_is_made(capsys):
+    assert train("Pendulum-v1", "--model", "dqn") == 3
+    said = capsys.readouterr().err
+    assert "ENV-SPACE" in said
+    assert "Box(-2.0, 2.0" in said
+    assert train("CartPole-v1", "--model", "q-learning") == 3
+    assert train(f"{WORLDS}:NoTable", "--model", "value-iteration") == 3
+    assert not Path("runs").exists()
+
+
+def test_table_learns_a_world_without_transitions():
+    arguments = ["--model", "q-learning", "--rollout", "2000", "--gamma", "0.9"]
+    assert train(f"{WORLDS}:NoTable", *arguments) == 0
+    result = json.loads((only_run() / "seed0/result.json").read_text())
+    assert result["test"]["metrics"]["return"] == 1.0
+
+
+def as_read_back(state: Any) -> Any:
+    """Through a file that may hold plain values and tensors only."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+
+
+@pytest.mark.parametrize("model", ["dqn", "linear", "reinforce", "a2c", "q-learning"])
+def test_learners_resume_bit_for_bit(model, tmp_path):
+    """The battery resumes the first model; the others carry more: replay, traces, moments."""
+    from shinso.contracts import Stateful
+    from shinso.walk.order import place
+    from shinso.walk.training import prepare
+
+    settings = {"model": model, "environments": 2, "steps": 20, "random_steps": 10, "batch_size": 8,
+                "valid_episodes": 2, "runs": str(tmp_path)}  # fmt: skip
+    if model in ("a2c", "reinforce"):
+        settings |= {"normalize_observations": True, "normalize_rewards": True}
+    if model == "linear":
+        settings["rollout"] = 20
+    world = "FrozenLake-v1" if model == "q-learning" else "CartPole-v1"
+    if model == "dqn":
+        settings["priority"] = 0.6
+    order = place("control", [world], ("test", settings))
+    data = order.recipe.read(order.config, order.paths)
+    whole, parts = (prepare(order, data, data.facts(), 0) for _copy in range(2))
+    scalars: Any = {}
+    for _step in range(3):
+        scalars = whole.learner.step(whole.built.source.next_batch())
+    assert isinstance(whole.learner, Stateful)
+    learner, source, _scalars = as_read_back(
+        [whole.learner.state_dict(), whole.built.source.state_dict(), dict(scalars)]
+    )
+    parts.learner.load_state_dict(learner)
+    parts.built.source.load_state_dict(source)
+    for _step in range(3):
+        expected = whole.learner.step(whole.built.source.next_batch())
+        found = parts.learner.step(parts.built.source.next_batch())
+        assert str(expected) == str(found)
+    for name, value in whole.model.state_dict().items():
+        assert value.equal(parts.model.state_dict()[name]), name

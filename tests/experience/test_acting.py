@@ -1,0 +1,146 @@
+"""Environments: their spaces, their faults, and that a stopped one is brought back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gymnasium")
+
+from shinso.experience.acting import Acting, mixed
+from shinso.experience.environments import open_environment
+from shinso.experience.episodes import play
+from shinso.faults import DataFault, ExtraFault, Fault, RunFault, UsageFault
+
+WORLDS = "tests.experience.small_worlds"
+
+
+def world(name: str, **settings):
+    return open_environment(f"{WORLDS}:{name}", settings)
+
+
+def fault_of(run) -> Fault:
+    with pytest.raises(Fault) as caught:
+        run()
+    return caught.value
+
+
+def test_successor_of_an_end_is_not_the_next_beginning():
+    acting = Acting(world("Counting", length=2), 1, 0)
+    acting.step(np.ones((1, 1)))
+    found = acting.step(np.ones((1, 1)))
+    assert found.successors.tolist() == [[2.0, 1.0]]
+    assert acting.seen.tolist() == [[0.0, 0.0]]
+    assert found.terminated.tolist() == [True]
+    assert found.truncated.tolist() == [False]
+    assert acting.take_finished() == [(2.0, 2)]
+    assert acting.take_finished() == []
+
+
+def test_unfinished_episodes_resume_where_they_were():
+    rng = np.random.default_rng(0)
+    actions = rng.integers(2, size=(7, 3, 1))
+    whole, parts = (Acting(world("Noisy", length=5), 3, 4) for _copy in range(2))
+    for one in actions[:4]:
+        whole.step(one)
+        parts.step(one)
+    again = Acting(world("Noisy", length=5), 3, 4)
+    again.load_state_dict(parts.state_dict())
+    for one in actions[4:]:
+        expected, found = whole.step(one), again.step(one)
+        assert np.array_equal(expected.successors, found.successors)
+        assert np.array_equal(whole.seen, again.seen)
+
+
+def test_chance_of_its_own_is_a_fault_on_resume():
+    acting = Acting(world("Unrepeatable", length=5), 1, 0)
+    acting.step(np.zeros((1, 1)))
+    again = Acting(world("Unrepeatable", length=5), 1, 0)
+    found = fault_of(lambda: again.load_state_dict(acting.state_dict()))
+    assert isinstance(found, RunFault)
+    assert found.code == "ENV-NOT-REPRODUCIBLE"
+
+
+def test_error_of_the_environment_says_when_it_was():
+    acting = Acting(world("Raising"), 1, 0)
+    acting.step(np.zeros((1, 1)))
+    found = fault_of(lambda: acting.step(np.zeros((1, 1))))
+    assert isinstance(found, DataFault)
+    assert found.code == "ENV-RAISED"
+    assert "the motor is broken" in found.found
+    assert str(mixed(0, 0, 0)) in found.place
+    assert "step 1" in found.place
+
+
+def test_nan_is_a_fault_with_the_spaces():
+    acting = Acting(world("NotANumber"), 2, 0)
+    acting.step(np.zeros((2, 1)))
+    found = fault_of(lambda: acting.step(np.zeros((2, 1))))
+    assert found.code == "ENV-NAN"
+    assert "observation_space: Box" in found.found
+
+
+@pytest.mark.parametrize(("name", "space"), [("Textual", "Text"), ("Unbounded", "Box(-inf, inf")])
+def test_space_that_no_agent_handles_is_printed(name, space):
+    found = fault_of(lambda: world(name))
+    assert isinstance(found, DataFault)
+    assert found.code == "ENV-SPACE"
+    assert space in found.found
+
+
+def test_parts_are_flattened():
+    found = world("ManyParts")
+    assert (found.spaces.observation, found.spaces.width) == ("vector", 7)
+
+
+def test_unknown_names_are_usage_faults():
+    found = fault_of(lambda: open_environment("CartPol-v1", {}))
+    assert isinstance(found, UsageFault)
+    assert "CartPole-v1" in found.next_step
+    assert fault_of(lambda: open_environment("no_such_module:Env", {})).code == "ENV-UNKNOWN"
+    found = fault_of(lambda: world("NoSuchEnv"))
+    assert "Counting" in found.next_step
+
+
+def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
+    (tmp_path / "needy_world.py").write_text("import surely_not_installed_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = fault_of(lambda: open_environment("needy_world:Env", {}))
+    assert isinstance(found, ExtraFault)
+    assert found.next_step == "pip install surely_not_installed_package"
+
+
+def test_age_is_seen_and_ends_the_episode():
+    aware = open_environment(f"{WORLDS}:Counting", {"length": 9}, time_limit=2, time_aware=True)
+    acting = Acting(aware, 1, 0)
+    acting.step(np.ones((1, 1)))
+    assert acting.seen[0].tolist() == [1.0, 1.0, 0.5]
+    found = acting.step(np.ones((1, 1)))
+    assert found.terminated.tolist() == [True]
+    found = fault_of(lambda: open_environment(f"{WORLDS}:Counting", {}, time_aware=True))
+    assert found.code == "ENV-NO-LIMIT"
+
+
+def test_each_episode_is_played_once_whatever_is_side_by_side():
+    env = world("Noisy", length=3)
+    seen = []
+
+    def policy(x):
+        seen.append(x.copy())
+        return np.zeros((len(x), 1))
+
+    played = play(env, policy, 70, 100, as_state=False)
+    assert played.returns.tolist() == [3.0] * 70
+    assert played.steps.tolist() == [3.0] * 70
+    assert played.unfinished == 0
+
+
+def test_seeds_of_training_stay_below_those_of_evaluation():
+    found = {
+        mixed(seed, place, episode)
+        for seed in range(5)
+        for place in range(9)
+        for episode in range(9)
+    }
+    assert len(found) == 5 * 81
+    assert max(found) < 1 << 30

@@ -1,0 +1,327 @@
+"""BERT against transformers' BERT with the same random weights, and the files it comes in."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from shinso.data.piece_batches import NONE, PieceSamples, Stretches, hide, joined
+from shinso.data.wordpiece import SIGNS, WordPieces, cut_words, read_vocabulary
+from shinso.faults import DataFault, RunFault
+from shinso.models.bert import Bert, BertPretraining
+from shinso.models.published_bert import load_published, published_size
+from shinso.objectives.bert import HiddenPiecesObjective
+from shinso.recipes.uses.bert_starts import begin_with, pieces_of
+
+_KEPT: list[torch.library.Library] = []  # a library is undone when it is collected
+LETTERS = [chr(97 + n) for n in range(26)]
+PIECES = (*SIGNS, *LETTERS, *(f"##{letter}" for letter in LETTERS), "the", "##ing", "un", "##able")
+
+
+@pytest.fixture(scope="session")
+def peer():
+    """transformers, which imports torchvision where it finds it, even one built for another torch:
+    then the operator that this one annotates is declared first."""
+    if importlib.util.find_spec("torchvision"):
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError:
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
+            _KEPT.append(library)
+    return pytest.importorskip("transformers")
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory, peer):
+    """A tiny random BERT of transformers, saved as it saves its own."""
+
+    torch.manual_seed(0)
+    config = peer.BertConfig(
+        vocab_size=len(PIECES), hidden_size=24, num_hidden_layers=3, num_attention_heads=4,
+        intermediate_size=40, max_position_embeddings=32,
+    )  # fmt: skip
+    model = peer.BertModel(config).eval()
+    with torch.no_grad():  # norms and biases that are not 1 and 0
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    folder = tmp_path_factory.mktemp("bert")
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n", encoding="utf-8")
+    return folder, model
+
+
+@torch.no_grad()
+def test_outputs_match_transformers(twin):
+    folder, theirs = twin
+    size, num_pieces, types = published_size(folder)
+    ours = Bert(size, num_pieces=num_pieces, num_types=types).eval()
+    load_published(ours, folder)
+    pieces = torch.randint(5, num_pieces, (3, 14))
+    types = (torch.arange(14) >= 7).long().expand(3, 14)
+    there = torch.arange(14) < torch.tensor([14, 9, 4])[:, None]
+    expected = theirs(input_ids=pieces, token_type_ids=types, attention_mask=there.long())
+    states = ours(pieces, types, there)
+    torch.testing.assert_close(
+        states[there], expected.last_hidden_state[there], atol=2e-5, rtol=1e-4
+    )
+    torch.testing.assert_close(ours.whole(states), expected.pooler_output, atol=2e-5, rtol=1e-4)
+
+
+def test_names_of_old_files_are_known(twin):
+    from safetensors.torch import load_file
+
+    from shinso.models.published_bert import fill
+
+    folder, _theirs = twin
+    size, num_pieces, _types = published_size(folder)
+    content = {
+        "bert." + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
+        for name, value in load_file(folder / "model.safetensors").items()
+    }  # fmt: skip
+    one, two = (Bert(size, num_pieces=num_pieces) for _ in range(2))
+    fill(one, content, folder)
+    load_published(two, folder)
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[name])
+
+
+def copied(twin, tmp_path, **changed):
+    folder, _theirs = twin
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name, content in changed.items():
+        target = tmp_path / name.replace("_", ".")
+        if content is None:
+            target.unlink()
+        else:
+            target.write_bytes(content)
+    return tmp_path
+
+
+def test_missing_and_strange_files_are_faults(twin, tmp_path):
+    cases = [
+        ({"config_json": None}, "WEIGHTS-MISSING"),
+        ({"config_json": b"{}"}, "WEIGHTS-FORMAT"),
+        ({"vocab_txt": b"a\nb\n"}, "VOCABULARY-FORMAT"),
+        ({"vocab_txt": "\n".join([*PIECES, *(f"new{n}" for n in range(9))]).encode()}, "WEIGHTS-MISMATCH"),
+    ]  # fmt: skip
+    for number, (changed, code) in enumerate(cases):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(DataFault) as raised:
+            pieces_of(copied(twin, folder, **changed))
+        assert raised.value.code == code
+    with pytest.raises(DataFault, match="WEIGHTS-MISSING"):
+        pieces_of(tmp_path / "nowhere")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    folder = copied(twin, broken, model_safetensors=b"no tensors")
+    with pytest.raises(DataFault, match="WEIGHTS-FORMAT"):
+        load_published(Bert(published_size(folder)[0], num_pieces=len(PIECES)), folder)
+
+
+def test_weights_of_another_vocabulary_are_refused(twin):
+    folder, _theirs = twin
+    size, num_pieces, _types = published_size(folder)
+    with pytest.raises(DataFault, match="WEIGHTS-MISMATCH"):
+        load_published(Bert(size, num_pieces=num_pieces + 1), folder)
+
+
+def test_smaller_vocabulary_leaves_rows_without_a_piece(twin, tmp_path):
+    folder = copied(twin, tmp_path, vocab_txt="\n".join(PIECES[:-2]).encode())
+    pieces, size = pieces_of(folder)
+    assert len(pieces) == len(PIECES)
+    assert size["width"] == 24
+
+
+def test_other_activations_are_refused(twin, tmp_path):
+    content = json.loads((twin[0] / "config.json").read_text())
+    folder = copied(
+        twin, tmp_path, config_json=json.dumps({**content, "hidden_act": "relu"}).encode()
+    )
+    with pytest.raises(DataFault, match="relu"):
+        published_size(folder)
+
+
+SENTENCES = [
+    "The unable, un-doing!  HELLO world's $5.00",
+    "naïve café  日本語 tests\ttabs",
+    "don't stop... [x] {y} a_b ~`",
+    "x" * 120 + " the",
+    "control\x07char zero\u200bwidth ümläut",
+    "",
+]
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_pieces_match_transformers(twin, peer, lower):
+    folder, _theirs = twin
+    theirs = peer.BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=lower)
+    ours = read_vocabulary(folder / "vocab.txt", lower=lower)
+    for sentence in SENTENCES:
+        expected = theirs.convert_ids_to_tokens(theirs.encode(sentence, add_special_tokens=False))
+        assert [ours.pieces[n] for n in ours.encode(sentence)] == expected, sentence
+
+
+def test_learnt_pieces_cut_frequent_words_least():
+    text = ["low lower lowest newer newest wider the the the the"] * 20 + ["strange"]
+    pieces = WordPieces.learn(text, 60, lower=True)
+    assert len(pieces.encode("the")) == 1
+    assert len(pieces.encode("low")) == 1
+    assert len(pieces.encode("lowest newer")) <= 4
+    assert pieces.encode("xyz§") == [pieces.number["[UNK]"]] * 2
+    assert len(pieces) <= 60
+    assert (
+        "".join(p.removeprefix("##") for n in pieces.encode("strange") for p in [pieces.pieces[n]])
+        == "strange"
+    )
+    with pytest.raises(ValueError, match="size is 10"):
+        WordPieces.learn(text, 10, lower=True)
+
+
+def test_learnt_pieces_match_counting_anew():
+    """Every merge is the commonest pair of the words as they then are."""
+    from collections import Counter
+
+    text = ["abab abc bcab cabab aab abba bab abcabc"] * 3
+    pieces = WordPieces.learn(text, 20, lower=True).pieces
+    words = Counter(cut_words(text[0], lower=True))
+    parts = {w: [c if i == 0 else "##" + c for i, c in enumerate(w)] for w in words}
+    learnt = [piece for piece in pieces if piece not in SIGNS and len(piece.removeprefix("##")) > 1]
+    for piece in learnt:
+        counts = Counter()
+        for word, found in parts.items():
+            for pair in pairwise(found):
+                counts[pair] += words[word]
+        best = max(counts.values())
+        joins = {a + b.removeprefix("##"): (a, b) for (a, b), n in counts.items() if n == best}
+        assert piece in joins, (piece, joins)
+        a, b = joins[piece]
+        for found in parts.values():
+            place = 0
+            while place < len(found) - 1:
+                if (found[place], found[place + 1]) == (a, b):
+                    found[place : place + 2] = [piece]
+                place += 1
+
+
+def pieces():
+    return WordPieces(PIECES)
+
+
+def test_pairs_are_joined_and_cut_from_the_longer():
+    number = pieces().number
+    found, types = joined([7, 8, 9, 10], [11, 12], pieces(), 8)
+    assert found == [number["[CLS]"], 7, 8, 9, number["[SEP]"], 11, 12, number["[SEP]"]]
+    assert types == [0] * 5 + [1] * 3
+    assert joined([7], [], pieces(), 8)[0] == [number["[CLS]"], 7, number["[SEP]"]]
+
+
+def stretches(pairs):
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(5, len(PIECES), 3000)
+    begins = rng.random(3000) < 0.6
+    return Stretches(numbers, begins, pieces(), 31, pairs=pairs)
+
+
+def test_hidden_share_and_whole_words():
+    found = stretches(False)
+    rng = np.random.default_rng(1)
+    batch, begins = found.cut(np.arange(len(found)), rng)
+    for whole in (True, False):
+        hidden = hide(batch, begins, pieces(), rng, share=0.15, whole_words=whole)
+        there = (hidden.labels != NONE).numpy()
+        assert there.mean() == pytest.approx(0.15 * 29 / 31, abs=0.02)
+        assert torch.equal(hidden.labels[there], batch.pieces[there])
+        unchanged = (hidden.pieces == batch.pieces).numpy()
+        assert unchanged[~there].all()
+        masked = (hidden.pieces == pieces().number["[MASK]"]).numpy()
+        assert masked[there].mean() == pytest.approx(0.8, abs=0.06)
+        # Within a word all pieces share their fate; across its first piece they need not.
+        # A stretch may begin within a word, whose first piece is then [CLS] and never hidden.
+        inside = ~begins[:, 2:]
+        alike = (there[:, 2:] == there[:, 1:-1])[inside].mean()
+        assert alike == 1.0 if whole else alike < 0.9
+
+
+def test_second_halves_follow_half_of_the_time():
+    found = stretches(True)
+    batch, _begins = found.cut(np.arange(len(found)), np.random.default_rng(2))
+    follows = batch.follows.numpy()
+    assert 0.3 < follows.mean() < 0.7
+    half = found.room // 2
+    own = torch.from_numpy(found.numbers[:, half:])
+    assert bool(((batch.pieces[:, 2 + half : -1] == own).all(1).numpy() == (follows == 1)).all())
+    assert batch.types[0].tolist() == [0] * (2 + half) + [1] * (31 - 2 - half)
+
+
+def test_pretraining_learns_a_text_by_heart():
+    torch.manual_seed(0)
+    config = BertPretraining.Config(
+        width=32, layers=1, heads=2, inner=64, positions=31, dropout=0.0
+    )
+    model = BertPretraining(config, num_pieces=len(PIECES), next_sentence=False)
+    found = stretches(False)
+    rng = np.random.default_rng(3)
+    batch = hide(*found.cut(np.arange(4), rng), pieces(), rng, share=0.15, whole_words=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    objective = HiddenPiecesObjective()
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = objective(model, batch)["loss"]
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.05
+
+
+def test_samples_are_padded_and_padding_changes_nothing():
+    torch.manual_seed(0)
+    config = BertPretraining.Config(
+        width=16, layers=2, heads=2, inner=32, positions=16, dropout=0.0
+    )
+    model = BertPretraining(config, num_pieces=len(PIECES), next_sentence=True).eval()
+    samples = PieceSamples([([7, 8, 9], []), ([7] * 9, [8])], [1, 0], pieces(), 16)
+    both, alone = samples.take([0, 1]), samples.take([0])
+    assert both.labels.tolist() == [1, 0]
+    with torch.no_grad():
+        one = model.bert(*both[:3])[0, :5]
+        two = model.bert(*alone[:3])[0]
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+
+
+def test_runs_of_other_tasks_are_no_start(tmp_path):
+    (tmp_path / "status.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text("task: tag\nmodel_settings: {}\n")
+    with pytest.raises(RunFault, match="START-REFUSED"):
+        pieces_of(tmp_path)
+
+
+@pytest.mark.slow
+def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
+    from shinso.walk import catalogue
+    from shinso.walk.order import place
+    from shinso.walk.training import prepare, train
+
+    brief = catalogue.recipe("bert-pretrain").BRIEF
+    short = {"steps": 4, "evaluate_every": 2, "batch_size": 4, "warmup": 0, "runs": str(tmp_path)}
+    run = train(place("bert-pretrain", brief.data, ("test", {**brief.settings, **short})))
+    own = catalogue.recipe("classify-text").BRIEF
+    settings = {**own.settings, **short, "start": str(run.folder.path), "only": 40}
+    order = place("classify-text", own.data, ("test", settings))
+    data = order.recipe.read(order.config, order.paths)
+    assert sum(data.facts()["classes"].values()) == 40
+    ready = prepare(order, data, data.facts(), 0)
+    kept = run.use().model.bert.state_dict()
+    for name, value in ready.model.bert.state_dict().items():
+        torch.testing.assert_close(value, kept[name], atol=0, rtol=0)
+    begin_with(ready.model, run.folder.path)  # again, as a resume does
+    tuned = train(order)
+    assert tuned.table().rows[-1].learned

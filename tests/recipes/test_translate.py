@@ -1,0 +1,204 @@
+"""What is special to the translate recipe: its parts, its faults, its scores, its streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sacrebleu
+
+from shinso.data import samples
+from shinso.data.parallel_text import read_pairs
+from shinso.faults import UsageFault
+from shinso.recipes import translate as recipe
+from shinso.recipes.uses.translation_scores import paired_bootstrap, scores, signatures
+from shinso.walk.order import place
+from shinso.walk.run import Run, compare
+from shinso.walk.training import train
+from tests.data.faults_of import faults_of, written
+
+PAIRS = read_pairs([samples.path("dates.en-ja.tsv")])
+SMALL = {
+    "vocabulary": 200, "steps": 3, "evaluate_every": 3, "batch_tokens": 400, "warmup": 0,
+    "tokenize": "char", "beams": 2, "encoder_layers": 1, "decoder_layers": 1, "model": "luong",
+    "hidden": 16, "embedding": 16,
+}  # fmt: skip
+
+
+def tsv(rows, name: str) -> Path:
+    return written("".join(f"{s}\t{t}\n" for s, t in rows), name)
+
+
+def rows(first: int, last: int) -> list[tuple[str, str]]:
+    return list(zip(PAIRS.source[first:last], PAIRS.target[first:last], strict=True))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs")
+    paths = {}
+    for name, some in {
+        "train": rows(0, 100),
+        "valid": rows(100, 120),
+        "test": rows(120, 140),
+    }.items():
+        paths[name] = folder / f"{name}.tsv"
+        paths[name].write_text("".join(f"{s}\t{t}\n" for s, t in some), encoding="utf-8")
+    settings = {
+        **SMALL, "runs": str(folder), "valid": str(paths["valid"]), "test": str(paths["test"]),
+    }  # fmt: skip
+    return train(place("translate", [paths["train"]], ("test", settings)))
+
+
+def test_given_parts_are_taken_as_they_are(run):
+    facts = run.facts
+    assert facts["part_pairs"] == {"train": 100, "valid": 20, "test": 20}
+    assert facts["split"] == "given"
+    found = run.evaluation().details["translations"]
+    assert [(row["source"], row["reference"]) for row in found] == rows(120, 140)
+
+
+def test_scores_match_sacrebleu(run):
+    found = run.evaluation()
+    answers = [row["translation"] for row in found.details["translations"]]
+    references = [row["reference"] for row in found.details["translations"]]
+    bleu = sacrebleu.corpus_bleu(answers, [references], tokenize="char", force=True)
+    assert found.metrics["bleu"] == pytest.approx(bleu.score)
+    assert found.metrics["chrf"] == pytest.approx(
+        sacrebleu.corpus_chrf(answers, [references]).score
+    )
+    baselines = run.table().as_dict()["rows"]
+    assert [row["name"] for row in baselines] == ["copy", "unigram", "luong"]
+    assert "tok:char" in signatures("char")
+    assert any("tok:char" in note for note in run.facts["notes"])
+
+
+def test_lines_are_answered_one_by_one_as_a_file_is(run):
+    lines = ["The park opens at 3 o'clock on 4 May.", "", "  ", PAIRS.source[0]]
+    path = written("\n".join(lines) + "\n", "new.txt")
+    use = run.use()
+    asked = []
+
+    def watched():
+        for line in lines:
+            asked.append(line)
+            yield line
+
+    answers = []
+    for number, answer in enumerate(use.stream(watched()), 1):
+        assert len(asked) == number
+        answers.append(answer)
+    found = use.predict([path])
+    assert found.columns == ("source", "translation")
+    assert [row[1] for row in found.rows] == answers
+    assert answers[1] == answers[2] == ""
+
+
+def test_run_needs_nothing_but_its_folder(run, monkeypatch):
+    for path in run.folder.path.parent.parent.glob("*.tsv"):
+        path.rename(path.with_suffix(".gone"))
+    try:
+        again = Run.open(run.folder.path)
+        assert again.use().translate([PAIRS.source[0]]) == run.use().translate([PAIRS.source[0]])
+    finally:
+        for path in run.folder.path.parent.parent.glob("*.gone"):
+            path.rename(path.with_suffix(".tsv"))
+
+
+def test_swapped_file_is_refused_for_the_trained_direction(run):
+    swapped = tsv([(t, s) for s, t in rows(0, 20)], "swapped.tsv")
+    (fault,) = faults_of(lambda: run.use().read_new([swapped]))
+    assert fault.code == "DATA-SWAPPED"
+    config = recipe.Config(valid=(swapped,), test=(swapped,), vocabulary=200)
+    (fault,) = faults_of(lambda: recipe.read(config, [tsv(rows(0, 100), "train.tsv")]))
+    assert fault.code == "DATA-SWAPPED"
+
+
+def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
+    long = (" ".join(PAIRS.source[:20]), " ".join(PAIRS.target[:20]))
+    path = tsv([*rows(0, 60), long], "train.tsv")
+    config = recipe.Config(
+        valid=(tsv([*rows(60, 70), long], "v.tsv"),), test=(tsv(rows(70, 80), "t.tsv"),),
+        vocabulary=200, longest=60,
+    )  # fmt: skip
+    data = recipe.read(config, [path])
+    assert any(
+        "1 train pairs have more than 60 subwords" in n and "line 61" in n for n in data.notes
+    )
+    assert len(data.samples("train")) == 60
+    assert len(data.samples("valid")) == 11
+    tight = recipe.Config(valid=config.valid, test=config.test, vocabulary=200, longest=2)
+    (fault,) = faults_of(lambda: recipe.read(tight, [path]))
+    assert fault.code == "DATA-TOO-LONG"
+
+
+def test_separate_vocabularies_and_pairs_of_files():
+    files = {}
+    for part, some in {"train": rows(0, 100), "dev": rows(100, 110)}.items():
+        for side, place_ in (("en", 0), ("ja", 1)):
+            files[part, side] = written("\n".join(row[place_] for row in some), f"{part}.{side}")
+    dev = (files["dev", "en"], files["dev", "ja"])
+    config = recipe.Config(valid=dev, test=dev, joint=False, source_vocabulary=90, vocabulary=150)
+    data = recipe.read(config, [files["train", "en"], files["train", "ja"]])
+    facts = data.facts()
+    assert facts["vocabulary_sizes"] == {"source": 90, "target": 150}
+    assert facts["subwords"]["target"]
+    assert data.parts["valid"].target[0] == PAIRS.target[100]
+
+
+def test_two_runs_are_compared_sentence_by_sentence(run):
+    (note,) = compare([run, run]).notes
+    assert "+0.00 BLEU" in note
+    assert "20 sentences" in note
+    references = [*PAIRS.target[:60]]
+    worse = [line[: len(line) // 2] for line in references]
+    found = paired_bootstrap(worse, references, references, "char", samples=200)
+    assert found.second == pytest.approx(100.0)
+    assert found.first == pytest.approx(scores(worse, references, "char")["bleu"])
+    assert found.p_value < 0.05
+    halves = [
+        [cut if (place % 2) == odd else line for place, (cut, line) in enumerate(
+            zip(worse, references, strict=True)
+        )]
+        for odd in (0, 1)
+    ]  # fmt: skip
+    assert paired_bootstrap(*halves, references, "char", samples=200).p_value > 0.05
+
+
+def test_settings_that_do_not_fit_are_named():
+    for settings, text in (
+        ({"own_words": 0.5}, "own_words feeds a recurrent decoder"),
+        ({"valid": (Path("x"),)}, "valid and test come together"),
+        ({"source_vocabulary": 10}, "source_vocabulary is for joint=false"),
+        ({"beams": 0}, "beams is 0"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            recipe.Config(**settings)
+    with pytest.raises(UsageFault, match="own_words"):
+        place("translate", ["x"], ("test", {"own_words": 0.5}))
+
+
+def test_own_words_rise_over_the_steps():
+    from shinso.data.parallel_batches import ParallelSamples
+    from shinso.models.seq2seq import Seq2Seq
+    from shinso.objectives.translation import TranslationObjective
+
+    model = Seq2Seq(Seq2Seq.Config(hidden=4, embedding=4), num_source=8, num_target=8)
+    forward, shares = model.forward, []
+
+    def watched(*given, own_share=0.0):
+        shares.append(own_share)
+        return forward(*given, own_share=own_share)
+
+    model.forward = watched
+    objective = TranslationObjective(own_words=0.5, steps=10)
+    objective.load_state_dict({"step": 8})
+    batch = ParallelSamples([[5, 6]], [[7, 5]]).take([0])
+    for _ in range(4):
+        objective(model, batch)
+    assert shares == pytest.approx([0.4, 0.45, 0.5, 0.5])
+    assert objective.state_dict() == {"step": 12}
+    again = TranslationObjective(own_words=0.0, steps=10)
+    again(model, batch)
+    assert shares[-1] == 0.0
