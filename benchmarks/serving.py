@@ -3,7 +3,7 @@
     python benchmarks/serving.py load RUN [--requests 2000] [--clients 48]
     python benchmarks/serving.py faults RUN [--requests 10000] [--seed 0]
 
-RUN is a trained ``classify-series`` run. Everything stays on 127.0.0.1; the server is a process of
+RUN is a trained run of ``classify-series`` or, for ``load``, ``classify-images``. Everything stays on 127.0.0.1; the server is a process of
 its own and is stopped at the end. ``load`` serves the run twice, one by one (--max-batch 1) and in
 batches, in turn, and prints requests a second with the median and the 99th percentile of the time
 of an answer. ``faults`` mixes good questions with broken JSON, wrong types and shapes, huge bodies,
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import io
 import json
 import random
 import signal
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from shinso.serve.app import services_of
 
@@ -68,16 +71,26 @@ def questions(run: Path, count: int, seed: int) -> tuple[list[bytes], list[dict[
     """Questions as bodies, and the answers that the run itself gives, one by one."""
     (service,) = services_of([run])
     rng = np.random.default_rng(seed)
-    example = np.array(service.example["series"][0])
     bodies, answers = [], []
     for _ in range(count):
-        steps = int(rng.integers(8, 64))
-        series = (example + rng.normal(0, 4, (steps, len(example)))).round(3).tolist()
-        body = json.dumps({"series": series}).encode()
+        body = json.dumps(drawn(service, rng)).encode()
         bodies.append(body)
         question = service.question.model_validate_json(body)
         answers.append(service.answer([question])[0])
     return bodies, answers
+
+
+def drawn(service: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """A series of 8 to 63 steps, or an image, by chance."""
+    if "series" in service.example:
+        example = np.array(service.example["series"][0])
+        steps = int(rng.integers(8, 64))
+        return {"series": (example + rng.normal(0, 4, (steps, len(example)))).round(3).tolist()}
+    channels, (height, width) = service.run.facts["channels"], service.run.facts["size_px"]
+    pixels = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(content, "PNG")
+    return {"image_base64": base64.b64encode(content.getvalue()).decode()}
 
 
 def same(got: dict[str, Any], wanted: dict[str, Any]) -> bool:
