@@ -46,6 +46,7 @@ def test_unfinished_episodes_resume_where_they_were():
         parts.step(one)
     again = Acting(world("Noisy", length=5), 3, 4)
     again.load_state_dict(parts.state_dict())
+    assert again.state_dict() == parts.state_dict()
     for one in actions[4:]:
         expected, found = whole.step(one), again.step(one)
         assert np.array_equal(expected.successors, found.successors)
