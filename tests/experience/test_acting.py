@@ -111,6 +111,12 @@ def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
     assert found.next_step == "pip install surely_not_installed_package"
 
 
+def test_unknown_namespace_asks_for_its_package():
+    found = fault_of(lambda: open_environment("SurelyNoSuchNamespace/Pong-v5", {}))
+    assert isinstance(found, ExtraFault)
+    assert "package:SurelyNoSuchNamespace/Pong-v5" in found.next_step
+
+
 def test_age_is_seen_and_ends_the_episode():
     aware = open_environment(f"{WORLDS}:Counting", {"length": 9}, time_limit=2, time_aware=True)
     acting = Acting(aware, 1, 0)
