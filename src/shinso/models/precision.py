@@ -25,7 +25,8 @@ def bf16_over_fp32(device: torch.device) -> float:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network = nn.Sequential(
             nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1)
-        ).to(device, memory_format=torch.channels_last)
+        ).to(device)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         images = torch.randn(8, 32, 16, 16, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
 
