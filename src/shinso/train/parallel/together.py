@@ -30,7 +30,7 @@ OTHERS_S = 5.0
 
 
 def run_together(
-    function: Callable[..., Any], size: int, *arguments: Any, timeout_s: float = 120.0
+    function: Callable[..., Any], size: int, *arguments: Any, timeout_s: float = 300.0
 ) -> list[Any]:
     """``function(crew, *arguments)`` at ``size`` workers of one thread each; answers by rank.
 
