@@ -35,7 +35,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> list[Service]:
         trained(folder, "classify-series", "gru", hidden=8),
         trained(folder, "tag", "bigru", hidden=8),
         trained(folder, "forecast", "linear"),
-        trained(folder, "classify-images", "mlp", hidden=16),
+        trained(folder, "classify-images", "mlp", hidden=64),
     ]
     return services_of([run.folder.path for run in runs])
 

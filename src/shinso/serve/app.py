@@ -240,6 +240,8 @@ def serve(app: Any, host: str, port: int, *, on_ready: Any = lambda url: None) -
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on a client may connect; it waits until the server takes it.
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise UsageFault(
