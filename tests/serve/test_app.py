@@ -68,7 +68,7 @@ def test_a_series_is_classified_as_by_the_verb(
     service = services[0]
     series = [[float(place + step) for place in range(8)] for step in range(8)]
     path = tmp_path / "one.jsonl"
-    path.write_text(json.dumps({"values": series}) + "\n")
+    path.write_text(json.dumps({"series": series}) + "\n")
     found = service.run.predict([path])
     row = dict(zip(found.columns, found.rows[0], strict=True))
     got = client.post(url_of(service), json={"series": series}).json()
