@@ -103,6 +103,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--corpus", choices=CORPORA, action="append")
     read = parser.parse_args()
@@ -112,18 +113,19 @@ def main() -> None:
         for name in read.corpus or CORPORA:
             path = Path(folder) / f"{name}.txt"
             write_words(registry.require(CORPORA[name]), path)
-            compare(name, path, read.seeds, read.cores, pairs, questions)
+            seeds = range(read.first_seed, read.first_seed + read.seeds)
+            compare(name, path, seeds, read.cores, pairs, questions)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"largest memory of the process, both programs and the tests: {peak:.0f} MB")
 
 
 def compare(name, path, seeds, cores, pairs, questions) -> None:
     small = path.with_suffix(".small")
-    small.write_text("a b c d e a b c d e\n" * 20)  # compiles
-    ours(small, 0, cores)
+    small.write_text("a b c d e a b c d e\n" * 20)
+    ours(small, 0, cores)  # compiles
     found: dict[str, list[tuple[float, float, float, float]]] = {"ours": [], "gensim": []}
     words = 0
-    for seed in range(seeds):
+    for seed in seeds:
         for who, run in (("ours", ours), ("gensim", theirs)):
             vectors, reading, training, words = run(path, seed, cores)
             rho, known = similarity_score(vectors, pairs)
@@ -145,8 +147,8 @@ def compare(name, path, seeds, cores, pairs, questions) -> None:
             name, who, f"{reading:.1f}", f"{training:.1f}", f"{words / training / 1e3:.0f} k",
             f"{median['gensim'][1] / training:.2f}",
             f"{statistics.median(peers) / statistics.median(whole):.2f}",
-            f"{rhos.mean():.3f} ± {rhos.std(ddof=1) if seeds > 1 else 0:.3f}",
-            f"{accuracies.mean():.3f} ± {accuracies.std(ddof=1) if seeds > 1 else 0:.3f}",
+            f"{rhos.mean():.3f} ± {rhos.std(ddof=1) if len(seeds) > 1 else 0:.3f}",
+            f"{accuracies.mean():.3f} ± {accuracies.std(ddof=1) if len(seeds) > 1 else 0:.3f}",
         ])  # fmt: skip
     print(f"{name}: {words:,} words, two tables of {tables:.0f} MB together, {cores} core(s)")
     print_table(

@@ -92,6 +92,17 @@ def test_table_learns_a_world_without_transitions():
     assert result["test"]["metrics"]["return"] == 1.0
 
 
+def test_bandit_is_solved_by_sample_averages():
+    arguments = ["--model", "q-learning", "--rollout", "1000", "alpha=1", "alpha_power=1"]
+    assert train("shinso.experience.bandit:Bandit", *arguments) == 0
+    from safetensors.torch import load_file
+
+    from shinso.experience.bandit import Bandit
+
+    learnt = load_file(only_run() / "seed0/weights/best.safetensors")["q"][0]
+    assert int(learnt.argmax()) == int(Bandit().means.argmax())
+
+
 def as_read_back(state: Any) -> Any:
     """Through a file that may hold plain values and tensors only."""
     buffer = io.BytesIO()

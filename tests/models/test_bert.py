@@ -320,7 +320,8 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     assert sum(data.facts()["classes"].values()) == 40
     ready = prepare(order, data, data.facts(), 0)
     kept = run.use().model.bert.state_dict()
-    for name, value in ready.model.bert.state_dict().items():
+    own = ready.model.bert.state_dict()
+    for name, value in own.items():
         torch.testing.assert_close(value, kept[name], atol=0, rtol=0)
     begin_with(ready.model, run.folder.path)  # again, as a resume does
     tuned = train(order)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from shinso.claims.acting_worlds import TableAgent, policy_values, random_world
+from shinso.experience.transition_table import TransitionTable
+from shinso.experience.worlds import World
+from shinso.models.action_table import LearntTable, PlannedTable
+from shinso.nn.kernels.features_numba import features
 from shinso.objectives import action_table_numba as kernels
+from shinso.objectives import linear_values_numba as linear
+from shinso.recipes.agents.tables import Planner, TableLearner
 
 GAMMA = 0.9
 
@@ -94,3 +100,89 @@ def test_uniform_numbers_are_uniform():
     counts = np.histogram(found, bins=10, range=(0, 1))[0]
     assert ((counts - 2000) ** 2 / 2000).sum() < 27.9  # χ² of 9 degrees beyond 99.9 %
     assert abs(np.corrcoef(found[1:], found[:-1])[0, 1]) < 0.03
+
+
+def chain(length: int) -> TransitionTable:
+    """One way, one action; the last step pays 1."""
+    shape = (length, 1, 1)
+    last = np.arange(length).reshape(shape) == length - 1
+    following = np.minimum(np.arange(length) + 1, length - 1).reshape(shape)
+    start = np.eye(length)[0]
+    return TransitionTable(np.ones(shape), following, last.astype(float), last, start, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"n_step": 1}, [0, 0, 0, 0, 1]),
+        ({"n_step": 3}, [0, 0, 0.25, 0.5, 1]),
+        ({"n_step": 9}, [0.0625, 0.125, 0.25, 0.5, 1]),
+        ({"trace": 1.0}, [0.0625, 0.125, 0.25, 0.5, 1]),
+        ({"trace": 0.5}, [1 / 256, 1 / 64, 1 / 16, 1 / 4, 1]),
+    ],
+)
+@pytest.mark.parametrize("method", ["q-learning", "sarsa", "expected-sarsa"])
+def test_several_steps_and_traces_match_their_returns_in_a_chain(method, settings, expected):
+    """One episode with α = 1 and γ = ½, so that every number is a power of two."""
+    config = LearntTable.Config(method=method, alpha=1.0, **settings)
+    model = LearntTable(config, num_states=5, num_actions=1)
+    world = World(np.zeros(5, np.int64), np.array([1], np.uint64), 5, chain(5), None)
+    scalars = TableLearner(model, 0.5, 5).step(world)
+    assert scalars["training_return"] == 1.0
+    assert model.get_buffer("q")[:, 0].tolist() == expected
+
+
+def test_planners_match_the_optimum_from_anywhere():
+    world = random_world(3, 15, 3, 2)
+    for method in ("value-iteration", "policy-iteration"):
+        model = PlannedTable(PlannedTable.Config(method=method), num_states=15, num_actions=3)
+        planner = Planner(model, world, GAMMA)
+        for _step in range(400 if method == "value-iteration" else 20):
+            planner.step(None)
+        np.testing.assert_allclose(planner.q, world.optimal(GAMMA), atol=1e-9)
+
+
+def test_tiles_are_shared_by_neighbours_only():
+    def places(x):
+        found, values = np.empty(8, np.int64), np.empty(8)
+        features(np.array(x), np.zeros(2), np.ones(2), 4, 1 << 40, np.zeros((0, 2)), found, values)
+        assert values.tolist() == [1.0] * 8
+        return set(found.tolist())
+
+    here = places([0.4, 0.4])
+    assert len(here) == 8
+    assert here == places([0.4 + 1e-6, 0.4])
+    assert 0 < len(here & places([0.5, 0.4])) < 8
+    assert not here & places([0.9, 0.9])
+    assert places([-5.0, 0.0]) == places([0.0, 0.0])
+
+
+def test_fourier_features_match_their_formula():
+    frequencies = np.array([[0.0, 0.0], [1.0, 2.0]])
+    found, values = np.empty(2, np.int64), np.empty(2)
+    features(
+        np.array([3.0, 1.0]),
+        np.array([2.0, 0.0]),
+        np.array([4.0, 4.0]),
+        1,
+        1,
+        frequencies,
+        found,
+        values,
+    )
+    np.testing.assert_allclose(values, [1.0, np.cos(np.pi * (0.25 + 2 * 0.25))], atol=1e-12)
+
+
+def test_linear_step_follows_the_error():
+    weights = np.array([[1.0, 2.0], [0.0, 5.0]])
+    places, values = np.array([0, 1]), np.array([1.0, 0.5])
+    q = np.empty(2)
+    linear.values_of(weights, places, values, q)
+    assert q.tolist() == [2.0, 2.5]
+    after = np.array([4.0, 6.0])
+    error = linear.learn_step(
+        weights, np.zeros((1, 1)), np.array([0.1, 0.2]), places, values, 0, 1.0, q, after, 0, False,
+        False, linear.SARSA, 0.0, 0.5, 0.0,
+    )  # fmt: skip
+    assert error == 1.0 + 0.5 * 4.0 - 2.0
+    np.testing.assert_allclose(weights, [[1.1, 2.1], [0.0, 5.0]])

@@ -127,6 +127,10 @@ def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
     )
     assert len(data.samples("train")) == 60
     assert len(data.samples("valid")) == 11
+    assert not any("were asked for" in note for note in data.notes)
+    many = recipe.Config(valid=config.valid, test=config.test, vocabulary=5000)
+    notes = recipe.read(many, [path]).notes
+    assert [note for note in notes if note.endswith("subwords; 5,000 were asked for")]
     tight = recipe.Config(valid=config.valid, test=config.test, vocabulary=200, longest=2)
     (fault,) = faults_of(lambda: recipe.read(tight, [path]))
     assert fault.code == "DATA-TOO-LONG"

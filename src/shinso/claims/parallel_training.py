@@ -109,29 +109,33 @@ def gradients(
     return {n: one.grad.numpy() for n, one in model.named_parameters() if one.grad is not None}
 
 
-def step_cpu_s(
-    crew: JoinedCrew | None, width: int, batch_size: int, steps: int, divided: bool
-) -> float:
-    """CPU seconds of one step of this worker on its share of a joint batch; the median of some.
+def steps_cpu_s(
+    crew: JoinedCrew, width: int, batch_size: int, steps: int, divided: bool
+) -> tuple[float, float]:
+    """CPU seconds of a step: of this worker alone on ``batch_size`` samples, and of its part in a
+    step of all on as many for each worker. Medians of some, taken in turn.
 
     divided: otherwise every worker learns the whole joint batch.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = Convolutional(width)
     objective, training = CrossEntropy(), Training(steps=steps + 2)
-    batch = some_batch(batch_size, 0, torch.float32)
-    found = None
-    if crew is not None:
-        batch = part_of(batch, crew.rank, crew.size) if divided else batch
-        found = SynchronousGradients(model, objective, training, crew)
-    learner = GradientLearner(model, objective, training, gradients=found)
-    taken = []
+    alone = GradientLearner(Convolutional(width), objective, training)
+    model = Convolutional(width)
+    gradients = SynchronousGradients(model, objective, training, crew)
+    together = GradientLearner(model, objective, training, gradients=gradients)
+    joint = some_batch(batch_size * crew.size, 0, torch.float32)
+    own = part_of(joint, crew.rank, crew.size)
+    turns = ((alone, own), (together, own if divided else joint))
+    taken: list[list[float]] = [[], []]
     for _ in range(steps + 2):
-        began = time.process_time()
-        learner.step(batch)
-        taken.append(time.process_time() - began)
-    return float(torch.tensor(taken[2:]).median())
+        for place, (learner, batch) in enumerate(turns):
+            crew.largest(0)  # all begin at once
+            began = time.process_time()
+            learner.step(batch)
+            taken[place].append(time.process_time() - began)
+    first, second = (float(torch.tensor(one[2:]).median()) for one in taken)
+    return first, second
 
 
 def relative_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:

@@ -50,7 +50,10 @@ class BertSize:
 class Bert(nn.Module):
     """Embeddings of pieces, positions and sentences; blocks; the first vector once more."""
 
-    def __init__(self, size: BertSize, *, num_pieces: int, num_types: int = 2) -> None:
+    def __init__(
+        self, size: BertSize, *, num_pieces: int, num_types: int = 2, pooled: bool = True
+    ) -> None:
+        """pooled: whether the whole text's vector is wanted too."""
         super().__init__()
         self.size = size
         self.pieces = nn.Embedding(num_pieces, size.width)
@@ -65,7 +68,7 @@ class Bert(nn.Module):
             )
             for _ in range(size.layers)
         )  # fmt: skip
-        self.pool = nn.Linear(size.width, size.width)
+        self.pool = nn.Linear(size.width, size.width) if pooled else None
         self.apply(_start)
 
     def forward(
@@ -92,6 +95,8 @@ class Bert(nn.Module):
 
     def whole(self, states: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch width"]:
         """The text's vector: tanh(W x_[CLS] + b)."""
+        if self.pool is None:
+            raise ValueError("this network has no vector of the whole; make it with pooled=True")
         return self.pool(states[:, 0]).tanh()
 
 
@@ -112,7 +117,7 @@ class BertPretraining(nn.Module):
 
     def __init__(self, config: Config, *, num_pieces: int, next_sentence: bool) -> None:
         super().__init__()
-        self.bert = Bert(config, num_pieces=num_pieces)
+        self.bert = Bert(config, num_pieces=num_pieces, pooled=next_sentence)
         self.transform = nn.Linear(config.width, config.width)
         self.transform_norm = nn.LayerNorm(config.width, EPS)
         self.bias = nn.Parameter(torch.zeros(num_pieces))
@@ -120,9 +125,6 @@ class BertPretraining(nn.Module):
         self.transform.apply(_start)
         if self.follows is not None:
             self.follows.apply(_start)
-        else:
-            # Nothing looks at the whole, so its layer stays as it starts and is not trained.
-            self.bert.pool.requires_grad_(False)
 
     def hidden_loss(
         self, states: Float[Tensor, "hidden width"], labels: Int[Tensor, " hidden"]
@@ -174,8 +176,7 @@ class BertTagger(nn.Module):
 
     def __init__(self, config: Config, *, num_pieces: int, num_tags: int) -> None:
         super().__init__()
-        self.bert = Bert(config, num_pieces=num_pieces)
-        self.bert.pool.requires_grad_(False)
+        self.bert = Bert(config, num_pieces=num_pieces, pooled=False)
         self.dropout = ByteDropout(config.dropout)
         self.head = nn.Linear(config.width, num_tags)
         self.head.apply(_start)

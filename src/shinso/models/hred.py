@@ -7,8 +7,8 @@ Encoder-Decoder Model for Generating Dialogues" (arXiv:1605.06069). Place in the
     u_n = encoder(turn n),   c_n = context(u_n, c_{n−1}),   turn n + 1 ~ decoder(c_n, z)
     z ~ p(z | c_n) = N(μ(c_n), σ²(c_n)),   q(z | c_n, u_{n+1}) in training          (VHRED, eq. 4–6)
 
-``seq2seq`` has the same parameters and begins the context anew at every turn: it knows the last turn
-alone. Differs: GRUs throughout; one-way encoder; the condition is added to every input word.
+``seq2seq`` has the same parameters and begins the context anew at every turn, which it reads twice:
+it knows the last turn alone. Differs: GRUs throughout; one-way encoder; the condition is added to every input word.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class HRED(nn.Module):
         answers = (position > 0).nonzero().flatten()
         before = encoded[answers - 1]
         if self.config.kind == "seq2seq":
-            contexts = self.context(before.unsqueeze(1))[0].squeeze(1)
+            contexts = self.context(_twice(before))[0][:, -1]
         else:
             pieces = before.split((turns - 1).tolist())
             packed = nn.utils.rnn.pack_sequence(list(pieces), enforce_sorted=False)
@@ -175,8 +175,8 @@ class HRED(nn.Module):
         for row, turn in enumerate(turns):
             words[row, : len(turn)] = torch.tensor(turn)
         encoded = self._encoded(words, lengths)
-        heard = encoded[-1:] if self.config.kind == "seq2seq" else encoded
-        return self.context(heard.unsqueeze(0))[0][:, -1]
+        alone = self.config.kind == "seq2seq"
+        return self.context(_twice(encoded[-1:]) if alone else encoded.unsqueeze(0))[0][:, -1]
 
     @torch.no_grad()
     def say(
@@ -211,6 +211,11 @@ class HRED(nn.Module):
                 break
         rows = torch.stack(said, dim=1).tolist()
         return [row[: row.index(self.end)] if self.end in row else row for row in rows]
+
+
+def _twice(encoded: Float[Tensor, "turn hidden"]) -> Float[Tensor, "turn 2 hidden"]:
+    """A turn after itself: so all weights of the context encoder have work where no turn was before."""
+    return encoded.unsqueeze(1).expand(-1, 2, -1).contiguous()
 
 
 def _gaussian(inputs: int, hidden: int, latent: int) -> nn.Sequential:

@@ -6,6 +6,7 @@ run's facts.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ class PixelBaselines:
     ) -> PixelBaselines:
         """The regression learns from at most 10,000 images, drawn with ``seed``, which hold at least
         one image of each class that there is."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
         height, width = (min(side, LARGEST_PX) for side in pixels.shape[2:])
@@ -55,7 +57,10 @@ class PixelBaselines:
         bias = np.full(num_classes, -np.inf)
         seen = np.unique(labels)
         if len(seen) > 1:
-            fitted = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit(few, labels[some])
+            with warnings.catch_warnings():
+                # A hundred iterations are enough for a rival; the last ones move little.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                fitted = LogisticRegression(C=0.1, max_iter=100, tol=1e-3).fit(few, labels[some])
             coefficients, shift = fitted.coef_, fitted.intercept_
             if len(seen) == 2:  # scikit-learn keeps the score of the second class alone
                 coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])

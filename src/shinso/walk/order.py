@@ -161,7 +161,7 @@ def as_yaml(order: Order) -> str:
     """The order as YAML: each value with a comment that says where it came from."""
     fixed = catalogue.choice(order.recipe, order.model).fixed
     lines = [f"task: {order.task}", "data:"]
-    lines += [f"- {_scalar(str(_lasting(path)))}" for path in order.paths] or ["[]"]
+    lines += [f"- {_scalar(str(_lasting(path)))}" for path in order.paths] or ["  []"]
     for resolved in (order.run, order.recipe_settings):
         lines += _yaml_lines(resolved, "")
     lines.append("model_settings:")

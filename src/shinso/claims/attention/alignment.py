@@ -129,6 +129,7 @@ def draw(
             axes.set_axis_off()
             continue
         axes.imshow(table(some[0], "weights"), cmap="Greys", vmin=0, vmax=1)
+        axes.grid(visible=False)
         axes.set_xlabel(spoken(Text("word read", "入力の語")))
         axes.set_ylabel(spoken(Text("word written", "出力の語")))
         axes.set_title(spoken(label), fontsize=9)

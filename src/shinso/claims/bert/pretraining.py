@@ -116,7 +116,6 @@ def _pretrain(model: BertClassifier, raw: np.ndarray, rng: np.random.Generator, 
     config = BertPretraining.Config(**vars(model.bert.size))
     network = BertPretraining(config, num_pieces=_pieces(), next_sentence=False)
     network.bert = model.bert
-    model.bert.pool.requires_grad_(False)
     pieces = WordPieces((*SIGNS, *(f"w{n}" for n in range(_pieces() - len(SIGNS)))))
     learner = GradientLearner(
         network, HiddenPiecesObjective(), Training(steps=steps, lr=3e-3, schedule="one-cycle")
@@ -130,7 +129,6 @@ def _pretrain(model: BertClassifier, raw: np.ndarray, rng: np.random.Generator, 
         )  # fmt: skip
         begins = np.ones(chosen.shape, dtype=bool)
         learner.step(hide(batch, begins, pieces, rng, share=0.2, whole_words=True))
-    model.bert.pool.requires_grad_(True)
 
 
 def _tuned(

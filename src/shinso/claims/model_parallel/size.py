@@ -43,7 +43,7 @@ SEEDS = {"quick": 3, "full": 8}
 BUDGET_S = {"quick": 20.0, "full": 90.0}
 
 WIDTHS = (16, 64, 256)
-STEPS = {"quick": 10, "full": 30}
+STEPS = {"quick": 40, "full": 100}
 MARGIN = 0.1
 
 

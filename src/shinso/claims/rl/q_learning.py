@@ -52,7 +52,7 @@ LOOKS = 12
 BOUNDS = (
     Bound(
         of="deviation_rel",
-        name=Text("max |Q − Q*| / max |Q*|", "max |Q − Q*| / max |Q*|"),
+        name=Text("largest deviation |Q − Q*| / max |Q*|", "最大のずれ |Q − Q*| / max |Q*|"),
         most=0.05,
     ),
 )
@@ -101,7 +101,7 @@ def draw(
         [curve(m, "deviations_rel") for m in measurements],
         [curve(m, "deviations_rel") for m in controls],
         xlabel=Text("steps", "ステップ"),
-        ylabel=Text("max |Q − Q*| / max |Q*|", "max |Q − Q*| / max |Q*|"),
+        ylabel=Text("largest deviation |Q − Q*| / max |Q*|", "最大のずれ |Q − Q*| / max |Q*|"),
     )
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor
 
 from shinso.data.wordpiece import WordPieces, read_vocabulary
 from shinso.faults import DataFault, RunFault
@@ -86,22 +85,21 @@ def begin_with(model: Any, start: Path) -> None:
         for name, value in weights.items()
         if name.startswith("bert.")
     }
-    _check_shapes(model.bert, own, start)
+    # Without the question of the next sentence, nothing looked at the whole text's vector, and its
+    # layer begins anew; a tagger has no such layer.
+    target = model.bert.state_dict()
+    for name in target:
+        if name.startswith("pool."):
+            own.setdefault(name, target[name])
+    own = {name: value for name, value in own.items() if name in target}
+    _check_shapes(target, own, start)
     model.bert.load_state_dict(own)
-    if not _config_of(start).get("next_sentence"):
-        _fresh_pool(model.bert)
 
 
-def _fresh_pool(bert: nn.Module) -> None:
-    """Without the question of the next sentence, the layer on the first vector was never trained,
-    and the first vector itself only as far as hidden pieces looked at it."""
-    with torch.no_grad():
-        nn.init.normal_(bert.pool.weight, std=0.02)  # pyright: ignore[reportArgumentType]
-        nn.init.zeros_(bert.pool.bias)  # pyright: ignore[reportArgumentType]
-
-
-def _check_shapes(bert: nn.Module, weights: Mapping[str, torch.Tensor], start: Path) -> None:
-    for name, target in bert.state_dict().items():
+def _check_shapes(
+    targets: Mapping[str, Tensor], weights: Mapping[str, Tensor], start: Path
+) -> None:
+    for name, target in targets.items():
         if name not in weights or weights[name].shape != target.shape:
             found = tuple(weights[name].shape) if name in weights else "—"
             raise RunFault(

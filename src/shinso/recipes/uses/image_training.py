@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def build_images(
     config: Config, data: ImageData, model: nn.Module, use: ImageUse, seed: int
 ) -> Built:
-    """Augmented batches made ahead; the likelihood on the valid part selects."""
+    """Augmented batches made ahead; the valid part selects."""
     frozen = _begin(config, model)
     device = next(model.parameters()).device
     how = Augmentation(
@@ -51,9 +51,17 @@ def build_images(
         objective=ImageObjective(label_smoothing=config.label_smoothing, frozen=frozen),
         source=OnDevice(Prefetched(source), device),
         validate=validate,
-        selection=Selection("loss_nats"),
+        selection=_selection(config),
         overfit=lambda number: OnDevice(source.fixed_subset(number), device),
     )
+
+
+def _selection(config: Config) -> Selection:
+    """The likelihood sees how sure an answer is; but a network that learns from smoothed or mixed
+    labels is kept from being sure, and its likelihood then falls while it names more images rightly."""
+    if config.label_smoothing or config.mixup:
+        return Selection("accuracy", "max")
+    return Selection("loss_nats")
 
 
 def _begin(config: Config, model: nn.Module) -> tuple[nn.Module, ...]:

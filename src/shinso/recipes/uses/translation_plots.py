@@ -90,6 +90,7 @@ def _heat_map(weights: np.ndarray, left: list[str], right: list[str]) -> Plot:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         image = axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        axes.grid(visible=False)
         axes.set_xticks(range(len(left)), left, rotation=60, ha="right")
         axes.set_yticks(range(len(right)), right)
         axes.set_xlabel(_("source"))

@@ -91,6 +91,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
     for one in parts.values():
         notes += check_sides(one, profiles["source"], profiles["target"])
     subwords = _learnt(config, train)
+    notes += _sizes_said(config, subwords)
     source, target = subwords[0].encode(train.source), subwords[1].encode(train.target)
     notes += _lengths_said(train, source, target, config.longest)
     kept = _short_enough(source, target, config.longest)
@@ -125,6 +126,17 @@ def _learnt(config: Config, train: ParallelText) -> tuple[Subwords, Subwords]:
         Subwords.train(train.source, size, config.subwords),
         Subwords.train(train.target, config.vocabulary, config.subwords),
     )
+
+
+def _sizes_said(config: Config, subwords: tuple[Subwords, Subwords]) -> list[str]:
+    asked = (config.source_vocabulary or config.vocabulary, config.vocabulary)
+    few = [(len(one), size) for one, size in zip(subwords, asked, strict=True) if len(one) < size]
+    return [
+        _("the train part gives {found:,} subwords; {asked:,} were asked for").format(
+            found=found, asked=size
+        )
+        for found, size in dict.fromkeys(few)
+    ]
 
 
 def _short_enough(

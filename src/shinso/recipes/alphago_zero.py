@@ -1,0 +1,144 @@
+"""AlphaGo Zero: from random play to strong play by playing against oneself.
+
+Place in the course: day 4, AlphaGo Zero: one network with two heads, a search without rollouts, no
+game of people. It reads no data: the games are made while it learns.
+
+Measured results, with command, time and hardware: docs/results/go.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shinso.language import Text
+from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.settings import nested, setting
+from shinso.train.plan import Training
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from shinso.recipes.uses.self_taught_go import ZeroData, ZeroUse
+
+NEEDS_DATA = False
+TITLE = Text("Go: learning by self-play (AlphaGo Zero)", "囲碁: 自己対局による学習 (AlphaGo Zero)")
+PLACE = Text("Day 4: AlphaGo Zero", "4 日目: AlphaGo Zero")
+READS = Text(
+    "nothing: games are played while it learns; SGF files to look at positions with a trained run",
+    "なし (学習しながら対局を作ります)。学習済みの実行で局面を調べるときは SGF ファイル",
+)
+ABOUT = Text(
+    "A residual network says which moves are promising and who will win; a search with few simulations "
+    "(Gumbel noise, sequential halving) improves on it; the network learns what the search chose and how "
+    "the game ended. Strength is measured in games against random moves and against a rollout search.",
+    "残差ネットワークが有望な手と勝敗を予測し、少ない回数の探索 (Gumbel ノイズと逐次半減) がそれを改善します。"
+    "ネットワークは探索が選んだ手と対局の結果を学習します。強さは、無作為な着手およびロールアウト探索との"
+    "対局で測ります。",
+)
+NETWORK = "shinso.models.go_network:GoNetwork"
+MODELS = {
+    "residual": ModelChoice(NETWORK, {"body": "residual", "heads": "joined"}),
+    "plain": ModelChoice(NETWORK, {"body": "plain", "heads": "joined"}),
+    "residual-separate": ModelChoice(NETWORK, {"body": "residual", "heads": "separate"}),
+    "plain-separate": ModelChoice(NETWORK, {"body": "plain", "heads": "separate"}),
+}
+BRIEF = Brief(
+    models=("residual",),
+    settings={
+        "side": 3, "komi": 4.0, "games": 8, "simulations": 4, "opponent": 10, "match_games": 2,
+        "steps": 40, "batch_size": 32, "evaluate_every": 20, "filters": 8, "blocks": 1,
+        "warm_up": 32, "window": 2000,
+    },
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of ``shinso train alphago-zero``."""
+
+    side: int = setting(5, "lines of the board, 3 to 19")
+    komi: float = setting(24.0, "points that White gets (with 24 on 5×5 Black must win it all)")
+    games: int = setting(64, "games of self-play side by side")
+    simulations: int = setting(24, "simulations for a move of self-play")
+    considered: int = setting(8, "actions that the root considers (Gumbel)")
+    window: int = setting(30_000, "positions that are remembered")
+    reuse: float = setting(4.0, "how often a position is learnt from")
+    warm_up: int = setting(2000, "positions before the first training step")
+    opponent: int = setting(400, "simulations of the rollout search that measures the strength")
+    match_games: int = setting(20, "games of each measurement")
+    model: str = setting("residual", "which network: " + ", ".join(MODELS))
+    training: Training = nested(
+        Training, steps=4000, batch_size=256, lr=2e-3, weight_decay=1e-4, schedule="constant",
+        evaluate_every=500, checkpoint_every=500,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if not 3 <= self.side <= 19:
+            raise ValueError(f"side is {self.side}; give 3 to 19")
+        least = {
+            "games": 1, "simulations": 1, "considered": 1, "reuse": 0.1, "warm_up": 1,
+            "opponent": 1, "match_games": 2,
+        }  # fmt: skip
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {bound}")
+        if self.window < self.training.batch_size:
+            raise ValueError(f"window is {self.window}; give at least batch_size")
+
+
+def read(config: Config, paths: Sequence[Path]) -> ZeroData:
+    """The rules are all there is to read; UsageFault DATA-FILES where files are given."""
+    from shinso.recipes.uses.self_taught_go import ZeroData, refuse_files
+
+    refuse_files(paths)
+    return ZeroData(config.side, config.komi)
+
+
+def make_model(
+    config: Config, network: type, network_config: Any, facts: Mapping[str, Any]
+) -> nn.Module:
+    return network(network_config, side=facts["side"])
+
+
+def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
+    from shinso.data.on_device import OnDevice
+    from shinso.experience.self_play import SelfPlay
+    from shinso.models.go_network import NetworkEvaluator
+    from shinso.objectives.policy_and_value import PolicyAndValueObjective
+    from shinso.search.forest import ForestConfig
+    from shinso.train.loop import Selection
+
+    device = next(model.parameters()).device
+    user = use(config, data.facts(), model)
+    source = SelfPlay(
+        data.rules,
+        NetworkEvaluator(model),
+        ForestConfig(simulations=config.simulations, root="gumbel", considered=config.considered),
+        games=config.games,
+        batch_size=config.training.batch_size,
+        window=config.window,
+        reuse=config.reuse,
+        warm_up=config.warm_up,
+        seed=seed,
+    )
+
+    def validate() -> Mapping[str, float]:
+        model.eval()
+        found = user.evaluate(data, "valid").metrics
+        return {**found, "games_played": float(source.finished)}
+
+    return Built(
+        objective=PolicyAndValueObjective(),
+        source=OnDevice(source, device),
+        validate=validate,
+        selection=Selection("points_against_rollouts", "max"),
+    )
+
+
+def use(config: Config, facts: Mapping[str, Any], model: nn.Module) -> ZeroUse:
+    from shinso.recipes.uses.self_taught_go import ZeroUse
+
+    return ZeroUse(config, facts, model)
