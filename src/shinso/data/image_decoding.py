@@ -21,7 +21,19 @@ from shinso.language import Text, _
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"}
+ENDINGS = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+}
 GREY = {"1", "L", "I;16", "I;16B", "I;16L", "I"}
 ORIENTATION = 0x0112
 LARGEST_PX = 224
@@ -33,7 +45,8 @@ CHANGES = {
         "{count:,} 枚の画像を EXIF の向きに従って正立させました",
     ),
     "palette": Text(
-        "{count:,} images with a palette became RGB", "{count:,} 枚のパレット画像を RGB に変換しました"
+        "{count:,} images with a palette became RGB",
+        "{count:,} 枚のパレット画像を RGB に変換しました",
     ),
     "alpha": Text(
         "{count:,} transparent images were laid on white",
@@ -75,9 +88,13 @@ def read_header(content: bytes, place: str) -> Header:
     with _opened(content, place) as image:
         height, width = image.height, image.width
         changes = []
-        if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+        try:  # a PNG may keep its EXIF behind the pixels, so this can read the whole file
+            orientation = image.getexif().get(ORIENTATION, 1)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _fault(place, str(error)) from error
+        if orientation in range(2, 9):
             changes.append("turned")
-            if image.getexif()[ORIENTATION] in TURNED:
+            if orientation in TURNED:
                 height, width = width, height
         if image.mode == "P":
             changes.append("palette")
@@ -158,7 +175,7 @@ def _fault(place: str, found: str) -> DataFault:
 
 
 def _eight_bits(image: Image, place: str) -> Image:
-    from PIL import Image as images
+    from PIL import Image as pillow  # noqa: N813  the module, beside the class of its name
 
     if not image.mode.startswith("I"):
         return image
@@ -167,29 +184,29 @@ def _eight_bits(image: Image, place: str) -> Image:
         raise _fault(place, _("pixels of 32 bits, from {low} to {high}").format(
             low=wide.min(), high=wide.max()
         ))  # fmt: skip
-    return images.fromarray(((wide + 128) // 257).astype(np.uint8))
+    return pillow.fromarray(((wide + 128) // 257).astype(np.uint8))
 
 
 def _flat(image: Image, channels: int) -> Image:
     """Grey or RGB, transparent parts on white."""
-    from PIL import Image as images
+    from PIL import Image as pillow  # noqa: N813  the module, beside the class of its name
 
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         over = image.convert("RGBA")
-        white = images.new("RGBA", over.size, (255, 255, 255, 255))
-        image = images.alpha_composite(white, over)
+        white = pillow.new("RGBA", over.size, (255, 255, 255, 255))
+        image = pillow.alpha_composite(white, over)
     return image.convert("L" if channels == 1 else "RGB")
 
 
 def _covering(image: Image, target: Target) -> Image:
-    from PIL import Image as images
+    from PIL import Image as pillow  # noqa: N813  the module, beside the class of its name
 
     if (image.height, image.width) == (target.height, target.width):
         return image
     scale = max(target.height / image.height, target.width / image.width)
     width = max(target.width, round(image.width * scale))
     height = max(target.height, round(image.height * scale))
-    image = image.resize((width, height), images.Resampling.BILINEAR)
+    image = image.resize((width, height), pillow.Resampling.BILINEAR)
     left, top = (width - target.width) // 2, (height - target.height) // 2
     return image.crop((left, top, left + target.width, top + target.height))
 

@@ -70,7 +70,9 @@ def archive_entries(path: Path, *, needs_label: bool) -> Entries:
             with zipfile.ZipFile(path) as archive:
                 folders = [one.filename for one in archive.infolist() if one.is_dir()]
                 contents = {
-                    one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()
+                    one.filename: archive.read(one)
+                    for one in archive.infolist()
+                    if not one.is_dir()
                 }
         else:
             with tarfile.open(path, "r:*") as archive:
@@ -80,7 +82,14 @@ def archive_entries(path: Path, *, needs_label: bool) -> Entries:
                         folders.append(member.name)
                     elif file := archive.extractfile(member):
                         contents[member.name] = file.read()
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, OSError, EOFError) as e:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        lzma.LZMAError,
+        zlib.error,
+        OSError,
+        EOFError,
+    ) as e:
         raise DataFault(
             "DATA-FORMAT",
             place=str(path),
@@ -125,9 +134,7 @@ def _by_folder(
     found, others = [], []
     for name, load in loads.items():
         parts = PurePosixPath(name).parts
-        if not _is_image(name):
-            others.append(name)
-        elif needs_label and len(parts) < 2:
+        if not _is_image(name) or (needs_label and len(parts) < 2):
             others.append(name)
         else:
             label = parts[0] if len(parts) > 1 else ""

@@ -73,7 +73,9 @@ class DenseAutoencoder(_Latent):
 
         def __post_init__(self) -> None:
             if not self.hidden or min(self.hidden) < 1:
-                raise ValueError(f"hidden is {self.hidden}; give one or more layers, such as 200,200")
+                raise ValueError(
+                    f"hidden is {self.hidden}; give one or more layers, such as 200,200"
+                )
 
     def __init__(
         self,
@@ -138,14 +140,19 @@ class ConvAutoencoder(_Latent):
         """Raises ValueError where a sample is no image of at least 4 × 4 pixels."""
         super().__init__(config.kind, shape, binary=binary)
         if len(shape) != 3 or min(shape[1:]) < 4:
-            raise ValueError(f"shape is {shape}; this network reads images of at least 4 × 4 pixels")
+            raise ValueError(
+                f"shape is {shape}; this network reads images of at least 4 × 4 pixels"
+            )
         self.config = config
         channels, height, width = shape
         first, second = config.width, 2 * config.width
         # Sizes round up to a multiple of 4 on the way in, and are cut to their own on the way out.
         self.small = (second, -(-height // 4), -(-width // 4))
         self.encoder = nn.Sequential(
-            nn.Conv2d(channels, first, 4, 2, 1), nn.ReLU(), nn.Conv2d(first, second, 4, 2, 1), nn.ReLU()
+            nn.Conv2d(channels, first, 4, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 4, 2, 1),
+            nn.ReLU(),
         )
         flat = math.prod(self.small)
         self.code = Dense(flat, latent * (2 if self.variational else 1))

@@ -76,7 +76,8 @@ class Config:
     columns: tuple[str, ...] = setting((), "columns of a table; all columns of numbers without")
     image_px: int = setting(0, "side to which images are resized; 0: as they are", unit="px")
     pixels: Literal["auto", "binary", "grey"] = setting(
-        "auto", "binary: drawn black or white anew each time; grey: as they are; auto: by the channels"
+        "auto",
+        "binary: drawn black or white anew each time; grey: as they are; auto: by the channels",
     )
     latent: int = setting(16, "numbers in the code")
     split: str = setting("0.8,0.1,0.1", "shares of train, valid and test")
@@ -87,7 +88,9 @@ class Config:
     anneal_steps: int = setting(0, "steps in which that weight rises from 0")
     codes: int = setting(1, "codes drawn of a sample in a step; of iwae at least 2")
     estimate_codes: int = setting(500, "codes of a sample for the estimate of its likelihood")
-    estimate_samples: int = setting(1000, "samples of a part whose likelihood is estimated, at most")
+    estimate_samples: int = setting(
+        1000, "samples of a part whose likelihood is estimated, at most"
+    )
     look_samples: int = setting(2000, "samples of the valid part that a look scores at most")
     model: str = setting("vae", "which network: " + ", ".join(MODELS))
     training: Training = nested(

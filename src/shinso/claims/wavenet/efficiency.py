@@ -184,7 +184,10 @@ def draw(
     for axes, what, ylabel in zip(
         figure.subplots(1, 2),
         ("steps", "seconds"),
-        (Text("steps until learned", "学習に要したステップ"), Text("processor time (s)", "プロセッサ時間(秒)")),
+        (
+            Text("steps until learned", "学習に要したステップ"),
+            Text("processor time (s)", "プロセッサ時間(秒)"),
+        ),
         strict=True,
     ):
         dots(

@@ -28,7 +28,8 @@ METHOD = Text(
     "自動微分で数える。拡張率 1、2、4 … の場合と、すべて 1 の場合を比べる。",
 )
 CONTROL = Text(
-    "The dilations of the first network are set to 1 too.", "1 つ目のネットワークの拡張率もすべて 1 にする。"
+    "The dilations of the first network are set to 1 too.",
+    "1 つ目のネットワークの拡張率もすべて 1 にする。",
 )
 RULE = Text(
     "Holds if, at every seed, both networks have as many parameters, the first depends on 2^L inputs "

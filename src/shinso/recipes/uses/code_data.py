@@ -120,18 +120,14 @@ def form_of(config: Config, paths: Sequence[Path]) -> str:
     return "images" if first.suffix.lower() in ENDINGS or is_idx(first) else "table"
 
 
-def _read(
-    config: Config, paths: Sequence[Path], form: str, like: Found | None = None
-) -> Found:
+def _read(config: Config, paths: Sequence[Path], form: str, like: Found | None = None) -> Found:
     if form == "table":
         columns = like.columns if like else config.columns
         return read_rows(only_one(paths, "autoencode"), columns)
     return read_pictures(paths, config.image_px, like.values.shape[1:] if like else None)
 
 
-def read_pictures(
-    paths: Sequence[Path], px: int, shape: Sequence[int] | None = None
-) -> Found:
+def read_pictures(paths: Sequence[Path], px: int, shape: Sequence[int] | None = None) -> Found:
     """Images as bytes; shape: channels, height and width to which they are brought."""
     like = Target(*map(int, shape)) if shape else None
     images = read_images(paths, px=px, like=like, needs_label=False)

@@ -31,7 +31,9 @@ __all__ = ["CodeData", "CodeUse", "read_parts"]
 
 AT_ONCE = 500
 SEED = 20140416  # of the draws behind scores: the same for every model and every look
-ACTIVE = 0.01  # variance of a code's mean over samples, above which it says something (Burda et al.)
+ACTIVE = (
+    0.01  # variance of a code's mean over samples, above which it says something (Burda et al.)
+)
 STEPS = 8  # of an interpolation
 PLANE = 15  # points along each axis of the latent plane
 

@@ -101,7 +101,7 @@ def _split(config: Config, found: Recordings, given: Sequence[str]) -> dict[str,
     """Rows of each part of the recordings; parts given as files of their own have none."""
     shares = parse_shares(config.split)
     rest = np.arange(len(found))
-    parts: dict[str, np.ndarray] = {part: rest[:0] for part in PARTS}
+    parts: dict[str, np.ndarray] = dict.fromkeys(PARTS, rest[:0])
     stems = [PurePosixPath(name).stem for name in found.names]
     if config.test_names:
         is_test = np.array([bool(re.search(config.test_names, stem)) for stem in stems])

@@ -90,7 +90,9 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         )
     everything = [dialogue for part in PARTS for dialogue in turns[part]]
     ends = np.cumsum([len(turns[part]) for part in PARTS])
-    places = {part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)}
+    places = {
+        part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)
+    }
     return TalkData(found, samples, (*notes, *duplicates_across(everything, places)), extra)
 
 
@@ -260,7 +262,7 @@ class TalkUse:
                 place="PROMPT",
                 found=repr(prompt),
                 why=_("an answer needs something to answer to"),
-                next_step=_('give a turn in quotes, or - to type one turn a line'),
+                next_step=_("give a turn in quotes, or - to type one turn a line"),
             )
         end = self.model.end
         self.spoken.append([*self.vocabulary.encode(words[: self.config.most_words]), end])
