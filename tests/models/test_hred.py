@@ -65,9 +65,9 @@ def test_estimate_lies_above_the_bound_and_kl_is_positive():
     batch = talks()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        bounds = [sum(answer_nats(model, batch, generator)[:2]).sum() for _ in range(300)]
+        bounds = [sum(answer_nats(model, batch, generator)[:2]).sum() for _ in range(60)]
         one = torch.stack(bounds).mean()
-        many = estimated_nats(model, batch, 300, generator).sum()
+        many = estimated_nats(model, batch, 60, generator).sum()
         kl = answer_nats(model, batch, generator)[1]
     assert float(many) < float(one)
     assert bool((kl > 0).all())
