@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -279,7 +279,7 @@ class TalkUse:
 def variety(said: Sequence[Sequence[int]]) -> dict[str, float]:
     """distinct-1 and -2: different words (pairs) over all said; entropy of the words in nats."""
     words = [word for turn in said for word in turn]
-    pairs = [pair for turn in said for pair in zip(turn[:-1], turn[1:], strict=True)]
+    pairs = [pair for turn in said for pair in pairwise(turn)]
     shares = np.array(list(Counter(words).values())) / max(len(words), 1)
     return {
         "distinct_1": len(set(words)) / max(len(words), 1),
