@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from shinso.models.image_parts import scaled
 from shinso.settings import setting
 
 
@@ -28,6 +29,7 @@ class DenseClassifier(nn.Module):
 
         hidden: int = setting(800, "units a layer")
         layers: int = setting(2, "hidden layers")
+        width: float = setting(1.0, "factor on the units of each layer")
         dropout: float = setting(0.0, "share of hidden units dropped in training")
         input_dropout: float = setting(0.0, "share of pixels dropped in training")
         max_norm: float = setting(0.0, "largest length of a unit's incoming weights; 0: no bound")
@@ -41,6 +43,8 @@ class DenseClassifier(nn.Module):
                     raise ValueError(
                         f"{name} is {getattr(self, name)}; give a share from 0 to below 1"
                     )
+            if not 0 < self.width <= 8:
+                raise ValueError(f"width is {self.width}; give a factor above 0, up to 8")
             if self.max_norm < 0:
                 raise ValueError(f"max_norm is {self.max_norm}; give 0 or more")
 
@@ -53,7 +57,10 @@ class DenseClassifier(nn.Module):
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.image_px = image_px
-        widths = [num_channels * image_px**2, *[config.hidden] * config.layers]
+        widths = [
+            num_channels * image_px**2,
+            *[scaled(config.hidden, config.width)] * config.layers,
+        ]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.head = nn.Linear(widths[-1], num_classes)
         for layer in self.layers:

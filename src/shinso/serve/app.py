@@ -4,11 +4,15 @@ GET  /                          a page to try them          GET /health   GET /r
 GET  /v1/runs                   which runs there are        GET /metrics  (Prometheus)
 GET  /v1/runs/NAME              one of them, with a question that it answers
 POST /v1/runs/NAME/answer       a question, typed by the run
+
+FastAPI finds the types of a route by their names in this module, so starlette is imported at its
+top; whoever imports this module asks for the extra first (``extras.need``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import threading
 import time
@@ -16,6 +20,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from shinso.extras import need
 from shinso.faults import UsageFault
@@ -157,9 +164,34 @@ def about(service: Service) -> dict[str, Any]:
     }
 
 
-def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
+async def replied(service: Service, batcher: Batcher, limits: Limits, body: bytes) -> Any:
+    """The answer to the question in a body, or the refusal that it deserves."""
     from starlette.responses import JSONResponse
 
+    started = time.perf_counter()
+    try:
+        question = service.question.model_validate_json(body)
+    except need("pydantic").ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, ("body", *first["loc"])))
+        return JSONResponse(fault("QUESTION", str(first["msg"]), place), 422)
+    try:
+        found = await asyncio.wait_for(batcher.ask(question), limits.timeout_s)
+    except QueueFull:
+        busy = fault("BUSY", "too many requests wait")
+        return JSONResponse(busy, 503, headers={"retry-after": "1"})
+    except Stopped:
+        return JSONResponse(fault("STOPPING", "the service is being stopped"), 503)
+    except TimeoutError:
+        waited = f"{time.perf_counter() - started:.1f} s"
+        return JSONResponse(fault("TIMEOUT", f"no answer in {waited}"), 504)
+    except Unanswerable as reason:
+        return JSONResponse(fault("QUESTION", str(reason)), 422)
+    text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text.encode(), media_type="application/json")
+
+
+def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
     refusals = {
         status: {"description": text, "model": dict[str, dict[str, str]]}
         for status, text in (
@@ -169,30 +201,20 @@ def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
         )
     }  # fmt: skip
 
-    async def answer(question: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            found = await asyncio.wait_for(batcher.ask(question), limits.timeout_s)
-        except QueueFull:
-            busy = fault("BUSY", "too many requests wait")
-            return JSONResponse(busy, 503, headers={"retry-after": "1"})
-        except Stopped:
-            return JSONResponse(fault("STOPPING", "the service is being stopped"), 503)
-        except TimeoutError:
-            waited = f"{time.perf_counter() - started:.1f} s"
-            return JSONResponse(fault("TIMEOUT", f"no answer in {waited}"), 504)
-        except Unanswerable as reason:
-            return JSONResponse(fault("QUESTION", str(reason)), 422)
-        return JSONResponse(found)
+    async def answer(request: Request) -> Response:
+        return await replied(service, batcher, limits, await request.body())
 
-    # FastAPI reads the types of a request from these.
-    answer.__annotations__ = {"question": service.question, "return": Any}
+    # The body is read by the run's own type, once and straight from its bytes, which takes a third
+    # of the time of FastAPI's way; so that type is told to its description by hand.
+    schema = service.question.model_json_schema(ref_template="#/components/schemas/{model}")
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
     app.add_api_route(
         f"/v1/runs/{service.name}/answer",
         answer,
         methods=["POST"],
         response_model=service.reply,
         responses=refusals,
+        openapi_extra={"requestBody": body},
         name=service.name,
         summary=f"{service.run.order.task}: {service.run.order.model}",
     )
@@ -218,6 +240,8 @@ def serve(app: Any, host: str, port: int, *, on_ready: Any = lambda url: None) -
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on a client may connect; it waits until the server takes it.
+        listener.listen(128)
     except OSError as error:
         listener.close()
         raise UsageFault(

@@ -252,7 +252,9 @@ def make_ui(runs: Path, report: Path, limits: Limits, *, hosts: tuple[str, ...])
             return JSONResponse(fault("BUG", type(answer).__name__), 500)
         return JSONResponse(answer)
 
-    return Guard(Speaking(app), max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s, hosts=hosts)
+    return Guard(
+        Speaking(app), max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s, hosts=hosts
+    )
 
 
 async def _stream(folder: Any, request: Any, every_s: float = 1.0) -> AsyncIterator[str]:

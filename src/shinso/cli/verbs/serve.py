@@ -23,6 +23,9 @@ def run(arguments: Sequence[str]) -> int:
         resolve(kind, ("flag", given_settings(read, schema(kind)))).config
         for kind in (Listening, Limits)
     )
+    from shinso.extras import need
+
+    need("fastapi")
     from shinso.serve.app import make_app, serve, services_of
 
     services = services_of(read.runs)

@@ -1,0 +1,167 @@
+"""The pages: both languages, nothing from outside, nothing changed without the token; and one look
+with a real browser where there is one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from starlette.testclient import TestClient
+
+from shinso.serve.settings import Limits
+from shinso.serve.ui import make_ui
+from shinso.walk.run import Run
+from tests.serve.parts import HOSTS, client_of, trained
+
+PAGES = ("/runs", "/claims", "/claims/gru.parameters", "/learn", "/try")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return trained(tmp_path_factory.mktemp("site") / "runs", "forecast", "linear")
+
+
+@pytest.fixture(scope="module")
+def client(run: Run) -> Iterator[TestClient]:
+    root = run.folder.path.parents[1]
+    app = make_ui(root, root.parent / "report", Limits(), hosts=HOSTS)
+    with client_of(app) as made:
+        yield made
+
+
+def token_of(client: TestClient) -> str:
+    found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/try").text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_speak_both_languages_and_fetch_nothing(client: TestClient, page: str) -> None:
+    english = client.get(page, params={"lang": "en"})
+    japanese = client.get(page, params={"lang": "ja"})
+    assert english.status_code == japanese.status_code == 200
+    assert '<html lang="ja">' in japanese.text
+    assert re.search("[ぁ-んァ-ン]", japanese.text)
+    assert not re.search("[ぁ-んァ-ン]", english.text)
+    for text in (english.text, japanese.text):
+        assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
+        assert "<script>" not in text
+        assert not re.search(r"\son[a-z]+=", text)
+    assert "script-src 'self'" in english.headers["content-security-policy"]
+
+
+def test_a_run_shows_its_table_and_its_curves_stream(client: TestClient, run: Run) -> None:
+    name = "/".join(run.folder.path.parts[-2:])
+    page = client.get(f"/runs/{name}?lang=en").text
+    assert "mse_scaled" in page
+    assert f"/runs/{name}/plots/training.png" in page
+    assert client.get(f"/runs/{name}/plots/training.png").headers["content-type"] == "image/png"
+    events = client.get(f"/runs/{name}/events").text
+    rows = json.loads(events.split("data: ")[1].split("\n")[0])
+    assert next(row["step"] for row in rows if row["part"] == "valid") == 0
+    assert 'event: state\ndata: "done"' in events
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/forecast/9999-none", "/runs/..%2F..%2Fetc", "/runs/%2e%2e/%2e%2e/etc/events",
+        "/claims/os.path", "/files/ui.py", "/files/..%2Fui.py", "/runs/forecast/x/plots/..%2Fa.png",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_lesson_steps_through_numbers_that_agree(client: TestClient) -> None:
+    found = client.get("/learn/lesson.json?cell=lstm&hidden=3&steps=2&lang=ja").json()
+    assert found["largest_difference"] < 1e-9
+    assert {step["phase"] for step in found["steps"]} == {"given", "forward", "backward", "weights"}
+    assert re.search("[ぁ-ん]", found["introduction"])
+    assert found["questions"][0]["reason"]
+    english = client.get("/learn/lesson.json?cell=lstm&hidden=3&steps=2&lang=en").json()
+    assert not re.search("[ぁ-ん]", english["introduction"])
+    for wrong in ("cell=transformer", "hidden=0", "hidden=500", "steps=words"):
+        refused = client.get(f"/learn/lesson.json?{wrong}")
+        assert refused.status_code == 422, wrong
+        assert refused.json()["fault"]["code"]
+
+
+def test_a_run_is_tried_with_the_token_and_not_without(client: TestClient, run: Run) -> None:
+    name = "/".join(run.folder.path.parts[-2:])
+    example = client.get(f"/try/{name}/question.json").json()["example"]
+    url = f"/try/{name}"
+    assert client.post(url, json=example).status_code == 403
+    wrong = client.post(url, json=example, headers={"x-csrf-token": "x" * 43})
+    assert wrong.json()["fault"]["code"] == "TOKEN"
+    token = {"x-csrf-token": token_of(client)}
+    answer = client.post(url, json=example, headers=token)
+    assert answer.status_code == 200
+    assert len(answer.json()["forecast"]) == 5
+    assert client.post(url, content=b"{", headers=token).status_code == 422
+    assert client.post(url, content=b"x" * 2_000_000, headers=token).status_code == 413
+
+
+def test_a_claim_is_measured_by_name_only(client: TestClient) -> None:
+    assert client.post("/claims/gru.parameters/measure").status_code == 403
+    token = {"x-csrf-token": token_of(client)}
+    assert client.post("/claims/os.system/measure", headers=token).status_code == 404
+    begun = client.post("/claims/gru.parameters/measure", headers=token)
+    assert begun.json() == {"measuring": "gru.parameters"}
+    assert client.post("/claims/gru.parameters/measure", headers=token).status_code == 422
+    until = time.monotonic() + 120
+    while "✕" not in client.get("/claims/gru.parameters?lang=en").text:
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    page = client.get("/claims/gru.parameters?lang=en").text
+    assert "does not hold as stated" in page
+    figure = client.get("/claims/gru.parameters/figure.svg")
+    assert figure.headers["content-type"].startswith("image/svg")
+    assert b"<svg" in figure.content
+
+
+@pytest.mark.slow
+def test_a_real_browser_draws_the_curve_and_steps_the_lesson(run: Run, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium is installed")
+    root = run.folder.path.parents[1]
+    words = ["-m", "shinso", "ui", "--port", "0", "--runs", str(root), "--report", str(tmp_path)]
+    server = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        home = server.stdout.readline().strip()
+        assert home.startswith("http://127.0.0.1:")
+        assert urlopen(home + "runs").status == 200
+        name = "/".join(run.folder.path.parts[-2:])
+
+        def seen(page: str) -> tuple[str, str]:
+            flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+            done = subprocess.run(
+                [browser, *flags, f"--user-data-dir={tmp_path / 'browser'}",
+                 "--virtual-time-budget=8000", "--dump-dom", home + page],
+                capture_output=True, text=True, timeout=120, check=True,
+            )  # fmt: skip
+            return done.stdout, done.stderr
+
+        curve, console = seen(f"runs/{name}?lang=en")
+        assert "<polyline" in curve
+        assert "CONSOLE" not in console
+        lesson, console = seen("learn?cell=gru&lang=ja")
+        assert re.search(r"1 / \d\d", lesson)
+        assert "順伝播では" in lesson
+        assert "CONSOLE" not in console
+        tried, console = seen("try?lang=en")
+        assert "past" in tried
+        assert "CONSOLE" not in console
+    finally:
+        server.terminate()
+        assert server.wait(60) == 0
