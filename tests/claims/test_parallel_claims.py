@@ -43,11 +43,13 @@ def test_texts_stand_in_both_languages(name: str) -> None:
     check_texts(EVERY[name], name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [data_equal, sync_vs_async, memory], ids=lambda m: m.__name__)
 def test_measurement_repeats_and_is_drawn(module) -> None:
     check_drawing(module, measured_twice(module), module.measure(3, True, "quick"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", TIMED, ids=lambda m: m.__name__)
 def test_timing_is_finite_and_drawn(module) -> None:
     found, control = (module.measure(0, control, "quick") for control in (False, True))
@@ -56,6 +58,7 @@ def test_timing_is_finite_and_drawn(module) -> None:
     assert module.holds([found, found]).estimates
 
 
+@pytest.mark.slow
 def test_exact_claims_hold_and_their_controls_do_not() -> None:
     for module in (data_equal, model_equal, memory):
         found, control = (module.measure(0, control, "quick") for control in (False, True))

@@ -96,6 +96,14 @@ def test_idx_finds_its_labels_by_name_or_takes_them_second(tmp_path: Path) -> No
         read_images([images, idx(tmp_path / "few.gz", labels[:3])])
 
 
+def test_labels_that_are_no_idx_file_are_refused(tmp_path: Path) -> None:
+    images = idx(tmp_path / "i.gz", RNG.integers(0, 256, (4, 3, 2), dtype=np.uint8))
+    for content in (b"", b"0,1,1,0"):
+        (tmp_path / "labels.csv").write_bytes(content)
+        with pytest.raises(DataFault, match="no IDX file"):
+            read_images([images, tmp_path / "labels.csv"])
+
+
 def test_a_cut_idx_file_is_refused(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (4, 3, 2), dtype=np.uint8)
     path = idx(tmp_path / "t-images-idx3-ubyte.gz", pixels)

@@ -105,6 +105,12 @@ def test_number_of_files_is_said():
 def test_sentences_are_those_of_the_source_side():
     assert read_sentences(written("A dog.\n\nA cat.\n"))[0] == ["A dog.", "", "A cat."]
     assert read_sentences(written(tsv(), "pairs.tsv"))[0] == [s for s, _t in PAIRS]
+    assert read_sentences(written("A dog.\nA\tcat.\n"))[0] == ["A dog.", "A\tcat."]
+    assert read_sentences(written("\nA dog.\tEin Hund.\n"))[0] == ["", "A dog."]
+    short = written("id\tde\ten\n1\tEin Hund.\tA dog.\n2\tEin\n")
+    assert codes_and_places(lambda: read_sentences(short, ("en", "de")), short) == [
+        ("DATA-FORMAT", ":3")
+    ]
     named = written("de\ten\nEin Hund.\tA dog.\n")
     assert read_sentences(named, ("en", "de"))[0] == ["A dog."]
     assert read_sentences(written('{"source": "A dog."}', "x.jsonl"))[0] == ["A dog."]

@@ -46,6 +46,7 @@ def test_unfinished_episodes_resume_where_they_were():
         parts.step(one)
     again = Acting(world("Noisy", length=5), 3, 4)
     again.load_state_dict(parts.state_dict())
+    assert again.state_dict() == parts.state_dict()
     for one in actions[4:]:
         expected, found = whole.step(one), again.step(one)
         assert np.array_equal(expected.successors, found.successors)
@@ -108,6 +109,12 @@ def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
     found = fault_of(lambda: open_environment("needy_world:Env", {}))
     assert isinstance(found, ExtraFault)
     assert found.next_step == "pip install surely_not_installed_package"
+
+
+def test_unknown_namespace_asks_for_its_package():
+    found = fault_of(lambda: open_environment("SurelyNoSuchNamespace/Pong-v5", {}))
+    assert isinstance(found, ExtraFault)
+    assert "package:SurelyNoSuchNamespace/Pong-v5" in found.next_step
 
 
 def test_age_is_seen_and_ends_the_episode():

@@ -20,31 +20,31 @@ from shinso.nn.kernels.sum_tree_numba import find, set_priority
 WORLDS = "tests.experience.small_worlds"
 
 
-class Constant:
-    """Action 1 always; V = 10 everywhere."""
+class Ageing:
+    """Action 1 always; V = twice the age of the episode."""
 
     def act(self, x, noise, actions, log_p, values):
-        actions[:], log_p[:], values[:] = 1, 0.0, 10.0
+        actions[:], log_p[:], values[:] = 1, 0.0, self.values(x)
 
     def values(self, x):
-        return np.full(len(x), 10.0, np.float32)
+        return 2 * x[:, 0]
 
 
 def rollouts(*, cut: bool, steps: int = 4, episodes: int = 0, critic: bool = True) -> Rollouts:
     env = open_environment(f"{WORLDS}:Counting", {"length": 3, "cut": cut})
     return Rollouts(
-        Acting(env, 2, 0), Constant(),
+        Acting(env, 2, 0), Ageing(),
         scale=ObservationScale(np.zeros(2, np.float32), np.ones(2, np.float32), on=False),
         rewards=RewardScale(np.ones(1, np.float32), 2, 0.5, on=False),
         rng=np.random.default_rng(0), gamma=0.5, lam=0.0, steps=steps, episodes=episodes, critic=critic,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("cut", "last"), [(False, 1.0 - 10.0), (True, 1.0 + 5.0 - 10.0)])
+@pytest.mark.parametrize(("cut", "last"), [(False, 1.0 - 4.0), (True, 1.0 + 3.0 - 4.0)])
 def test_a_time_limit_is_not_taken_for_a_termination(cut, last):
+    """r + ½ V(s′) − V(s); the third step is the last, and its successor is 3 old, not a beginning."""
     found = rollouts(cut=cut).next_batch().advantages.reshape(4, 2)
-    going = 1.0 + 5.0 - 10.0
-    assert found.tolist() == [[going] * 2, [going] * 2, [last] * 2, [going] * 2]
+    assert found.tolist() == [[2.0] * 2, [1.0] * 2, [last] * 2, [2.0] * 2]
 
 
 def test_whole_episodes_give_whole_returns():

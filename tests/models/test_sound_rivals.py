@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_shares_of_all_levels_and_of_all_classes_sum_to_one():
     ends = np.concatenate([[-np.inf], mulaw.edges() * mulaw.LEVELS, [np.inf]])
     each = [
         found.log_shares(clip, np.full(50, low), np.full(50, high))
-        for low, high in zip(ends[:-1], ends[1:], strict=True)
+        for low, high in itertools.pairwise(ends)
     ]
     np.testing.assert_allclose(np.exp(each).sum(axis=0), 1, rtol=1e-9)
     low, high = level_bounds(np.array([-32768, 0, 32767]))

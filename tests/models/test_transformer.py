@@ -6,7 +6,13 @@ import pytest
 import torch
 from benchmarks.marian import marian_twin
 
+from shinso.data.parallel_batches import ParallelSamples, seen
+from shinso.data.subwords import BEGIN, END, PAD
 from shinso.models.transformer import Transformer
+from shinso.objectives.decoding import Search, search
+from shinso.objectives.translation import TranslationObjective
+from shinso.train.gradient import GradientLearner
+from shinso.train.plan import Training
 
 
 def make(**settings) -> Transformer:
@@ -34,6 +40,35 @@ def test_post_norm_transformer_matches_marian():
     # Marian leaves out nothing but adds a bias to the scores, which begins at zero.
     found = ours.output(ours(SOURCE, MASK, TARGET))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_search_matches_generate(beams):
+    """The rule that ends a sentence is Hugging Face's, so every word is. A little training makes
+    sentences end, and leaves the model unsure enough that beams matter."""
+    pytest.importorskip("transformers")
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(2, 7, (40,), generator=generator).tolist()
+    words = [torch.randint(4, 15, (n,), generator=generator).tolist() for n in lengths]
+    pairs = ParallelSamples(words, [one[::-1] for one in words])
+    ours = make(norm="post", width=16, decoder_layers=1)
+    plan = Training(steps=120, lr=5e-3, schedule="constant")
+    learner = GradientLearner(ours, TranslationObjective(), plan)
+    for _step in range(120):
+        learner.step(pairs.take(range(40)))
+    ours = ours.double().eval()
+    batch = pairs.take(range(12))
+    mask = seen(batch.source_lengths, batch.source.shape[1])
+    how = Search(begin=BEGIN, end=END, beams=beams, length_penalty=0.0, never=(PAD,))
+    found = search(ours, batch.source, mask, [12] * 12, how)
+    expected = marian_twin(ours).double().generate(
+        input_ids=batch.source, attention_mask=mask.long(), num_beams=beams, do_sample=False,
+        max_new_tokens=12, length_penalty=0.0, early_stopping=False, bad_words_ids=[[PAD]],
+    )  # fmt: skip
+    rows = [row[1:].tolist() for row in expected]
+    cut = [tuple(row[: row.index(END)] if END in row else row) for row in rows]
+    assert [some[0].words for some in found] == cut
+    assert len({len(words) for words in cut}) > 2
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])

@@ -14,7 +14,7 @@ from shinso.data.parallel_batches import padded, seen
 from shinso.data.subwords import BEGIN, END, PAD, UNKNOWN
 from shinso.models.seq2seq import Seq2Seq
 from shinso.models.transformer import Transformer
-from shinso.objectives.decoding import Search, Writer, search
+from shinso.objectives.decoding import Search, Writer, Written, _is_done, search
 
 VOCABULARY = 9
 MODELS = ["pre", "post", "rotary", "none", "bahdanau", "luong", "lstm"]
@@ -187,3 +187,14 @@ def test_settings_that_make_no_search_are_refused():
         Search(begin=BEGIN, end=END, beams=0)
     with pytest.raises(ValueError, match="length_penalty is -1"):
         Search(begin=BEGIN, end=END, length_penalty=-1)
+
+
+def test_a_sentence_is_done_when_no_unfinished_one_would_be_better():
+    how = Search(begin=BEGIN, end=END, beams=2, length_penalty=0.0)
+    done = [Written((5,), score, score, True) for score in (-1.0, -5.0)]
+    assert not _is_done(done, best=-3.0, step=4, how=how)
+    assert _is_done(done, best=-6.0, step=4, how=how)
+    assert not _is_done(done[:1], best=-6.0, step=4, how=how)
+    assert _is_done(done[:1], best=float("-inf"), step=4, how=how)
+    penalized = Search(begin=BEGIN, end=END, beams=2, length_penalty=1.0)
+    assert not _is_done(done, best=-6.0, step=4, how=penalized)  # −6 / 1.5 = −4

@@ -213,7 +213,17 @@ def test_counting_finds_words_that_stand_together():
     assert cosines[:5, :5].min() > cosines[:5, 5:].max() + 0.5
 
 
-def test_weights_of_another_vocabulary_are_refused():
-    one = Word2Vec(Word2Vec.Config(dim=8), num_words=5)
+def test_weights_of_another_vocabulary_are_refused(tmp_path):
+    """A run whose data.json is another's: a word would get another word's vector."""
+    from shinso.runs.files import read_json
+    from shinso.walk import catalogue
+    from shinso.walk.order import place
+    from shinso.walk.training import train
+
+    brief = catalogue.recipe("word2vec").BRIEF
+    short = {"steps": 1, "evaluate_every": 1, "runs": str(tmp_path)}
+    run = train(place("word2vec", brief.data, ("test", {**brief.settings, **short})))
+    facts = read_json(run.folder.path / "data.json")
+    run.folder.write_json("data.json", {**facts, "vocabulary": facts["vocabulary"][:-1]})
     with pytest.raises(RunFault, match="WEIGHTS-MISMATCH"):
-        one.load_state_dict(Word2Vec(Word2Vec.Config(dim=8), num_words=6).state_dict())
+        type(run).open(run.folder.path).use()

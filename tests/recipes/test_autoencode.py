@@ -87,7 +87,7 @@ def test_data_that_teach_nothing_are_faults(tmp_path):
     config = autoencode.Config()
     for content in ("a,b\n" + "1,2\n" * 20, "a,b\nx,y\nz,w\n"):
         path.write_text(content)
-        with pytest.raises(DataFault, match="DATA-CONSTANT|DATA-EMPTY"):
+        with pytest.raises(DataFault, match=r"DATA-CONSTANT|DATA-EMPTY"):
             autoencode.read(config, [path])
     image = tmp_path / "images"
     image.mkdir()

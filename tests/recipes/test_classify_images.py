@@ -124,8 +124,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "wide.safetensors", wide)
     with pytest.raises(RunFault, match="WEIGHTS-OTHER-NETWORK"):
         load_published(network, tmp_path / "wide.safetensors")
+    order = order_of(DIGITS, weights=str(tmp_path / "none.safetensors"))
     with pytest.raises(UsageFault, match="WEIGHTS-NOT-FOUND"):
-        load_published(network, tmp_path / "none.safetensors")
+        order.recipe.read(order.config, order.paths)
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
     with pytest.raises(RunFault, match="RUN-WEIGHTS-UNREADABLE"):
         load_published(network, tmp_path / "torn.safetensors")

@@ -59,9 +59,7 @@ def _out_of_context(turns: Sequence[Any], rng: np.random.Generator) -> list[list
     """Every pair of neighbours stays together; the pairs change places between talks."""
     pairs = [talk[begin : begin + 2] for talk in turns for begin in range(0, len(talk) - 1, 2)]
     order = iter(rng.permutation(len(pairs)).tolist())
-    return [
-        [turn for _ in range(len(talk) // 2) for turn in pairs[next(order)]] for talk in turns
-    ]
+    return [[turn for _ in range(len(talk) // 2) for turn in pairs[next(order)]] for talk in turns]
 
 
 def trained(

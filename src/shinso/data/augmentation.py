@@ -29,7 +29,7 @@ def draws(
         key = _mixed(np.uint64(seed) * _GOLDEN + np.uint64(epoch))
         key = _mixed(key * _GOLDEN + np.uint64(purpose))
         values = _mixed(indices.astype(np.uint64) * _GOLDEN + key)
-    return (values >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return np.asarray(values >> np.uint64(11), dtype=np.float64) / 2.0**53
 
 
 def _mixed(z: np.ndarray | np.uint64) -> np.ndarray | np.uint64:

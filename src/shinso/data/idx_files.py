@@ -31,6 +31,8 @@ def read_idx(path: Path) -> tuple[UInt8[np.ndarray, "*axes"], bytes]:
         content = gzip.decompress(raw) if raw.startswith(GZIP) else raw
     except (EOFError, OSError, zlib.error) as error:
         raise _fault(path, str(error), _("the gzip file is damaged")) from error
+    if len(content) < 4 or content[:3] != bytes((0, 0, UNSIGNED_BYTES)):
+        raise _fault(path, repr(content[:4]), _("this is no IDX file of bytes"))
     axes = content[3]
     head = 4 + 4 * axes
     shape = np.frombuffer(content[4:head], dtype=">u4").astype(int)

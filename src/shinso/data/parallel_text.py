@@ -75,8 +75,8 @@ def read_pairs(paths: Sequence[Path], names: tuple[str, str] = ("", "")) -> Para
 
 
 def read_sentences(path: Path, names: tuple[str, str] = ("", "")) -> tuple[list[str], list[str]]:
-    """The sentences to translate in a file, and notes: of a file of pairs the source side, else
-    its lines. A blank line is a sentence too, so that answers and lines stay beside each other."""
+    """The sentences to translate in a file, and notes: the source side where every line is a pair,
+    else the lines. A blank line is a sentence too, so that answers and lines stay beside each other."""
     findings = Findings(path)
     file = read_text(path, findings)
     if looks_like_json(path):
@@ -85,7 +85,7 @@ def read_sentences(path: Path, names: tuple[str, str] = ("", "")) -> tuple[list[
         findings.stop()
         return sentences, findings.notes
     lines = file.text.removesuffix("\n").split("\n")
-    if any("\t" in line for line in lines):
+    if all("\t" in line for line in lines if line.strip()):
         rows = _tab_rows(file, findings, names, only_source=True)
         sentences = [source for _line, source, _target in rows]
         findings.stop()
@@ -160,7 +160,9 @@ def _tab_rows(
             if name not in first:
                 findings.missing_column(name, first, role=role)
         findings.stop()
-    width = len(first)
+    # A file may begin with a blank line.
+    width = len(next(line for line in lines if line.strip()).split("\t"))
+    least = 1 if only_source else 2
     places = (0, 1)
     if has_header:
         places = (
@@ -180,7 +182,7 @@ def _tab_rows(
         cells = text.split("\t")
         if not text.strip():
             rows.append((line, "", ""))
-        elif len(cells) != max(width, 1 if only_source else 2) and not only_source:
+        elif len(cells) != max(width, least):
             findings.fault(
                 "DATA-FORMAT",
                 line=line,

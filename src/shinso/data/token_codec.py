@@ -135,7 +135,7 @@ def _learn_pieces(text: str, size: int) -> bytes:
             sentence_iterator=(line for line in text.split("\n") if line.strip()),
             model_writer=model, vocab_size=size, model_type="bpe", character_coverage=1.0,
             normalization_rule_name="identity", remove_extra_whitespaces=False,
-            max_sentence_length=1 << 20, minloglevel=2, num_threads=1,
+            max_sentence_length=1 << 28, minloglevel=2, num_threads=1,
         )  # fmt: skip
     except RuntimeError as error:
         raise DataFault(

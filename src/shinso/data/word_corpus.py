@@ -209,7 +209,7 @@ def _piece_cutter(path: Path, pieces: int) -> Any:
         spm.SentencePieceTrainer.train(
             sentence_iterator=lines, model_writer=model, vocab_size=pieces, minloglevel=2,
             num_threads=1, input_sentence_size=500_000, shuffle_input_sentence=False,
-            normalization_rule_name="nmt_nfkc",
+            normalization_rule_name="nmt_nfkc", max_sentence_length=1 << 28,
         )  # fmt: skip
     except RuntimeError as error:
         raise DataFault(

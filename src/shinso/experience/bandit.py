@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 
 @final
-class Bandit(gym.Env[int, int]):
+class Bandit(gym.Env[Any, Any]):
     """One choice among ``arms``, whose means are drawn from N(0, 1) by ``world``; an arm pays its mean
     plus N(0, 1). An episode is ``pulls`` choices."""
 

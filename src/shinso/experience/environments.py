@@ -111,7 +111,7 @@ def open_environment(
         [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__],
         sort_keys=True,
     )
-    notes = [spaces.text.replace("\n", "; ")]
+    notes = [spaces.text]
     if limit is None:
         notes.append(
             _("no time limit: an episode may never end; set --time-limit where it may not")
@@ -224,6 +224,16 @@ def _opened(maker: Callable[[], Any], name: str) -> Any:
         raise _missing_package(name, error) from error
     except ModuleNotFoundError as error:
         raise _missing_package(name, error) from error
+    except gym.error.NamespaceNotFound as error:
+        raise ExtraFault(
+            "ENV-NEEDS-PACKAGE",
+            place=name,
+            found=str(error),
+            why=_("the environment needs a package that is not installed"),
+            next_step=_("install the package that brings it, and name it as package:{name}").format(
+                name=name
+            ),
+        ) from error
     except gym.error.UnregisteredEnv as error:
         known = [key for key in gym.registry if "/" not in key]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -280,7 +290,7 @@ def _spaces(gym: Any, env: Any, name: str) -> Spaces:
         seen, done = env.observation_space, env.action_space
     except Exception as error:
         raise raised(name, _("its spaces"), error) from error
-    text = f"observation_space: {_short(seen)}\naction_space: {_short(done)}"
+    text = f"observation_space: {_short(seen)}; action_space: {_short(done)}"
     if isinstance(seen, gym.spaces.Discrete):
         observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
     elif isinstance(seen, gym.spaces.Box) and len(seen.shape) == 1:

@@ -208,11 +208,11 @@ class Position:
         if not removed:
             return float(self.owners().sum()) - self.rules.komi
         stones = self.stones
-        alive = [
+        black, white = (
             [p for p in np.flatnonzero(stones == c).tolist() if p not in removed]
             for c in (BLACK, WHITE)
-        ]
-        return Position.start(self.rules, *alive).score()
+        )
+        return Position.start(self.rules, black, white).score()
 
     def __str__(self) -> str:
         """A diagram: X black, O white."""

@@ -40,7 +40,7 @@ class Node:
 
     def nodes(self) -> Iterator[Node]:
         """All nodes below and this one, main line first."""
-        waiting = [self]
+        waiting: list[Node] = [self]
         while waiting:
             node = waiting.pop()
             yield node

@@ -12,6 +12,7 @@ each value, is learned.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal, final
@@ -190,7 +191,7 @@ def _halves(code: Tensor, variational: bool) -> tuple[Tensor, Tensor]:
 
 def _tanh_layers(sizes: list[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         dense = Dense(inputs, outputs)
         nn.init.xavier_uniform_(dense.weight)
         nn.init.zeros_(dense.bias)

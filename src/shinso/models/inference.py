@@ -44,7 +44,8 @@ def optimized(network: nn.Module, images: Float[Tensor, "batch channel height wi
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     images = images.contiguous(memory_format=torch.channels_last)
-    fast = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    fast = copy.deepcopy(network)
+    fast.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     packed = images.device.type == "cpu" and torch.backends.mkldnn.is_available()
     for block in list(fast.modules()):
         _fuse(block, packed=packed)
@@ -129,6 +130,7 @@ class FusedConvolution(nn.Module):
             list(conv.dilation),
             conv.groups,
         )
+        self.out_channels = conv.out_channels
         self.act = act
         self.packed = packed
         self.unary, self.numbers = ACTIVATIONS[type(act)] if act is not None else ("none", [])
@@ -190,7 +192,7 @@ class _DenseStep(nn.Module):
         self.reads = len(scale)
         kept = self.second if layer.bottleneck else self.first
         assert isinstance(kept, FusedConvolution)
-        self.adds = len(kept.bias)
+        self.adds = kept.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.addcmul(self.shift, x, self.scale).relu_()

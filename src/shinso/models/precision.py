@@ -24,9 +24,10 @@ def bf16_over_fp32(device: torch.device) -> float:
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network = nn.Sequential(
-            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1)
-        ).to(device, memory_format=torch.channels_last)
-        images = torch.randn(8, 32, 16, 16, device=device)
+            nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1)
+        ).to(device)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        images = torch.randn(32, 64, 16, 16, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
 
         def seconds(*, reduced: bool) -> float:

@@ -22,17 +22,9 @@ def load_published(network: nn.Module, path: Path) -> list[str]:
     weights where the number of classes differs. A first convolution for colours reads grey images
     by the sum of its colours' weights, one for grey reads colours by a third of its weights each.
 
-    Raises UsageFault WEIGHTS-NOT-FOUND, RunFault RUN-WEIGHTS-UNREADABLE, and RunFault
+    Raises RunFault RUN-WEIGHTS-UNREADABLE where the file is missing or damaged, and RunFault
     WEIGHTS-OTHER-NETWORK where names or sizes do not fit.
     """
-    if not path.is_file():
-        raise UsageFault(
-            "WEIGHTS-NOT-FOUND",
-            place=str(path),
-            found=_("no such file"),
-            why=_("shinso fetches nothing by itself"),
-            next_step=_("give the path of a safetensors file"),
-        )
     own = network.state_dict()
     given = {_modern(name): tensor for name, tensor in _bare(load_weights(path)).items()}
     notes = []

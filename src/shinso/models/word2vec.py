@@ -8,16 +8,13 @@ autograd, ``objectives.word2vec`` changes them in place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from shinso.faults import RunFault
-from shinso.language import _
 from shinso.settings import setting
 
 LANES = 8
@@ -63,19 +60,3 @@ class Word2Vec(nn.Module):
     @property
     def vectors(self) -> Float[Tensor, "word dim"]:
         return self.inputs[:, : self.config.dim]
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """RunFault WEIGHTS-MISMATCH where the vocabulary has not as many words as the weights."""
-        for name, own in self.state_dict().items():
-            given = state_dict.get(name)
-            if given is not None and given.shape != own.shape:
-                raise RunFault(
-                    "WEIGHTS-MISMATCH",
-                    place=name,
-                    found=_("weights for {given}, a vocabulary for {own}").format(
-                        given=tuple(given.shape), own=tuple(own.shape)
-                    ),
-                    why=_("a word would get another word's vector"),
-                    next_step=_("bring back the data.json of this run"),
-                )
-        return super().load_state_dict(state_dict, *args, **kwargs)

@@ -74,15 +74,15 @@ class Dilated(Convolution):
 class Transposed(nn.ConvTranspose2d):
     """Sides become ``factor`` times as long; the gradient of a convolution of that stride.
 
-    The kernel is twice the factor, so that each output pixel gets equally many terms and no
-    checkerboard appears (Odena et al. 2016); an odd factor gets one more.
+    The kernel is twice the factor (three times an odd one, which then has a middle), so that each
+    output pixel gets equally many terms and no checkerboard appears (Odena et al. 2016).
     """
 
     def __init__(self, channels: int, out: int, factor: int, *, bias: bool = False) -> None:
         if factor < 2:
             raise ValueError(f"factor is {factor}; give at least 2")
         # (n − 1) · factor − 2 · padding + size = n · factor
-        size = 2 * factor + factor % 2
+        size = factor * (2 + factor % 2)
         padding = (size - factor) // 2
         super().__init__(channels, out, size, factor, padding, bias=bias)
 

@@ -90,7 +90,9 @@ class Config:
     mixup: float = setting(0.0, "α of mixing two images in training; 0: none")
     strength: float = setting(0.0, "random changes of tone and form in training, 0 to 10")
     label_smoothing: float = setting(0.0, "share of each label spread over all classes")
-    weights: str = setting("", "safetensors file of published or own weights to begin with")
+    weights: Path | None = setting(
+        None, "safetensors file to begin with; its last layer only where it has as many classes"
+    )
     frozen: int = setting(0, "parts of the network, from the pixels on, that keep their weights")
     model: str = setting("resnet", "which network: " + ", ".join(MODELS))
     training: Training = nested(
@@ -119,10 +121,12 @@ class Config:
 
 
 def read(config: Config, paths: Sequence[Path]) -> ImageData:
-    """Labelled images. Raises DataFaults; UsageFault where a precision does not pay here."""
+    """Labelled images. Raises DataFaults; UsageFault for weights that are not there and for a
+    precision that does not pay here."""
     from shinso.recipes.uses.image_parts import read_parts
-    from shinso.recipes.uses.image_training import check_precision
+    from shinso.recipes.uses.image_training import check_precision, check_weights
 
+    check_weights(config.weights)
     notes = check_precision(config.training.precision)
     return read_parts(config, paths, notes)
 

@@ -45,6 +45,7 @@ ABOUT = Text(
 )
 TABLE = "shinso.models.action_table"
 MODELS = {
+    "ppo": ModelChoice("shinso.models.actor_critic:PPO"),
     "q-learning": ModelChoice(f"{TABLE}:LearntTable", {"method": "q-learning"}),
     "sarsa": ModelChoice(f"{TABLE}:LearntTable", {"method": "sarsa"}),
     "expected-sarsa": ModelChoice(f"{TABLE}:LearntTable", {"method": "expected-sarsa"}),
@@ -54,7 +55,6 @@ MODELS = {
     "dqn": ModelChoice("shinso.models.action_values:ActionValues"),
     "reinforce": ModelChoice("shinso.models.actor_critic:Reinforce"),
     "a2c": ModelChoice("shinso.models.actor_critic:A2C"),
-    "ppo": ModelChoice("shinso.models.actor_critic:PPO"),
 }
 USUAL_ROLLOUT = {
     "q-learning": 1000, "sarsa": 1000, "expected-sarsa": 1000, "linear": 1000, "dqn": 4, "a2c": 5,

@@ -62,17 +62,25 @@ BRIEF = Brief(
 class Config:
     """Settings of ``shinso train dialogue``."""
 
-    key: str = setting("auto", "key of the list of turns; auto: turns, utterances, dialogue, dialog")
+    key: str = setting(
+        "auto", "key of the list of turns; auto: turns, utterances, dialogue, dialog"
+    )
     min_count: int = setting(3, "words that occur less often in the train part are unknown")
     most_words: int = setting(30, "words of a turn that are read and written", unit="words")
-    most_turns: int = setting(10, "turns of a piece; longer dialogues are cut into such", unit="turns")
+    most_turns: int = setting(
+        10, "turns of a piece; longer dialogues are cut into such", unit="turns"
+    )
     split: str = setting("0.8,0.1,0.1", "shares of train, valid and test dialogues")
     split_seed: int = setting(0, "which dialogues fall into which part")
     valid: tuple[Path, ...] = setting((), "dialogues to validate on, instead of a share")
     test: tuple[Path, ...] = setting((), "dialogues to test on, instead of a share")
     anneal_steps: int = setting(0, "steps in which the KL divergence's weight rises from 0 (vhred)")
-    free_nats: float = setting(0.0, "KL divergence of a turn that costs nothing (vhred)", unit="nats")
-    look_pieces: int = setting(200, "pieces of dialogue of the valid part that a look scores at most")
+    free_nats: float = setting(
+        0.0, "KL divergence of a turn that costs nothing (vhred)", unit="nats"
+    )
+    look_pieces: int = setting(
+        200, "pieces of dialogue of the valid part that a look scores at most"
+    )
     estimate_draws: int = setting(20, "draws for the estimate of an answer's likelihood (vhred)")
     model: str = setting("hred", "which network: " + ", ".join(MODELS))
     training: Training = nested(
@@ -139,9 +147,7 @@ def build(config: Config, data: TalkData, model: nn.Module, seed: int) -> Built:
         return own.scores(data, "valid", most=config.look_pieces)
 
     return Built(
-        objective=DialogueObjective(
-            anneal_steps=config.anneal_steps, free_nats=config.free_nats
-        ),
+        objective=DialogueObjective(anneal_steps=config.anneal_steps, free_nats=config.free_nats),
         source=OnDevice(source, device),
         validate=validate,
         selection=Selection("nll_nats_per_word"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol, TypeVar, final, runtime_checkable
+from typing import Generic, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -37,7 +37,7 @@ class PlanesEvaluator(Protocol):
 
 
 @final
-class RandomRollouts:
+class RandomRollouts(Generic[State]):
     """Even priors; the value is the mean of random games to the end."""
 
     def __init__(self, game: Game[State], rollouts: int = 1, seed: int = 0) -> None:

@@ -64,7 +64,11 @@ class SearchPlayer:
         self, position: Position, moves: list[int], seconds: float
     ) -> tuple[Findings, list[list[int]]]:
         """What the search says after ``seconds`` more, and the best line of each action."""
-        return self._search(position, moves, seconds, only_time=True), self.searching.lines()
+        end = time.perf_counter() + seconds
+        found = self._search(position, moves, seconds, only_time=True)
+        # A full tree ends a search early; whoever reads the analysis still wants it at intervals.
+        time.sleep(max(0.0, end - time.perf_counter()))
+        return found, self.searching.lines()
 
     def look(self, position: Position, moves: list[int]) -> Findings:
         """What the search says of a position, with the time or the simulations of a move."""

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from shinso.faults import UsageFault
 from shinso.models.transformer import Transformer
 from shinso.nn import GRU
+from shinso.nn.transformer_block import TransformerBlock
 from shinso.train.parallel.joined import JoinedCrew
 from shinso.train.parallel.pipeline import Pipeline, recurrent_layers, stages_of
 from shinso.train.parallel.planner import Link, Measured, Mesh, Part, idle_share, plan, scaling
@@ -77,6 +78,35 @@ def test_cut_transformer_equals_the_whole_one() -> None:
             assert found["restored"] == 0.0
             assert len(found["names"]) == 2 * 2 + 2 * 3
             assert found["held"] < total * (0.65 if size == 2 else 0.5)
+
+
+def sharded(crew: JoinedCrew) -> dict[str, Any]:
+    """Output and gradients where each worker learns some samples and holds a share of all weights."""
+    from shinso.train.parallel.sharded import gathered, shard
+
+    torch.manual_seed(3)
+    blocks = nn.Sequential(*(TransformerBlock(16, 4, 24) for _ in range(2)))
+    shard(blocks, init_device_mesh("cpu", (crew.size,)))
+    x = _uneven(crew.rank, crew.size)
+    weight = len(x) * crew.size / len(_uneven(0, 1))
+    (blocks(x).square().mean() * weight).backward()
+    found = {n: g.numpy() for n, g in gathered(blocks, gradients=True).items()}
+    return {"gradients": found, "held": held(blocks)}
+
+
+def _uneven(index: int, of: int) -> Tensor:
+    return torch.randn(5, 6, 16, generator=torch.Generator().manual_seed(1))[index::of]
+
+
+def test_sharded_blocks_learn_as_whole_ones() -> None:
+    torch.manual_seed(3)
+    blocks = nn.Sequential(*(TransformerBlock(16, 4, 24) for _ in range(2)))
+    blocks(_uneven(0, 1)).square().mean().backward()
+    for found in run_together(sharded, 2):
+        assert found["held"] == pytest.approx(held(blocks) / 2, rel=0.01)
+        for name, one in blocks.named_parameters():
+            assert one.grad is not None
+            assert np.abs(found["gradients"][name] - one.grad.numpy()).max() <= 1e-6, name
 
 
 def test_what_does_not_divide_is_a_fault() -> None:

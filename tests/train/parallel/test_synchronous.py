@@ -57,6 +57,7 @@ def test_gradients_of_small_models_equal_the_joint_batch(
         assert_equal(alone, together, bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("name", RECIPES)
 def test_gradients_of_recipes_equal_the_joint_batch(name: str, size: int) -> None:

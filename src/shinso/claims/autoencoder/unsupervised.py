@@ -83,7 +83,9 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict = Verdict.HOLDS
     else:
         verdict = Verdict.REFUTED if ratio.low > 0 else Verdict.UNDECIDED
-    means = {n: intervals.mean(column(measurements, n)) for n in ("error", "error_pca", "error_mean")}
+    means = {
+        n: intervals.mean(column(measurements, n)) for n in ("error", "error_pca", "error_mean")
+    }
     times = math.exp(ratio.value)
     return Finding(
         verdict=verdict,

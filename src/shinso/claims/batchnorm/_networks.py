@@ -57,7 +57,7 @@ def descend(
     """Plain stochastic gradient descent. The loss of each step, and the first step at which its
     running mean (of about 20 steps) is below ``until``; ``steps`` where it never is."""
     model.train()
-    parameters = list(model.parameters())
+    parameters: list[Tensor] = list(model.parameters())
     losses: list[float] = []
     mean = float("inf")
     for step in range(steps):

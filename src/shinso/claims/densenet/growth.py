@@ -67,7 +67,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
                 block: nn.Module = nn.Sequential(
                     *[BasicBlock(start, start, 1, None) for _ in range(count)]
                 )
-                firsts = [layer.conv1 for layer in block]  # pyright: ignore
+                firsts: list[nn.Module] = [layer.conv1 for layer in block]  # pyright: ignore
             else:
                 block = DenseBlock(
                     count, start, growth, bottleneck=False, dropout=0.0, frugal=False

@@ -11,6 +11,7 @@ from shinso.claims.measured import column, curve
 from shinso.language import Text
 
 if TYPE_CHECKING:
+    import torch
     from matplotlib.figure import Figure
 
 PLACE = Text("Day 4, AlphaGo Zero: learning from oneself", "4 日目 AlphaGo Zero:自己対局による学習")
@@ -29,9 +30,9 @@ METHOD = Text(
     "16 局対局する (双方 1 手 16 回の探索)。",
 )
 CONTROL = Text(
-    "What is learnt is torn from its position: moves and results of other positions in the batch stand in "
-    "their place.",
-    "学習の手本を局面から切り離し、バッチ内の別の局面の着手と結果に置き換える。",
+    "Nothing of the search is learnt: the policy is taught its own chances instead of what the search "
+    "made of them, and results are coin tosses.",
+    "探索から何も学ばせない。方策には探索が改めた確率でなく自分自身の確率を教え、勝敗は硬貨投げで決める。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the last generation's share of points against the untrained network "
@@ -49,7 +50,6 @@ BATCH, LR = 64, 5e-3
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-    import torch
 
     from shinso.claims.sequence_training import seeded
     from shinso.experience.self_play import SelfPlay
@@ -76,8 +76,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
         for step in range(steps):
             batch = source.next_batch()
             if control:
-                other = torch.randperm(BATCH, generator=generator)
-                batch = batch._replace(policy=batch.policy[other], result=batch.result[other])
+                batch = _unsearched(batch, model, generator)
             scalars = learner.step(batch)
             if (step + 1) % (steps // GENERATIONS) == 0:
                 shares.append(_points(model, untrained, seed, GAMES[profile]))
@@ -89,6 +88,17 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
         "games_of_self_play": float(source.finished),
         "last_loss": float(scalars["loss"]),
     }
+
+
+def _unsearched(batch: Any, model: Any, generator: torch.Generator) -> Any:
+    """The batch with the network's own chances and with random results."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        own = model(batch.planes)[0].softmax(-1)
+    tossed = torch.randint(0, 2, (len(own),), generator=generator) * 2.0 - 1.0
+    return batch._replace(policy=own, result=tossed)
 
 
 def _copy(model: Any) -> Any:

@@ -36,7 +36,8 @@ METHOD = Text(
     "(コルモゴロフ–スミルノフ)を求める。N(0, I) から引いた 16 個の復元結果を図に示す。",
 )
 CONTROL = Text(
-    "The KL divergence is left out of the VAE's loss (β = 0).", "VAE の損失から KL ダイバージェンスを除く(β = 0)。"
+    "The KL divergence is left out of the VAE's loss (β = 0).",
+    "VAE の損失から KL ダイバージェンスを除く(β = 0)。",
 )
 RULE = Text(
     "Close means that the distance of the worst number is below 0.1. Holds if the 95 % interval over "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def _variety(model, talks, kind: str) -> dict[str, float]:
             context = model.read(*batch).context
         said += model.say(context, most_words=MOST_WORDS, temperature=0.0, generator=generator)
     words = [word for turn in said for word in turn]
-    pairs = [pair for turn in said for pair in zip(turn[:-1], turn[1:], strict=True)]
+    pairs = [pair for turn in said for pair in itertools.pairwise(turn)]
     shares = np.unique(words, return_counts=True)[1] / max(len(words), 1)
     return {
         f"distinct_{kind}": len(set(pairs)) / max(len(pairs), 1),

@@ -80,10 +80,7 @@ def _reach(dilations: Sequence[int]) -> tuple[int, int]:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     short = max(column(measurements, "short_of_exponential"))
     others = max(column(measurements, "off_linear") + column(measurements, "parameters_apart"))
-    if short > 0:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.HOLDS if others == 0 else Verdict.UNDECIDED
+    verdict = Verdict.REFUTED if short > 0 else Verdict.HOLDS if others == 0 else Verdict.UNDECIDED
     deepest = [min(curve(one, name)[-1] for one in measurements) for name in _CURVES]
     return Finding(
         verdict=verdict,

@@ -14,7 +14,7 @@ import numpy as np
 from shinso.data.samples.regenerate import write
 
 SEED = 20240101
-NUM_PAIRS = 800
+NUM_PAIRS = 600
 FIRST_DAY, NUM_DAYS = date(1950, 1, 1), 36_500
 MONTHS = [
     "January",

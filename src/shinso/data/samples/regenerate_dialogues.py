@@ -20,7 +20,12 @@ THINGS = (
     "some fresh bread", "a map of the old town",
 )  # fmt: skip
 GREETINGS = ("good morning .", "hello , what can i do for you ?", "hi there .", "welcome .")
-ORDERS = ("i would like {} , please .", "could i have {} ?", "i am looking for {} .", "{} , please .")
+ORDERS = (
+    "i would like {} , please .",
+    "could i have {} ?",
+    "i am looking for {} .",
+    "{} , please .",
+)
 ASKED = ("for today ?", "when do you need it ?", "is it a present ?", "shall i wrap it ?")
 TIMES = ("yes , please .", "today would be best .", "tomorrow is fine .", "no , it is for me .")
 WAITS = ("one moment .", "let me have a look .", "i will see what we have .", "just a second .")

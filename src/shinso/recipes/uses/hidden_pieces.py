@@ -21,6 +21,7 @@ from shinso.data.wordpiece import INSIDE, MASK, SIGNS, WordPieces, cut_words, re
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,6 +143,7 @@ class HiddenUse:
         self.config, self.facts = config, facts
         self.model: Any = model
         self.pieces = WordPieces(tuple(facts["pieces"]), facts["lower"])
+        check_fits(self.model.bert.pieces.weight, len(self.pieces))
 
     def read_new(self, paths: Sequence[Path]) -> HiddenData:
         path = only_one(paths, "bert-pretrain")

@@ -65,7 +65,7 @@ def read_parts(config: Config, paths: Sequence[Path], said: Sequence[str] = ()) 
         samples[part] = ImageSamples(more, None, scale, classes)
     train = samples["train"]
     rivals = PixelBaselines.fit(train.pixels, train.labels, len(classes), seed=config.split_seed)
-    counts = {
+    counts: dict[Part, np.ndarray] = {
         part: np.bincount(found.labels, minlength=len(classes)) for part, found in samples.items()
     }
     extra = {

@@ -68,8 +68,20 @@ def _begin(config: Config, model: nn.Module) -> tuple[nn.Module, ...]:
     """Load the weights that training begins with; returns the parts that keep theirs."""
     if not config.weights:
         return ()
-    load_published(model, Path(config.weights).expanduser())
+    load_published(model, config.weights)
     return freeze(model, config.frozen)
+
+
+def check_weights(path: Path | None) -> None:
+    """Raise UsageFault WEIGHTS-NOT-FOUND before anything is read or made."""
+    if path is not None and not path.is_file():
+        raise UsageFault(
+            "WEIGHTS-NOT-FOUND",
+            place=str(path),
+            found=_("no such file"),
+            why=_("shinso fetches nothing by itself"),
+            next_step=_("give the path of a safetensors file"),
+        )
 
 
 def check_precision(precision: str) -> list[str]:

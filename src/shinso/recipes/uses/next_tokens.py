@@ -29,6 +29,7 @@ from shinso.objectives.language_modelling import nats_of_text
 from shinso.objectives.sampling import choose_token
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,6 +164,7 @@ class LanguageUse:
     def __init__(self, config: Config, facts: Mapping[str, Any], model: nn.Module) -> None:
         self.config, self.facts, self.model = config, facts, model
         self.codec = TokenCodec.of_facts(facts["codec"])
+        check_fits(model.embedding.weight, len(self.codec))  # pyright: ignore[reportArgumentType]
 
     @cached_property
     def rival(self) -> KneserNey:

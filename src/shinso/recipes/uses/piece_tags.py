@@ -23,6 +23,7 @@ from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.bert_starts import pieces_of
 from shinso.recipes.uses.files import only_one
 from shinso.recipes.uses.label_scores import confusion, draw_confusion, label_scores
+from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,8 +146,10 @@ class PieceTagUse:
     }
 
     def __init__(self, config: Config, facts: Mapping[str, Any], model: nn.Module) -> None:
-        self.config, self.facts, self.model = config, facts, model
+        self.config, self.facts = config, facts
+        self.model: Any = model
         self.pieces = WordPieces(tuple(facts["pieces"]), facts["lower"])
+        check_fits(self.model.bert.pieces.weight, len(self.pieces))
         self.classes: list[str] = facts["class_names"]
 
     def read_new(self, paths: Sequence[Path]) -> PieceTagData:

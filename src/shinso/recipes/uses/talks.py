@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,7 +90,9 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         )
     everything = [dialogue for part in PARTS for dialogue in turns[part]]
     ends = np.cumsum([len(turns[part]) for part in PARTS])
-    places = {part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)}
+    places = {
+        part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)
+    }
     return TalkData(found, samples, (*notes, *duplicates_across(everything, places)), extra)
 
 
@@ -260,7 +262,7 @@ class TalkUse:
                 place="PROMPT",
                 found=repr(prompt),
                 why=_("an answer needs something to answer to"),
-                next_step=_('give a turn in quotes, or - to type one turn a line'),
+                next_step=_("give a turn in quotes, or - to type one turn a line"),
             )
         end = self.model.end
         self.spoken.append([*self.vocabulary.encode(words[: self.config.most_words]), end])
@@ -277,7 +279,7 @@ class TalkUse:
 def variety(said: Sequence[Sequence[int]]) -> dict[str, float]:
     """distinct-1 and -2: different words (pairs) over all said; entropy of the words in nats."""
     words = [word for turn in said for word in turn]
-    pairs = [pair for turn in said for pair in zip(turn[:-1], turn[1:], strict=True)]
+    pairs = [pair for turn in said for pair in pairwise(turn)]
     shares = np.array(list(Counter(words).values())) / max(len(words), 1)
     return {
         "distinct_1": len(set(words)) / max(len(words), 1),

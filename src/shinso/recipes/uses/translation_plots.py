@@ -32,7 +32,8 @@ def length_plot(
     lengths = np.array([len(one) for one in subwords.encode(pairs.source)])
     rows: list[tuple[Any, ...]] = []
     for group in np.array_split(np.argsort(lengths, kind="stable"), min(GROUPS, len(lengths))):
-        bleu = scores([answers[i] for i in group], [pairs.target[i] for i in group], tokenize)
+        group_answers = [str(answers[i]) for i in group.tolist()]
+        bleu = scores(group_answers, [pairs.target[i] for i in group.tolist()], tokenize)
         rows.append(
             (int(lengths[group].min()), int(lengths[group].max()), len(group), bleu["bleu"])
         )

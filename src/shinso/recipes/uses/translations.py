@@ -63,29 +63,7 @@ class TranslationData:
 
 def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
     """Read and split; subwords, profiles and the unigram rival from the train part."""
-    names = (config.source, config.target)
-    pairs = read_pairs(paths, names)
-    notes = list(pairs.notes)
-    parts: dict[Part, ParallelText]
-    if config.valid:
-        given = {"valid": read_pairs(config.valid, names), "test": read_pairs(config.test, names)}
-        parts = {"train": pairs, **given}
-        notes += [note for one in given.values() for note in one.notes]
-        split = "given"
-    else:
-        indices = random_split(
-            len(pairs), parse_shares(config.split), config.split_seed, path=pairs.paths[0]
-        )
-        parts = {part: pairs.take(chosen.tolist()) for part, chosen in indices.items()}
-        split = f"{config.split} seed {config.split_seed}"
-        notes.append(_("the pairs were split at random: {split}").format(split=split))
-    every = [pair for one in parts.values() for pair in zip(one.source, one.target, strict=True)]
-    ends = np.cumsum([0, *(len(one) for one in parts.values())])
-    places = {
-        part: np.arange(first, last)
-        for part, first, last in zip(parts, ends[:-1], ends[1:], strict=True)
-    }
-    notes += duplicates_across(every, places)  # pyright: ignore[reportArgumentType]
+    parts, split, notes = _parts(config, paths)
     train = parts["train"]
     profiles = {"source": profile(train.source), "target": profile(train.target)}
     for one in parts.values():
@@ -115,6 +93,34 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
         "word_table": table.tolist(),
     }
     return TranslationData(parts, subwords, config.longest, together, tuple(notes), extra)
+
+
+def _parts(
+    config: Config, paths: Sequence[Path]
+) -> tuple[dict[Part, ParallelText], str, list[str]]:
+    """The pairs of each part, how they came to be parts, and what is to be said of them."""
+    names = (config.source, config.target)
+    pairs = read_pairs(paths, names)
+    notes = list(pairs.notes)
+    parts: dict[Part, ParallelText] = {"train": pairs}
+    if config.valid:
+        parts["valid"] = read_pairs(config.valid, names)
+        parts["test"] = read_pairs(config.test, names)
+        notes += [*parts["valid"].notes, *parts["test"].notes]
+        split = "given"
+    else:
+        shares = parse_shares(config.split)
+        indices = random_split(len(pairs), shares, config.split_seed, path=pairs.paths[0])
+        parts = {part: pairs.take(chosen.tolist()) for part, chosen in indices.items()}
+        split = f"{config.split} seed {config.split_seed}"
+        notes.append(_("the pairs were split at random: {split}").format(split=split))
+    every = [pair for one in parts.values() for pair in zip(one.source, one.target, strict=True)]
+    ends = np.cumsum([0, *(len(one) for one in parts.values())])
+    places = {
+        part: np.arange(first, last)
+        for part, first, last in zip(parts, ends[:-1], ends[1:], strict=True)
+    }
+    return parts, split, [*notes, *duplicates_across(every, places)]  # pyright: ignore[reportArgumentType]
 
 
 def _learnt(config: Config, train: ParallelText) -> tuple[Subwords, Subwords]:

@@ -28,6 +28,7 @@ from shinso.models.count_vectors import ppmi_svd
 from shinso.models.word2vec import Word2Vec
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,6 +84,7 @@ class WordUse:
         assert isinstance(model, Word2Vec)
         self.config, self.facts, self.model = config, facts, model
         self.words: tuple[str, ...] = tuple(facts["vocabulary"])
+        check_fits(model.inputs, len(self.words))
         self._pairs: list[Pair] | None = None
         self._questions: list[Question] | None = None
 

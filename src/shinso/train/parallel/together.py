@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from shinso.train.parallel.joined import JoinedCrew, joined
+from shinso.train.parallel.joined import joined
 from shinso.train.parallel.place import Place
 
 PRELOADED = ["torch", "torch._dynamo", "torch.nn.parallel", "shinso.train.parallel.synchronous"]
@@ -30,7 +30,7 @@ OTHERS_S = 5.0
 
 
 def run_together(
-    function: Callable[..., Any], size: int, *arguments: Any, timeout_s: float = 120.0
+    function: Callable[..., Any], size: int, *arguments: Any, timeout_s: float = 300.0
 ) -> list[Any]:
     """``function(crew, *arguments)`` at ``size`` workers of one thread each; answers by rank.
 
@@ -102,15 +102,11 @@ def _work(
     torch.set_num_threads(1)
     torch.manual_seed(place.rank)
     try:
-        with _crew(place, timeout_s) as crew:
+        with joined(place, torch.device("cpu"), timeout_s) as crew:
             answer = function(crew, *arguments)
         pipe.send((answer, ""))
     except Exception:
         pipe.send((None, traceback.format_exc()))
-
-
-def _crew(place: Place, timeout_s: float) -> Any:
-    return joined(place, torch.device("cpu"), timeout_s)
 
 
 def _end_with_parent() -> None:
@@ -118,6 +114,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-__all__ = ["JoinedCrew", "run_together"]
