@@ -25,11 +25,11 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from shinso.nn import LSTM
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.synchronous import SynchronousGradients
-from shinso.train.parallel.together import run_together
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.synchronous import SynchronousGradients
+from shinso.training.parallel.together import run_together
+from shinso.training.plan import Training
 from timing import print_table
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))

@@ -37,8 +37,8 @@ from shinso.data.subwords import BEGIN, END, PAD, Subwords
 from shinso.models.transformer import Transformer
 from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import TranslationObjective
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 from timing import in_turn, print_table, ratio
 
 VOCABULARY, SENTENCES, STEPS = 5000, 32, 40

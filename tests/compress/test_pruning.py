@@ -66,8 +66,8 @@ def test_growing_sparsity_follows_its_equation() -> None:
 
 
 def test_masked_weights_stay_zero_while_others_learn() -> None:
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     torch.manual_seed(0)
     model = nn.Linear(8, 4)

@@ -23,8 +23,8 @@ from shinso.games.go_planes_numba import LEE_PLANES, ZERO_PLANES, lee_planes_of,
 from shinso.games.symmetry import inverses, symmetries
 from shinso.models.go_policy import ConvolutionalPolicy, RolloutPolicy
 from shinso.objectives.move_prediction import MovePredictionObjective
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 
 def games() -> GoGames:

@@ -10,8 +10,8 @@ from shinso.data.searched_positions import SearchedBatch
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.models.go_network import Block, GoNetwork, NetworkEvaluator
 from shinso.objectives.policy_and_value import PolicyAndValueObjective
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 
 def batch(size: int = 16, side: int = 4) -> SearchedBatch:

@@ -11,8 +11,8 @@ from shinso.data.subwords import BEGIN, END, PAD
 from shinso.models.transformer import Transformer
 from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import TranslationObjective
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 
 def make(**settings) -> Transformer:

@@ -94,8 +94,8 @@ def test_settings_out_of_range_are_refused(name, value):
 
 
 def test_one_short_sound_is_overfitted():
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     model = network(layers=8)
     sound = torch.randint(100, 156, (1, 60), generator=torch.Generator().manual_seed(0))

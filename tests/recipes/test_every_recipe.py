@@ -12,7 +12,7 @@ import torch
 
 from shinso.faults import Interrupted
 from shinso.runs.checkpoint import load_weights
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.order import Order, as_yaml, place
 from shinso.walk.run import Run

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from shinso.data.unlabelled import Values
 from shinso.objectives.evidence import EvidenceObjective
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 BATCH = 64
 LEARNT_FROM = 1297

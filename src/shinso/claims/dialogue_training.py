@@ -15,8 +15,8 @@ from shinso.data.shuffled import ShuffledSource
 from shinso.data.vocabulary import Vocabulary
 from shinso.models.hred import HRED
 from shinso.objectives.dialogue import DialogueObjective, answer_nats
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 REAL = "dailydialog/train.jsonl.gz"
 REAL_TALKS = 3000

@@ -22,7 +22,7 @@ from shinso.faults import Interrupted
 from shinso.language import _
 from shinso.runs.environment import versions
 from shinso.runs.ledger import Failure, Ledger, Record, now
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 
 Kind = Literal["set aside", "kept", "started", "done", "failed", "skipped"]
 POLL_S = 0.2

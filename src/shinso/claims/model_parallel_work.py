@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from shinso.nn import LSTM
 from shinso.nn.transformer_block import TransformerBlock
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.pipeline import Pipeline, ScheduleName, recurrent_layers, stages_of
-from shinso.train.parallel.tensor import cut, held, whole
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.pipeline import Pipeline, ScheduleName, recurrent_layers, stages_of
+from shinso.training.parallel.tensor import cut, held, whole
 
 HEADS, TIME, BATCH = 4, 6, 8
 

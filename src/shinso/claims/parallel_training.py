@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from shinso.data.batch_parts import part_of
 from shinso.nn import GRU
 from shinso.nn.transformer_block import TransformerBlock
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.synchronous import SynchronousGradients
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.synchronous import SynchronousGradients
+from shinso.training.plan import Training
 
 Batch = tuple[Tensor, Tensor]
 STEPS, FEATURES, CLASSES = 8, 8, 10

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 Batch = tuple[Tensor, Tensor]
 """What the network reads (batch, time, features) and what it shall say."""

@@ -20,8 +20,8 @@ from shinso.models.word_for_word import word_table
 from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import TranslationObjective
 from shinso.recipes.uses.translation_scores import scores
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 TOKENIZE = "char"  # the sample's target is Japanese, without blanks
 

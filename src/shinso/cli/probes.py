@@ -16,9 +16,9 @@ from shinso.cli.terminal import Terminal, print_columns
 from shinso.faults import GateFault, UsageFault
 from shinso.language import _
 from shinso.runs.folder import SeedFolder
-from shinso.train.find_lr import find_lr
-from shinso.train.gradient import GradientLearner
-from shinso.train.loop import Selection, run_loop
+from shinso.training.find_lr import find_lr
+from shinso.training.gradient import GradientLearner
+from shinso.training.loop import Selection, run_loop
 from shinso.walk.order import Order, with_workers
 from shinso.walk.training import Prepared, prepare
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from shinso.contracts import BatchIn
-from shinso.train.gradient import GradientLearner
+from shinso.training.gradient import GradientLearner
 
 Masks = dict[str, Tensor]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,7 +109,7 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     from shinso.models.go_network import NetworkEvaluator
     from shinso.objectives.policy_and_value import PolicyAndValueObjective
     from shinso.search.forest import ForestConfig
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     user = use(config, data.facts(), model)

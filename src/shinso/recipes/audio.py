@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -137,7 +137,7 @@ def build(config: Config, data: SoundData, model: nn.Module, seed: int) -> Built
     from shinso.data.on_device import OnDevice
     from shinso.data.sound_crops import SoundCrops
     from shinso.objectives.waveforms import WaveObjective
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     source = SoundCrops(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -158,7 +158,7 @@ def build(config: Config, data: CodeData, model: nn.Module, seed: int) -> Built:
     from shinso.data.shuffled import ShuffledSource
     from shinso.data.unlabelled import DynamicBinarization
     from shinso.objectives.evidence import EvidenceObjective
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     binary = data.extra["binary"]

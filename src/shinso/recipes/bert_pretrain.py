@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,7 +113,7 @@ def build(config: Config, data: HiddenData, model: nn.Module, seed: int) -> Buil
     from shinso.data.on_device import OnDevice
     from shinso.data.piece_batches import HidingSource
     from shinso.objectives.bert import HiddenPiecesObjective
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     source = HidingSource(

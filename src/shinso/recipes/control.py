@@ -19,7 +19,7 @@ from shinso.language import Text
 from shinso.recipes.agents import ONE_COPY, TABLES
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -204,7 +204,7 @@ def make_model(
 
 def build(config: Config, data: ControlData, model: nn.Module, seed: int) -> Built:
     from shinso.recipes.agents import put_together
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     source, learner, objective = put_together(config, data.environment, model, seed)
     used = use(config, data.facts(), model)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,7 +135,7 @@ def build(config: Config, data: TalkData, model: nn.Module, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.data.shuffled import ShuffledSource
     from shinso.objectives.dialogue import DialogueObjective
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     samples = data.samples["train"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from shinso.language import Text, _
 from shinso.recipes.recipe import Brief, Built, ModelChoice, Part
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,7 +189,7 @@ def build(config: Config, data: ForecastData, model: nn.Module, seed: int) -> Bu
     from shinso.objectives.forecast_scores import gain_over
     from shinso.objectives.forecasting import ForecastObjective
     from shinso.recipes.uses.forecasts import ForecastUse
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     source = ShuffledSource(data.windows["train"], config.training.batch_size, seed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -157,7 +157,7 @@ def build(config: Config, data: LanguageData, model: nn.Module, seed: int) -> Bu
     from shinso.data.on_device import OnDevice
     from shinso.data.token_windows import WindowSource
     from shinso.objectives.language_modelling import LanguageModelObjective
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
     source = WindowSource(

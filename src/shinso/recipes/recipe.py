@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from shinso.contracts import Learner, Objective, Source
-    from shinso.train.loop import Selection
+    from shinso.training.loop import Selection
 
 Part = Literal["train", "valid", "test", "new"]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shinso.language import Text
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, setting
-from shinso.train.plan import Training
+from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -115,8 +115,8 @@ def build(config: Config, data: WordCorpus, model: nn.Module, seed: int) -> Buil
     from shinso.data.word_stretches import StretchSource
     from shinso.models.word2vec import Word2Vec
     from shinso.objectives.word2vec import Word2VecLearner, Word2VecLoss
-    from shinso.train.loop import Selection
-    from shinso.train.schedules import lr_factor
+    from shinso.training.loop import Selection
+    from shinso.training.schedules import lr_factor
 
     assert isinstance(model, Word2Vec)
     model.cpu()  # the compiled steps run there

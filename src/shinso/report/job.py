@@ -33,7 +33,7 @@ from shinso.report.pages import write
 from shinso.runs.environment import describe
 from shinso.runs.folder import RunFolder
 from shinso.runs.ledger import Ledger, now
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue as recipes
 from shinso.walk.order import place
 from shinso.walk.run import Run, compare

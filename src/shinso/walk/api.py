@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 from shinso.walk import training
 from shinso.walk.order import file_layer, place, preset_layer
 from shinso.walk.run import Run

@@ -9,8 +9,8 @@ from torch import nn
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Built
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.asynchronous import AsynchronousLearner, Drawn
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.walk.order import Order
 
 
@@ -56,10 +56,10 @@ def prepare_asynchronous(
 
 def _workers(settings: Any, learner: GradientLearner[Any], seed: int) -> Any:
     if settings.together == "ray":
-        from shinso.train.parallel.ray_workers import RayWorkers
+        from shinso.training.parallel.ray_workers import RayWorkers
 
         return RayWorkers(learner, settings.workers, seed, address=settings.cluster)
-    from shinso.train.parallel.local_workers import HogwildWorkers, LocalWorkers
+    from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
 
     kind = HogwildWorkers if settings.together == "hogwild" else LocalWorkers
     return kind(learner, settings.workers, seed)

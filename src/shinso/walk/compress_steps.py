@@ -25,10 +25,10 @@ from shinso.language import _
 from shinso.objectives.distillation import DistillationObjective, Hint
 from shinso.runs.folder import SeedFolder
 from shinso.settings import as_flat, schema
-from shinso.train.gradient import GradientLearner
-from shinso.train.loop import run_loop
-from shinso.train.plan import Training
-from shinso.train.stopping import StopRequest
+from shinso.training.gradient import GradientLearner
+from shinso.training.loop import run_loop
+from shinso.training.plan import Training
+from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.order import Order, place
 from shinso.walk.training import Audience

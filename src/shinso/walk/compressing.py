@@ -19,7 +19,7 @@ from shinso.language import _
 from shinso.runs.environment import describe
 from shinso.runs.files import write_atomically
 from shinso.runs.folder import RunFolder
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml

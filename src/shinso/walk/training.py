@@ -21,11 +21,11 @@ from shinso.runs.checkpoint import has_resume, load_weights, save_weights
 from shinso.runs.environment import describe
 from shinso.runs.folder import RunFolder, SeedFolder
 from shinso.settings import parse_duration
-from shinso.train.crew import Alone, Crew
-from shinso.train.gradient import GradientLearner
-from shinso.train.loop import Outcome, Progress, run_loop
-from shinso.train.parallel.place import Place
-from shinso.train.stopping import StopRequest
+from shinso.training.crew import Alone, Crew
+from shinso.training.gradient import GradientLearner
+from shinso.training.loop import Outcome, Progress, run_loop
+from shinso.training.parallel.place import Place
+from shinso.training.stopping import StopRequest
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
 from shinso.walk.run import Run, as_json, record_look
 
@@ -118,9 +118,9 @@ def prepare(
             why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
             next_step="--workers 1",
         )
-    from shinso.train.parallel.joined import JoinedCrew
-    from shinso.train.parallel.shared import SharedSource
-    from shinso.train.parallel.synchronous import SynchronousGradients
+    from shinso.training.parallel.joined import JoinedCrew
+    from shinso.training.parallel.shared import SharedSource
+    from shinso.training.parallel.synchronous import SynchronousGradients
 
     assert isinstance(crew, JoinedCrew)
     gradients = SynchronousGradients(model, built.objective, config.training, crew)
@@ -235,7 +235,7 @@ def _crew(order: Order, place: Place | None) -> Iterator[Crew]:
     if place is None:
         yield Alone()
         return
-    from shinso.train.parallel.joined import joined
+    from shinso.training.parallel.joined import joined
 
     timeout_s = parse_duration(order.run.config.worker_timeout)
     with joined(place, device_of(order), timeout_s) as crew:
@@ -251,7 +251,7 @@ def _lead(
     previous_checkpoint: bool = False,
 ) -> Run:
     """Start the workers of a run and watch them; they train it, this process only tells."""
-    from shinso.train.parallel.launch import Crewing, launch
+    from shinso.training.parallel.launch import Crewing, launch
     from shinso.walk.worker import hear
 
     settings = order.run.config
@@ -376,7 +376,7 @@ def _run(
     crew: Crew,
     previous_checkpoint: bool,
 ) -> Outcome:
-    from shinso.train.parallel.shared import folder_for
+    from shinso.training.parallel.shared import folder_for
 
     return run_loop(
         ready.learner,

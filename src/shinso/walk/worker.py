@@ -62,9 +62,9 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    from shinso.train.parallel.launch import LOST_OTHERS
-    from shinso.train.parallel.place import is_first
-    from shinso.train.stopping import StopRequest
+    from shinso.training.parallel.launch import LOST_OTHERS
+    from shinso.training.parallel.place import is_first
+    from shinso.training.stopping import StopRequest
     from shinso.walk.training import NoAudience, resume
 
     threading.Thread(target=_end_with_leader, daemon=True).start()

@@ -110,8 +110,8 @@ def _pretrain(model: BertClassifier, raw: np.ndarray, rng: np.random.Generator, 
     from shinso.data.wordpiece import SIGNS, WordPieces
     from shinso.models.bert import BertPretraining
     from shinso.objectives.bert import HiddenPiecesObjective
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     config = BertPretraining.Config(**vars(model.bert.size))
     network = BertPretraining(config, num_pieces=_pieces(), next_sentence=False)
@@ -141,8 +141,8 @@ def _tuned(
 
     from shinso.data.piece_batches import PieceBatch
     from shinso.objectives.bert import PieceLabelObjective
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     def batch(sentences: tuple[np.ndarray, np.ndarray]) -> PieceBatch:
         pieces, labels = (torch.from_numpy(part) for part in sentences)

@@ -56,7 +56,7 @@ BOUNDS = (
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     from shinso.claims.parallel_training import relative_difference
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     found = {"float64": 0.0, "float32": 0.0}
     alone = _all_gradients(None, seed, False)

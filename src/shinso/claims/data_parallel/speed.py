@@ -50,7 +50,7 @@ STEPS = {"quick": 12, "full": 30}
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     from shinso.claims.parallel_training import steps_cpu_s
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     pairs = run_together(steps_cpu_s, 2, WIDTH, BATCH, STEPS[profile], not control)
     alone, both = (max(pair[place] for pair in pairs) for place in (0, 1))

@@ -62,7 +62,7 @@ MARGIN = 0.01
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-    from shinso.train.parallel.local_workers import LocalWorkers
+    from shinso.training.parallel.local_workers import LocalWorkers
 
     found: dict[str, float] = {}
     pool = LocalWorkers(_learner(seed, RATES[0], profile), max(STALENESS) + 1, seed, in_order=True)
@@ -85,8 +85,8 @@ def _learner(seed: int, rate: float, profile: Profile) -> Any:
     from torch import nn
 
     from shinso.claims.parallel_training import CrossEntropy
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(64, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
@@ -101,7 +101,7 @@ def _trained(
     pool: Any, seed: int, staleness: int, rate: float, profile: Profile, *, fresh: bool
 ) -> tuple[float, float, float, float]:
     """Accuracy on the images for choosing and on the unseen ones, the mean staleness, the rate."""
-    from shinso.train.parallel.asynchronous import AsynchronousLearner, Drawn
+    from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 
     digits = _Digits(seed)
     learner = _learner(seed, rate, profile)

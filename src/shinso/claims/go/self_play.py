@@ -57,8 +57,8 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     from shinso.models.go_network import GoNetwork, NetworkEvaluator
     from shinso.objectives.policy_and_value import PolicyAndValueObjective
     from shinso.search.forest import ForestConfig
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     with seeded(seed) as generator:
         model = GoNetwork(GoNetwork.Config(filters=16, blocks=2), side=SIDE)

@@ -104,8 +104,8 @@ def _trained(
     from shinso.data.token_windows import Window, WindowSource, windows_in_order
     from shinso.models.recurrent_language_model import RecurrentLanguageModel
     from shinso.objectives.language_modelling import LanguageModelObjective, nats_of_text
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.plan import Training
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.plan import Training
 
     def seen(tokens: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(tokens) if control else tokens

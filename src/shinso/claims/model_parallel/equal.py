@@ -56,7 +56,7 @@ BOUNDS = (
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     from shinso.claims import model_parallel_work as work
     from shinso.claims.parallel_training import relative_difference
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     x, target = work.batch_of(WIDTH, seed)
     alone = work.answers(work.blocks(WIDTH, 2, seed), x, target)

@@ -50,7 +50,7 @@ CASES = {
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     found: dict[str, float] = {}
     for workers in WORKERS:

@@ -48,7 +48,7 @@ MARGIN = 0.1
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     found: dict[str, float] = {}
     for width, pairs in zip(

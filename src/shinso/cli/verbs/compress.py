@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     read = parser.read(arguments)
     settings = resolve(Compression, ("flag", given_settings(read, known))).config
     from shinso.cli.terminal import Terminal, print_columns
-    from shinso.train.stopping import StopRequest
+    from shinso.training.stopping import StopRequest
     from shinso.walk.compressing import compress_run
     from shinso.walk.run import Run
 

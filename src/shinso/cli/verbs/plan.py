@@ -38,9 +38,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _plan(order: Any, read: argparse.Namespace) -> int:
-    from shinso.train.gradient import GradientLearner
-    from shinso.train.parallel.measuring import measure_link, measure_step
-    from shinso.train.parallel.planner import Link, Mesh, plan, scaling
+    from shinso.training.gradient import GradientLearner
+    from shinso.training.parallel.measuring import measure_link, measure_step
+    from shinso.training.parallel.planner import Link, Mesh, plan, scaling
     from shinso.walk.training import prepare
 
     if (read.bandwidth is None) != (read.latency is None):

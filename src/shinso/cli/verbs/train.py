@@ -86,7 +86,7 @@ def _train(task: str, module: ModuleType, read: argparse.Namespace) -> int:
 
         return probe(order, read)
     from shinso.cli.terminal import Terminal
-    from shinso.train.stopping import StopRequest
+    from shinso.training.stopping import StopRequest
     from shinso.walk import training
 
     with StopRequest() as stop:
@@ -117,7 +117,7 @@ def _resume(arguments: Sequence[str]) -> int:
             next_step=_("change the setting named above"),
         )
     from shinso.cli.terminal import Terminal
-    from shinso.train.stopping import StopRequest
+    from shinso.training.stopping import StopRequest
     from shinso.walk import training
 
     with StopRequest() as stop:
@@ -133,7 +133,7 @@ def _resume(arguments: Sequence[str]) -> int:
 
 def _show(run: Any, *, as_json: bool) -> int:
     from shinso.cli.terminal import print_table
-    from shinso.train.parallel.place import is_first
+    from shinso.training.parallel.place import is_first
 
     if not is_first():  # started by torchrun; the first worker shows what all did
         return 0

@@ -13,8 +13,8 @@ from shinso.experience.exploration import Falling
 from shinso.experience.replay import Remembered, Replay, ReplaySource
 from shinso.models.action_values import ActionValues
 from shinso.objectives.action_values import ActionValueObjective
-from shinso.train.plan import Training
-from shinso.train.schedules import lr_factor
+from shinso.training.plan import Training
+from shinso.training.schedules import lr_factor
 
 if TYPE_CHECKING:
     from shinso.recipes.control import Config

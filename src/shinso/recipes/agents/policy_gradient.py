@@ -16,8 +16,8 @@ from shinso.experience.rollouts import Rollout, Rollouts
 from shinso.models.actor_critic import A2C, PPO, ActorCritic, Reinforce
 from shinso.nn.perceptron import num_parameters
 from shinso.objectives.policy_gradient import PolicyGradientObjective
-from shinso.train.plan import Training
-from shinso.train.schedules import lr_factor
+from shinso.training.plan import Training
+from shinso.training.schedules import lr_factor
 
 if TYPE_CHECKING:
     from shinso.recipes.control import Config

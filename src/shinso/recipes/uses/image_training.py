@@ -19,7 +19,7 @@ from shinso.models.precision import bf16_over_fp32
 from shinso.models.published import freeze, load_published
 from shinso.objectives.image_classification import ImageObjective
 from shinso.recipes.recipe import Built
-from shinso.train.loop import Selection
+from shinso.training.loop import Selection
 
 if TYPE_CHECKING:
     from shinso.recipes.classify_images import Config

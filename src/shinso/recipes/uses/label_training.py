@@ -11,7 +11,7 @@ from shinso.contracts import Objective
 from shinso.data.on_device import OnDevice
 from shinso.data.shuffled import ShuffledSource
 from shinso.recipes.recipe import Built, Use
-from shinso.train.loop import Selection
+from shinso.training.loop import Selection
 
 
 def build_labelled(

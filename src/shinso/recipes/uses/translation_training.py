@@ -11,7 +11,7 @@ from shinso.data.on_device import OnDevice
 from shinso.data.parallel_batches import TokenBatches
 from shinso.objectives.translation import TranslationObjective, loss_of
 from shinso.recipes.recipe import Built
-from shinso.train.loop import Selection
+from shinso.training.loop import Selection
 
 if TYPE_CHECKING:
     from shinso.recipes.translate import Config

@@ -20,9 +20,9 @@ from shinso.contracts import Evaluating, Learner, Source
 from shinso.faults import RunFault
 from shinso.language import _
 from shinso.runs.folder import SeedFolder
-from shinso.train.crew import Alone, Crew
-from shinso.train.plan import Training
-from shinso.train.stopping import StopRequest
+from shinso.training.crew import Alone, Crew
+from shinso.training.plan import Training
+from shinso.training.stopping import StopRequest
 
 Ended = Literal["steps", "patience", "budget", "asked"]
 

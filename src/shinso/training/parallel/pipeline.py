@@ -23,7 +23,7 @@ from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGP
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.nn.recurrent import RecurrentLayers
-from shinso.train.parallel.shapes import even_cuts
+from shinso.training.parallel.shapes import even_cuts
 
 ScheduleName = Literal["gpipe", "1f1b"]
 SCHEDULES = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B}

@@ -25,9 +25,9 @@ from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
-from shinso.train.gradient import evaluated, weight_of
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.plan import Training
+from shinso.training.gradient import evaluated, weight_of
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.plan import Training
 
 _BUFFERS = (
     "forward_sync_buffers"  # the name since torch 2.13

@@ -14,8 +14,8 @@ import torch
 from shinso.extras import need
 from shinso.faults import RunFault
 from shinso.language import _
-from shinso.train.gradient import GradientLearner, OwnGradients
-from shinso.train.parallel.asynchronous import Answer, Task
+from shinso.training.gradient import GradientLearner, OwnGradients
+from shinso.training.parallel.asynchronous import Answer, Task
 
 
 class GradientActor:

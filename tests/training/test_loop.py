@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from shinso.faults import RunFault
 from shinso.runs.checkpoint import PREVIOUS, RESUME, load_weights, save_weights
 from shinso.runs.folder import SeedFolder
-from shinso.train.gradient import GradientLearner
-from shinso.train.loop import Outcome, Selection, Silent, run_loop
-from shinso.train.plan import Training
-from shinso.train.stopping import StopRequest
+from shinso.training.gradient import GradientLearner
+from shinso.training.loop import Outcome, Selection, Silent, run_loop
+from shinso.training.plan import Training
+from shinso.training.stopping import StopRequest
 
 
 class NoisyLine:

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.train.plan import ScheduleName, Training
-from shinso.train.schedules import lr_factor
+from shinso.training.plan import ScheduleName, Training
+from shinso.training.schedules import lr_factor
 
 
 @given(

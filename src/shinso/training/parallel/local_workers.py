@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from shinso.contracts import Objective
-from shinso.train.gradient import GradientLearner, OwnGradients
-from shinso.train.parallel.asynchronous import Answer, Task
-from shinso.train.parallel.together import PRELOADED
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner, OwnGradients
+from shinso.training.parallel.asynchronous import Answer, Task
+from shinso.training.parallel.together import PRELOADED
+from shinso.training.plan import Training
 
 
 @dataclass(frozen=True)

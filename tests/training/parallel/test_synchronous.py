@@ -10,8 +10,8 @@ import torch
 
 from shinso.data.batch_parts import part_of, parts_of, share_of
 from shinso.faults import UsageFault
-from shinso.train.parallel.synchronous import synchronize_norms
-from shinso.train.parallel.together import run_together
+from shinso.training.parallel.synchronous import synchronize_norms
+from shinso.training.parallel.together import run_together
 
 from . import cases
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from shinso.contracts import Objective, Source
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from shinso.faults import UsageFault
 from shinso.models.transformer import Transformer
 from shinso.nn import GRU
 from shinso.nn.transformer_block import TransformerBlock
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.pipeline import Pipeline, recurrent_layers, stages_of
-from shinso.train.parallel.planner import Link, Measured, Mesh, Part, idle_share, plan, scaling
-from shinso.train.parallel.shapes import bubble, even_cuts
-from shinso.train.parallel.tensor import cut, held, whole
-from shinso.train.parallel.together import run_together
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.pipeline import Pipeline, recurrent_layers, stages_of
+from shinso.training.parallel.planner import Link, Measured, Mesh, Part, idle_share, plan, scaling
+from shinso.training.parallel.shapes import bubble, even_cuts
+from shinso.training.parallel.tensor import cut, held, whole
+from shinso.training.parallel.together import run_together
 
 BOUND = 1e-5
 
@@ -82,7 +82,7 @@ def test_cut_transformer_equals_the_whole_one() -> None:
 
 def sharded(crew: JoinedCrew) -> dict[str, Any]:
     """Output and gradients where each worker learns some samples and holds a share of all weights."""
-    from shinso.train.parallel.sharded import gathered, shard
+    from shinso.training.parallel.sharded import gathered, shard
 
     torch.manual_seed(3)
     blocks = nn.Sequential(*(TransformerBlock(16, 4, 24) for _ in range(2)))
@@ -291,7 +291,7 @@ def test_thousands_of_workers_are_planned() -> None:
 
 def test_predicted_all_reduce_is_what_is_measured() -> None:
     """Sizes that were not fitted, on a machine that others may keep busy: within a factor of three."""
-    from shinso.train.parallel.measuring import measure_link
+    from shinso.training.parallel.measuring import measure_link
 
     _link, rows = measure_link()
     assert len(rows) == 3

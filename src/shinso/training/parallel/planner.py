@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shinso.train.parallel.shapes import even_cuts
+from shinso.training.parallel.shapes import even_cuts
 
 MOMENTS = 2  # of AdamW: two running means a parameter
 FLOAT = 4

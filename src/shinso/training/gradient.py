@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from shinso.contracts import BatchIn, Objective, Stateful, Weighed
 from shinso.data.batch_parts import num_samples, parts_of
-from shinso.train.plan import Training
-from shinso.train.schedules import lr_factor
+from shinso.training.plan import Training
+from shinso.training.schedules import lr_factor
 
 Gradients = Callable[[Any], Mapping[str, Tensor]]
 """Leaves the gradient of a batch's loss in every parameter's ``grad``, which was None, and returns

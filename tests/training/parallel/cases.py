@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.shared import SharedSource
-from shinso.train.parallel.synchronous import SynchronousGradients
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.shared import SharedSource
+from shinso.training.parallel.synchronous import SynchronousGradients
+from shinso.training.plan import Training
 
 
 class Example(NamedTuple):

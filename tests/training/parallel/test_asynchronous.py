@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shinso.faults import UsageFault
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.asynchronous import AsynchronousLearner, Drawn
-from shinso.train.parallel.local_workers import HogwildWorkers, LocalWorkers
-from shinso.train.parallel.staleness import at_once, may_be_applied, slowed, told
-from shinso.train.plan import Training
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
+from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
+from shinso.training.parallel.staleness import at_once, may_be_applied, slowed, told
+from shinso.training.plan import Training
 
 from . import cases
 
@@ -203,7 +203,7 @@ def test_ray_actors_keep_the_bound_and_return() -> None:
     import os
     import signal
 
-    from shinso.train.parallel.ray_workers import RayWorkers
+    from shinso.training.parallel.ray_workers import RayWorkers
 
     learner = server(RayWorkers, 2, 1)
     try:
@@ -223,7 +223,7 @@ def test_missing_ray_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> 
     import sys
 
     from shinso.faults import ExtraFault
-    from shinso.train.parallel.ray_workers import RayWorkers
+    from shinso.training.parallel.ray_workers import RayWorkers
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExtraFault, match=r"shinso\[cluster\]"):

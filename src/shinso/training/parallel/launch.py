@@ -24,9 +24,9 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 
 from shinso.faults import ExtraFault, Fault, GateFault, Interrupted, RunFault, UsageFault
 from shinso.language import _
-from shinso.train.parallel.joined import check_free, port_taken
-from shinso.train.parallel.place import Place
-from shinso.train.stopping import StopRequest
+from shinso.training.parallel.joined import check_free, port_taken
+from shinso.training.parallel.place import Place
+from shinso.training.stopping import StopRequest
 
 LOST_OTHERS = 75
 """Exit code of a worker that ended because another did not answer."""

@@ -15,9 +15,9 @@ from shinso.data.batch_parts import num_samples
 from shinso.nn.attention import CrossAttention, SelfAttention
 from shinso.nn.recurrent import RecurrentLayers
 from shinso.nn.transformer_block import FeedForward, TransformerBlock
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.joined import JoinedCrew
-from shinso.train.parallel.planner import Link, Measured, Part
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.planner import Link, Measured, Part
 
 REPEATS = 5
 
@@ -145,7 +145,7 @@ def fit_link(sizes: list[int], seconds: list[float], workers: int) -> Link:
 def measure_link(workers: int = 2) -> tuple[Link, list[tuple[int, float, float]]]:
     """The link between processes of this machine, and (bytes, measured s, predicted s) for sizes
     that were not used to fit it."""
-    from shinso.train.parallel.together import run_together
+    from shinso.training.parallel.together import run_together
 
     fitted, checked = [1 << 10, 1 << 16, 1 << 20, 1 << 23], [1 << 14, 1 << 18, 1 << 22]
     seconds = run_together(all_reduce_s, workers, fitted + checked, 12)[0]

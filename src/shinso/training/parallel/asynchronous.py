@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from shinso.contracts import Source
-from shinso.train.gradient import GradientLearner
-from shinso.train.parallel.staleness import as_pairs, at_once, may_be_applied, slowed, told
+from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.staleness import as_pairs, at_once, may_be_applied, slowed, told
 
 
 @dataclass

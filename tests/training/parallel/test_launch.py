@@ -18,7 +18,7 @@ import torch
 
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.runs.checkpoint import load_weights
-from shinso.train.stopping import StopRequest
+from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.order import place
 from shinso.walk.run import Run

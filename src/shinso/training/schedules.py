@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from shinso.train.plan import ScheduleName
+from shinso.training.plan import ScheduleName
 
 
 def lr_factor(schedule: ScheduleName, step: int, steps: int, warmup: int) -> float:

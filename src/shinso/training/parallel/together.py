@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from shinso.train.parallel.joined import joined
-from shinso.train.parallel.place import Place
+from shinso.training.parallel.joined import joined
+from shinso.training.parallel.place import Place
 
-PRELOADED = ["torch", "torch._dynamo", "torch.nn.parallel", "shinso.train.parallel.synchronous"]
+PRELOADED = ["torch", "torch._dynamo", "torch.nn.parallel", "shinso.training.parallel.synchronous"]
 """Imported once by a process from which all others are forked: a start then takes milliseconds."""
 
 OTHERS_S = 5.0

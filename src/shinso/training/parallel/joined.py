@@ -16,7 +16,7 @@ from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[re
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
-from shinso.train.parallel.place import Place
+from shinso.training.parallel.place import Place
 
 PATIENCE = timedelta(days=7)
 """How long the others wait while the first worker validates. Whoever started the workers ends them

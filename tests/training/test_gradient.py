@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from shinso.train.find_lr import find_lr
-from shinso.train.gradient import GradientLearner
-from shinso.train.plan import Training
+from shinso.training.find_lr import find_lr
+from shinso.training.gradient import GradientLearner
+from shinso.training.plan import Training
 
 from .test_loop import NoisyLine, SquaredError
 

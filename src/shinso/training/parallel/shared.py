@@ -10,7 +10,7 @@ from shinso.contracts import Divisible, Source
 from shinso.data.batch_parts import share_of
 from shinso.runs.folder import SeedFolder
 from shinso.runs.metrics import MetricsLog
-from shinso.train.crew import Crew
+from shinso.training.crew import Crew
 
 
 @final
