@@ -29,7 +29,7 @@ def ppmi_svd(
         np.log(counts, out=counts)
     positive = np.nan_to_num(np.maximum(counts, 0), nan=0.0, posinf=0.0)
     rank = min(dim, limit - 1) or 1
-    left, values, _right = randomized_svd(positive, rank, n_iter=3, random_state=0)
+    left, values, _right = randomized_svd(positive, rank, n_iter=3, random_state=0)  # pyright: ignore[reportArgumentType]
     vectors = np.zeros((num_words, rank), dtype=np.float32)
     vectors[:limit] = left * np.sqrt(values)
     return vectors

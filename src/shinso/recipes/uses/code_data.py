@@ -74,10 +74,11 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     """Read and split; scaler, mean and PCA from the train part."""
     form = form_of(config, paths)
     found = _read(config, paths, form)
+    files: dict[SplitPart, Sequence[Path]] = {"valid": config.valid, "test": config.test}
     given: dict[SplitPart, Found] = {
-        part: _read(config, files, form, like=found)
-        for part, files in (("valid", config.valid), ("test", config.test))
-        if files
+        part: _read(config, paths_of, form, like=found)
+        for part, paths_of in files.items()
+        if paths_of
     }
     rows = _split(config, found, tuple(given), paths[0])
     values: dict[Part, np.ndarray] = {
