@@ -70,4 +70,8 @@ def main(run_path: str, recordings: str, takes: int = 20, temperature: float = 1
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(given[0], given[1], *(kind(text) for kind, text in zip((int, float), given[2:], strict=False)))
+    main(
+        given[0],
+        given[1],
+        *(kind(text) for kind, text in zip((int, float), given[2:], strict=False)),
+    )

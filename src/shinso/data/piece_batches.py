@@ -139,10 +139,10 @@ class Stretches:
             pieces[:, 2 + half : -1] = self.numbers[second, half:]
             begins[:, 2 + half : -1] = self.begins[second, half:]
             types[:, 2 + half :] = 1
-        tensors = (torch.from_numpy(part) for part in (pieces, types))
         there = torch.ones(batch, self.length, dtype=torch.bool)
         labels = torch.full((batch, self.length), NONE)
-        return PieceBatch(*tensors, there, labels, torch.from_numpy(follows)), begins
+        tensor = torch.from_numpy
+        return PieceBatch(tensor(pieces), tensor(types), there, labels, tensor(follows)), begins
 
 
 def hide(
@@ -160,7 +160,7 @@ def hide(
     Differs: every word is chosen with chance ``share`` by itself, so the number varies.
     """
     found = batch.pieces.numpy().copy()
-    unit = np.cumsum(begins | ~np.full_like(begins, whole_words), axis=1)
+    unit = np.cumsum(begins if whole_words else np.ones_like(begins), axis=1)
     draws = rng.random((len(found), unit.max() + 1))
     chosen = np.take_along_axis(draws, unit, axis=1) < share
     signs = np.array([pieces.number[sign] for sign in SIGNS if sign != "[UNK]"])

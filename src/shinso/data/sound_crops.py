@@ -55,8 +55,9 @@ class SoundClips:
         labels = None
         if self.labels is not None:
             labels = torch.from_numpy(self.labels[[clip for clip, *_rest in parts]])
-        arrays = (torch.from_numpy(one) for one in (classes, values, counted))
-        return SoundBatch(*arrays, labels)
+        return SoundBatch(
+            torch.from_numpy(classes), torch.from_numpy(values), torch.from_numpy(counted), labels
+        )
 
     def whole(self, most: int, clips: Sequence[int] | None = None) -> Iterator[SoundBatch]:
         """Whole clips, those of like length together, about ``most`` samples at a time."""

@@ -80,7 +80,8 @@ def read_corpus(
     )
     words = numbering.words()
     _check_enough(path, len(words), int((numbers >= 0).sum()), "")
-    ends = part_ends(numbers, shares) if shares else (len(numbers),) * 3
+    whole = len(numbers)
+    ends = part_ends(numbers, shares) if shares else (whole, whole, whole)
     counts = _counts(numbers[: ends[0]], len(words))
     for _round in range(phrases):
         numbers, words, ends = _join_phrases(numbers, words, counts, ends, min_count, threshold)

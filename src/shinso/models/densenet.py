@@ -158,7 +158,7 @@ class DenseNet(nn.Module):
         dropout: float = setting(0.0, "share of each layer's outputs dropped in training")
         frugal: bool = setting(
             False,
-            "compute concatenations again going backward: less memory, about a fifth more time",
+            "compute concatenations again going backward: less memory, more time",
         )
 
         def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Whether a reduced precision pays on this machine: measured, never assumed.
 
-Without matrix units for bfloat16, oneDNN and PyTorch fall back to kernels that are 30 to 50 times
-slower than those for float32; with them they are two to four times faster.
+Where a processor has no instructions for bfloat16, its kernels are emulated and can be many times
+slower than those for float32; where it has them they may pay for some layers and not for others.
 """
 
 from __future__ import annotations

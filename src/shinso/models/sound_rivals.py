@@ -47,19 +47,18 @@ class LinearPredictor:
         lags = np.zeros(order + 1)
         for one in clips:
             x = one.astype(np.float64)
-            lags += [
-                x[lag:] @ x[: len(x) - lag] if lag < len(x) else 0.0 for lag in range(order + 1)
-            ]
+            for lag in range(min(order + 1, len(x))):
+                lags[lag] += x[lag:] @ x[: len(x) - lag]
         lags[0] = lags[0] * (1 + 1e-6) + 1.0  # white noise of a level or so: silence is solvable
-        weights = solve_toeplitz(lags[:-1], lags[1:])
+        weights = tuple(map(float, solve_toeplitz(lags[:-1], lags[1:])))
         some = clips[:: max(1, len(clips) // CLIPS_TO_FIT)]
         best = (np.inf, 0.0, 0.0)
         for width in WIDTHS:
             for floor in FLOORS:
-                candidate = cls(tuple(weights), width, floor)
+                candidate = cls(weights, width, floor)
                 nats = sum(-candidate.log_shares(one, *level_bounds(one)).sum() for one in some)
                 best = min(best, (float(nats), width, floor))
-        return cls(tuple(map(float, weights)), best[1], best[2])
+        return cls(weights, best[1], best[2])
 
     def log_shares(
         self,
@@ -73,9 +72,9 @@ class LinearPredictor:
         from scipy.special import log_expit
 
         x = samples.astype(np.float64)
-        error = lfilter([1.0, *(-weight for weight in self.weights)], [1.0], x)
+        error = np.asarray(lfilter([1.0, *(-weight for weight in self.weights)], [1.0], x))
         middle = x - error
-        recent = lfilter([0.0, 1 - MEMORY], [1.0, -MEMORY], np.abs(error))
+        recent = np.asarray(lfilter([0.0, 1 - MEMORY], [1.0, -MEMORY], np.abs(error)))
         scale = self.width * recent + self.floor
         a, b = (high - middle) / scale, (low - middle) / scale
         return log_expit(a) + log_expit(-b) + np.log(-np.expm1(-(high - low) / scale))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -28,7 +29,9 @@ class ImageObjective:
     def __call__(self, model: nn.Module, batch: ImageBatch) -> Mapping[str, Tensor]:
         for part in self.frozen:
             part.eval()
-        scores = model(batch.images).float()
+        scores = model(batch.images)
+        # Half precision is raised, and float64 stays what it is.
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         loss = cross_entropy(scores, batch.shares, label_smoothing=self.label_smoothing)
         right = scores.argmax(-1) == batch.shares.argmax(-1)
         return {"loss": loss, "accuracy": right.float().mean()}

@@ -58,6 +58,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
             return out
 
         slopes = torch.autograd.functional.jacobian(outputs, x)
+        assert isinstance(slopes, torch.Tensor)
         moved = slopes[:, 0].abs().amax(-1)  # output time, input time
     later = torch.triu(moved, 1)
     middle = TIME // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from shinso.data.idx_files import is_idx
 from shinso.data.image_decoding import ENDINGS, Target
 from shinso.data.labelled_images import ARCHIVES, read_images
 from shinso.data.scaling import Standardizer
+from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import parse_shares, random_split
 from shinso.data.tables import is_numeric, numbers_of, read_table
 from shinso.data.unlabelled import GreyImages, Rows, drawn
@@ -26,7 +27,6 @@ from shinso.recipes.uses.files import only_one
 if TYPE_CHECKING:
     from shinso.recipes.autoencode import Config
 
-PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 LARGEST_PCA = 400_000  # numbers of its components that data.json takes
 
 
@@ -74,7 +74,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     """Read and split; scaler, mean and PCA from the train part."""
     form = form_of(config, paths)
     found = _read(config, paths, form)
-    given: dict[Part, Found] = {
+    given: dict[SplitPart, Found] = {
         part: _read(config, files, form, like=found)
         for part, files in (("valid", config.valid), ("test", config.test))
         if files
@@ -166,15 +166,15 @@ def read_rows(path: Path, columns: Sequence[str]) -> Found:
 
 
 def _split(
-    config: Config, found: Found, given: Sequence[str], path: Path
-) -> dict[Part, np.ndarray]:
+    config: Config, found: Found, given: Sequence[SplitPart], path: Path
+) -> dict[SplitPart, np.ndarray]:
     everything = np.arange(len(found.values))
-    missing = [part for part in ("valid", "test") if part not in given]
+    missing: list[SplitPart] = [part for part in PARTS[1:] if part not in given]
     if not missing:
         return {"train": everything}
     split = random_split(len(everything), parse_shares(config.split), config.split_seed, path=path)
     taken = np.concatenate([split[part] for part in missing])
-    return {"train": np.delete(everything, taken), **{part: split[part] for part in missing}}  # type: ignore[dict-item]
+    return {"train": np.delete(everything, taken), **{part: split[part] for part in missing}}
 
 
 def _scaled(
@@ -192,13 +192,13 @@ def _scaled(
             next_step=_("name other columns with --columns"),
         )
     kept = np.flatnonzero(~constant)
-    names = [columns[place] for place in kept]
+    names = [columns[place] for place in kept.tolist()]
     scaler = Standardizer.fit(names, [train[:, kept]])
     notes = [
         _("DATA-CONSTANT: column {column} is constant in the train part and left out").format(
             column=columns[place]
         )
-        for place in np.flatnonzero(constant)
+        for place in np.flatnonzero(constant).tolist()
     ]
     return scaler, kept, notes
 
@@ -227,4 +227,4 @@ def _pca(train: np.ndarray, binary: bool, width: int) -> list[list[float]] | Non
         return None
     solver = "full" if some.shape[1] <= 1000 else "randomized"
     fitted = PCA(width, svd_solver=solver, random_state=0).fit(some)
-    return np.round(fitted.components_, 6).tolist()
+    return np.round(np.asarray(fitted.components_), 6).tolist()

@@ -162,9 +162,10 @@ class LanguageUse:
     }
 
     def __init__(self, config: Config, facts: Mapping[str, Any], model: nn.Module) -> None:
-        self.config, self.facts, self.model = config, facts, model
+        self.config, self.facts = config, facts
+        self.model: Any = model
         self.codec = TokenCodec.of_facts(facts["codec"])
-        check_fits(model.embedding.weight, len(self.codec))  # pyright: ignore[reportArgumentType]
+        check_fits(self.model.embedding.weight, len(self.codec))
 
     @cached_property
     def rival(self) -> KneserNey:
@@ -281,7 +282,7 @@ class LanguageUse:
             nonlocal state, waiting
             tokens = torch.tensor([waiting if number is None else [number]], device=self._device)
             h, state = self.model(tokens, state)
-            return self.model.scores(h[0, -1]).double().cpu().numpy()  # pyright: ignore[reportCallIssue]
+            return self.model.scores(h[0, -1]).double().cpu().numpy()
 
         return step
 
@@ -303,7 +304,7 @@ class LanguageUse:
         found = []
         for window, targets in windows_in_order(tokens, TIME, self._first):
             h, state = self.model(window.to(self._device), state)
-            logs = self.model.scores(h[0]).log_softmax(-1)  # pyright: ignore[reportCallIssue]
+            logs = self.model.scores(h[0]).log_softmax(-1)
             found.append(-logs.gather(1, targets[0, :, None].to(self._device))[:, 0].cpu())
         return torch.cat(found).double().numpy()
 

@@ -38,7 +38,7 @@ class PieceTagData:
     """rows: sentences of each part. firsts: for each sample the places of its tokens' first pieces."""
 
     sentences: TaggedSentences
-    rows: Mapping[str, Sequence[int]]
+    rows: Mapping[Part, Sequence[int]]
     samples: Mapping[Part, PieceSamples]
     notes: tuple[str, ...]
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class PieceTagData:
     def facts(self) -> dict[str, Any]:
         return {**self.sentences.facts(), "notes": list(self.notes), **self.extra}
 
-    def tokens(self, part: str) -> list[str]:
+    def tokens(self, part: Part) -> list[str]:
         """All tokens of a part in order."""
         return [token for row in self.rows[part] for token in self.sentences.tokens[row]]
 
@@ -74,7 +74,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> PieceTagData:
             )
             findings.stop()
             raise AssertionError from error  # stop has raised
-    rows = {part: found.tolist() for part, found in parts.items()}
+    rows: dict[Part, list[int]] = {part: found.tolist() for part, found in parts.items()}
     samples: dict[Part, PieceSamples] = {
         part: _samples(sentences, found, pieces, classes, config.longest)
         for part, found in rows.items()
@@ -215,7 +215,7 @@ class PieceTagUse:
         samples = _samples(sentences, rows, self.pieces, self.classes, self.config.longest)
         return PieceTagData(sentences, {"new": rows}, {"new": samples}, sentences.notes)
 
-    def _labels(self, data: PieceTagData, part: str) -> Int[np.ndarray, " token"]:
+    def _labels(self, data: PieceTagData, part: Part) -> Int[np.ndarray, " token"]:
         number = {name: place for place, name in enumerate(self.classes)}
         tags = (tag for row in data.rows[part] for tag in data.sentences.tags[row])
         return np.array([number[tag] for tag in tags], dtype=np.int64)

@@ -15,6 +15,7 @@ from torch import nn
 from shinso.data import mulaw
 from shinso.data.recordings import Recordings, read_recordings
 from shinso.data.sound_crops import SoundClips
+from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import duplicates_across, parse_shares, stratified_split
 from shinso.extras import need
 from shinso.faults import DataFault, ManyDataFaults, UsageFault
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from shinso.recipes.audio import Config, Generation
 
 AT_ONCE = 32_000  # samples that are scored together
-PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def _split_text(config: Config) -> str:
     return text
 
 
-def _split(config: Config, found: Recordings, given: Sequence[str]) -> dict[str, np.ndarray]:
+def _split(config: Config, found: Recordings, given: Sequence[str]) -> dict[SplitPart, np.ndarray]:
     """Rows of each part of the recordings; parts given as files of their own have none."""
     shares = parse_shares(config.split)
     rest = np.arange(len(found))
-    parts: dict[str, np.ndarray] = dict.fromkeys(PARTS, rest[:0])
+    parts: dict[SplitPart, np.ndarray] = dict.fromkeys(PARTS, rest[:0])
     stems = [PurePosixPath(name).stem for name in found.names]
     if config.test_names:
         is_test = np.array([bool(re.search(config.test_names, stem)) for stem in stems])
@@ -116,7 +116,9 @@ def _split(config: Config, found: Recordings, given: Sequence[str]) -> dict[str,
                 next_step=_("change --test-names"),
             )
         parts["test"], rest = rest[is_test], rest[~is_test]
-    missing = [part for part in ("valid", "test") if part not in given and not len(parts[part])]
+    missing: list[SplitPart] = [
+        part for part in PARTS[1:] if part not in given and not len(parts[part])
+    ]
     if not missing:
         parts["train"] = rest
         return parts

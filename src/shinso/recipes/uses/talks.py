@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from shinso.data.dialogues import END, Dialogues, DialogueSamples, read_dialogues, words_of
+from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.data.vocabulary import Vocabulary
 from shinso.faults import UsageFault
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from shinso.recipes.dialogue import Config, Generation
 
-PARTS: tuple[Literal["train", "valid", "test"], ...] = ("train", "valid", "test")
 AT_ONCE = 32
 SEED = 20160229  # of the draws behind scores: the same for every model and every look
 ANSWERED = 200  # pieces of dialogue that are answered for the measures of variety
@@ -56,8 +56,8 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         for part, files in (("valid", config.valid), ("test", config.test))
         if files
     }
-    missing = [part for part in ("valid", "test") if part not in given]
-    rows: dict[str, np.ndarray] = {"train": np.arange(len(found))}
+    missing: list[SplitPart] = [part for part in PARTS[1:] if part not in given]
+    rows: dict[SplitPart, np.ndarray] = {"train": np.arange(len(found))}
     if missing:
         split = random_split(len(found), parse_shares(config.split), config.split_seed, path=path)
         taken = np.concatenate([split[part] for part in missing])
@@ -71,7 +71,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
     )
     vocabulary = Vocabulary.build(words.elements(), config.min_count)
     samples: dict[Part, DialogueSamples] = {
-        part: _samples(config, some, vocabulary) for part, some in turns.items()
+        part: _samples(config, turns[part], vocabulary) for part in PARTS
     }
     extra = {
         "vocabulary": vocabulary.to_list(),
@@ -90,7 +90,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         )
     everything = [dialogue for part in PARTS for dialogue in turns[part]]
     ends = np.cumsum([len(turns[part]) for part in PARTS])
-    places = {
+    places: dict[SplitPart, np.ndarray] = {
         part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)
     }
     return TalkData(found, samples, (*notes, *duplicates_across(everything, places)), extra)

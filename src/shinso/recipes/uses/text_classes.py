@@ -40,7 +40,7 @@ BAG_STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # inverse regularization; the valid 
 class TextData:
     """Labelled texts of each part, as they stand and as samples."""
 
-    texts: Mapping[str, LabelledTexts]
+    texts: Mapping[Part, LabelledTexts]
     samples: Mapping[Part, PieceSamples]
     notes: tuple[str, ...]
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -56,9 +56,11 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TextData:
     classes = whole.classes
     if len(classes) < 2:
         _one_class(path, classes)
-    texts, notes, sha256 = {"train": whole}, list(whole.notes), whole.sha256
+    texts: dict[Part, LabelledTexts] = {"train": whole}
+    notes, sha256 = list(whole.notes), whole.sha256
     if config.valid:
-        for part, chosen in (("valid", config.valid), ("test", config.test)):
+        given: tuple[tuple[Part, Any], ...] = (("valid", config.valid), ("test", config.test))
+        for part, chosen in given:
             texts[part] = read_labelled_texts(only_one(chosen, f"--{part}"))
             sha256 = sha256_of((sha256 + texts[part].sha256).encode())
             notes += texts[part].notes
@@ -160,13 +162,14 @@ def _check_classes(texts: LabelledTexts, classes: Sequence[str]) -> None:
     findings.stop()
 
 
-def _fit_bag(texts: Mapping[str, LabelledTexts], classes: Sequence[str]) -> dict[str, Any]:
+def _fit_bag(texts: Mapping[Part, LabelledTexts], classes: Sequence[str]) -> dict[str, Any]:
     """Logistic regression on which words occur, as JSON."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
     train = texts["train"]
-    counter = CountVectorizer(analyzer=_bag, binary=True, max_features=BAG_WORDS)
+    analyzer: Any = _bag  # annotated as a name alone
+    counter = CountVectorizer(analyzer=analyzer, binary=True, max_features=BAG_WORDS)
     x = counter.fit_transform(_both(train))
     number = {name: place for place, name in enumerate(classes)}
     y = [number[label] for label in train.labels]
