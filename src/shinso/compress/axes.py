@@ -47,7 +47,7 @@ class Axes:
         for given, value in call.inputs.items():
             resized = value
             for place, name in enumerate(self.names[given]):
-                if name in sizes:
+                if name is not None and name in sizes:
                     rows = torch.arange(sizes[name]) % value.shape[place]
                     resized = resized.index_select(place, rows)
             inputs[given] = resized

@@ -117,8 +117,8 @@ def _say_size(module: nn.Module) -> None:
         module.out_channels = module.weight.shape[0]
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, RecurrentLayers):
-        module.hidden_size = module.weight_hh_l0.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
-        module.input_size = module.weight_ih_l0.shape[1]  # pyright: ignore[reportAttributeAccessIssue]
+        module.hidden_size = module.get_parameter("weight_hh_l0").shape[1]
+        module.input_size = module.get_parameter("weight_ih_l0").shape[1]
     elif isinstance(module, nn.Embedding):
         module.num_embeddings, module.embedding_dim = module.weight.shape
     elif isinstance(module, nn.LayerNorm):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.fx.node import map_arg
 
 from shinso.compress.axes import Axes
 from shinso.compress.calls import Call
@@ -102,8 +103,8 @@ class _Tracer:
     def _call(self, node: torch.fx.Node) -> Any:
         target = str(getattr(node.target, "__name__", node.target))
         name = target.split(".")[0]
-        given = torch.fx.node.map_arg(node.args, lambda one: self.values.get(one))
-        named = torch.fx.node.map_arg(node.kwargs, lambda one: self.values.get(one))
+        given: Any = map_arg(node.args, lambda one: self.values.get(one))
+        named: Any = map_arg(node.kwargs, lambda one: self.values.get(one))
         found = node.meta.get("val")
         if name == "getitem":
             return given[0][given[1]] if isinstance(given[0], list | tuple) else None

@@ -173,11 +173,9 @@ def _lay_beside(
     with torch.no_grad():
         answers = export.flat(call.of(model))
     content = io.BytesIO()
-    np.savez(
-        content,
-        **{name: one.numpy() for name, one in call.inputs.items()},
-        **{f"expected_{number}": one.numpy() for number, one in enumerate(answers)},
-    )
+    arrays: dict[str, Any] = {name: one.numpy() for name, one in call.inputs.items()}
+    arrays |= {f"expected_{number}": one.numpy() for number, one in enumerate(answers)}
+    np.savez(content, **arrays)
     write_atomically(target / "example.npz", content.getvalue())
     operator = any("shinso.recurrent" in str(node.target) for node in program.graph.nodes)
     text = examples.ONNX if form == "onnx" else examples.ARCHIVE
