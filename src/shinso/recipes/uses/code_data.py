@@ -75,9 +75,9 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     form = form_of(config, paths)
     found = _read(config, paths, form)
     given: dict[SplitPart, Found] = {
-        part: _read(config, files, form, like=found)
-        for part, files in (("valid", config.valid), ("test", config.test))
-        if files
+        part: _read(config, getattr(config, part), form, like=found)
+        for part in PARTS[1:]
+        if getattr(config, part)
     }
     rows = _split(config, found, tuple(given), paths[0])
     values: dict[Part, np.ndarray] = {
