@@ -42,7 +42,7 @@ RULE = Text(
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 5}
-BUDGET_S = {"quick": 20.0, "full": 300.0}
+BUDGET_S = {"quick": 25.0, "full": 300.0}
 
 NOTHING = -0.005
 

@@ -47,7 +47,7 @@ RULE = Text(
     "0 より下なら成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 5}
-BUDGET_S = {"quick": 20.0, "full": 300.0}
+BUDGET_S = {"quick": 25.0, "full": 300.0}
 
 USED, FREE, HIDDEN, ANSWERED = 0.5, 3.0, 0.25, 60
 

@@ -46,7 +46,7 @@ RULE = Text(
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
-BUDGET_S = {"quick": 20.0, "full": 200.0}
+BUDGET_S = {"quick": 25.0, "full": 200.0}
 
 TIME, SIGNS, SHOWN, NOISE, BATCH, LOOK, ENOUGH = 64, 4, 4, 0.1, 32, 10, 0.97
 MOST_STEPS = {"quick": 300, "full": 1000}

@@ -74,11 +74,10 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     """Read and split; scaler, mean and PCA from the train part."""
     form = form_of(config, paths)
     found = _read(config, paths, form)
-    files: dict[SplitPart, Sequence[Path]] = {"valid": config.valid, "test": config.test}
     given: dict[SplitPart, Found] = {
-        part: _read(config, paths_of, form, like=found)
-        for part, paths_of in files.items()
-        if paths_of
+        part: _read(config, getattr(config, part), form, like=found)
+        for part in PARTS[1:]
+        if getattr(config, part)
     }
     rows = _split(config, found, tuple(given), paths[0])
     values: dict[Part, np.ndarray] = {
