@@ -187,7 +187,7 @@ class Waiting(torch.autograd.Function):
 
 
 class Slow(nn.Module):
-    seconds = 0.05
+    seconds = 0.25  # long beside a message, also on a busy machine
 
     def __init__(self) -> None:
         super().__init__()
