@@ -233,8 +233,8 @@ class LanguageUse:
 
     def generate(self, settings: Generation, prompt: str, output: Path | None) -> Iterator[str]:
         """The prompt, then one token after another as it is drawn."""
-        yield prompt
         given = self._prompt(prompt)
+        yield prompt
         step = self._step_of_rival(given) if settings.rival else self._step_of_model(given)
         rng = np.random.default_rng(settings.seed)
         number: int | None = None
