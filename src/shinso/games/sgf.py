@@ -2,7 +2,7 @@
 
 Reading forgives what programs commonly write (lower-case letters in names, blanks anywhere, text
 before the first parenthesis) and names what it cannot forgive with line and column. sgfmill is the
-oracle in the tests; why it is not the reader: docs/decisions/016-our-own-sgf-reader.md.
+oracle in the tests; why it is not the reader: docs/decisions/013-our-own-sgf-reader.md.
 """
 
 from __future__ import annotations
