@@ -3,6 +3,8 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 PROFILE ?= quick
+# Those that need nothing but the machine; the others ask for a run or for data.
+BENCHMARKS ?= recurrent boxes images wavenet translation language_models reinforcement go_playouts go_search parallel
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -21,7 +23,7 @@ lint: .venv/developers
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: .venv/developers
-	for script in benchmarks/*.py; do case $$script in */timing.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "shinso needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", os.environ.get("THREADS", "1"))
 import torch
 from torch import Tensor, nn
 
+from peers import peer
 from shinso.models.densenet import DenseNet
 from shinso.models.inference import optimized
 from shinso.models.mobilenet_v1 import MobileNetV1
@@ -56,17 +57,8 @@ def made(kind: type, settings: dict[str, object]) -> nn.Module:
     return kind(config, num_channels=3, num_classes=CLASSES, image_px=PX).eval()
 
 
-def peer(name: str) -> nn.Module:
-    """timm's network. Its torchvision may be a CUDA build, whose operators do not load beside a
-    torch for CPUs: the two that it annotates are declared."""
-    if torch.version.cuda is None and "+cpu" not in version("torchvision"):
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        peer.library = library  # pyright: ignore[reportFunctionMemberAccess]
-    import timm
-
-    return timm.create_model(name, pretrained=False).eval()
+def of_timm(name: str) -> nn.Module:
+    return peer("timm").create_model(name, pretrained=False).eval()
 
 
 def called(network: nn.Module, images: Tensor) -> Callable[[], object]:
@@ -97,7 +89,7 @@ def onnxruntime_of(network: nn.Module, images: Tensor, folder: str) -> Callable[
 
 def measure(name: str, batch: int) -> dict[str, object]:
     torch.manual_seed(0)
-    theirs, ours = peer(name), made(*NETWORKS[name])
+    theirs, ours = of_timm(name), made(*NETWORKS[name])
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(batch, 3, PX, PX)
     fast = optimized(ours, images)

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from peers import peer
 from shinso.data.piece_batches import NONE, PieceBatch
 from shinso.data.token_windows import Window
 from shinso.models.bert import BertPretraining
@@ -74,25 +75,6 @@ def recurrent() -> tuple[dict[str, Callable[[], None]], dict[str, str]]:
     return functions, dict.fromkeys(("LSTM", "LSTM, 1,200 drawn"), "torch LSTM")
 
 
-def transformers() -> object:
-    """The package, beside a torchvision that may have been built for another torch."""
-    import importlib
-    import importlib.util
-
-    if importlib.util.find_spec("torchvision"):
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError:
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            for name in ("nms", "qnms"):
-                library.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-            KEPT.append(library)
-    return importlib.import_module("transformers")
-
-
-KEPT: list[object] = []
-
-
 def bert() -> tuple[dict[str, Callable[[], None]], dict[str, str]]:
     pieces = torch.randint(5, PIECES, (TEXTS, LENGTH))
     hidden = torch.rand(TEXTS, LENGTH) < 0.15
@@ -107,15 +89,15 @@ def bert() -> tuple[dict[str, Callable[[], None]], dict[str, str]]:
     config = BertPretraining.Config(dropout=0.0)
     own = BertPretraining(config, num_pieces=PIECES, next_sentence=False)
     objective = HiddenPiecesObjective()
-    package = transformers()
-    peer = package.BertForMaskedLM(package.BertConfig(  # type: ignore[attr-defined]
+    package = peer("transformers")
+    theirs = package.BertForMaskedLM(package.BertConfig(
         vocab_size=PIECES, hidden_size=256, num_hidden_layers=4, num_attention_heads=4,
         intermediate_size=1024, max_position_embeddings=128, hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     ))  # fmt: skip
     functions = {
         "BERT": stepper(own, lambda: objective(own, batch)["loss"]),
-        "Hugging Face BERT": stepper(peer, lambda: peer(input_ids=pieces, labels=labels).loss),
+        "Hugging Face BERT": stepper(theirs, lambda: theirs(input_ids=pieces, labels=labels).loss),
     }
     return functions, {"BERT": "Hugging Face BERT"}
 

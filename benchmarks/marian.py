@@ -12,33 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from peers import peer
 from shinso.data.subwords import BEGIN, END, PAD
 from shinso.models.transformer import Transformer
 
 
 def import_marian() -> Any:
-    """transformers' Marian, without a word of its warnings.
-
-    transformers imports torchvision where it finds it, and the wheel of a registry may be built for
-    another torch: declaring the two operators that it annotates is enough for the import.
-    """
+    """transformers' Marian, without a word of its warnings."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    try:
-        import torchvision  # noqa: F401
-    except ImportError:
-        pass
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _kept.append(library)
-    import transformers
-
-    return transformers
-
-
-_kept: list[Any] = []
-"""Operators are there as long as their library is."""
+    return peer("transformers")
 
 
 @torch.no_grad()

@@ -32,6 +32,9 @@ settings.load_profile("shinso")
 @pytest.fixture(autouse=True)
 def _english_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Messages in English whatever the machine's locale; files where the test can lose them."""
+    from shinso import language
+
+    language.choose(None)  # a command line that an earlier test ran may have chosen one
     monkeypatch.setenv("SHINSO_LANG", "en")
     monkeypatch.chdir(tmp_path)
 

@@ -26,7 +26,7 @@ from tests.translations import (
 )
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-PROPER_NAMES = frozenset({"Transformer"})
+PROPER_NAMES = frozenset({"Kneser", "Ney", "Transformer", "float32", "float64", "word2vec"})
 """Names that Japanese texts write in Latin letters though only their first one is a capital."""
 
 CATALOGUE = read_catalogue()

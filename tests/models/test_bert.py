@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from itertools import pairwise
 
@@ -18,25 +16,15 @@ from shinso.models.bert import Bert, BertPretraining
 from shinso.models.published_bert import load_published, published_size
 from shinso.objectives.bert import HiddenPiecesObjective
 from shinso.recipes.uses.bert_starts import begin_with, pieces_of
+from tests.peers import peer as other
 
-_KEPT: list[torch.library.Library] = []  # a library is undone when it is collected
 LETTERS = [chr(97 + n) for n in range(26)]
 PIECES = (*SIGNS, *LETTERS, *(f"##{letter}" for letter in LETTERS), "the", "##ing", "un", "##able")
 
 
 @pytest.fixture(scope="session")
 def peer():
-    """transformers, which imports torchvision where it finds it, even one built for another torch:
-    then the operator that this one annotates is declared first."""
-    if importlib.util.find_spec("torchvision"):
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError:
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            for name in ("nms", "qnms"):
-                library.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
-            _KEPT.append(library)
-    return pytest.importorskip("transformers")
+    return other("transformers")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from shinso.models.resnet import ResNet
 from shinso.models.saliency import grad_cam
 from shinso.nn.multiply_adds import cost
 from shinso.nn.norm import BatchNorm
-from tests.models.timm_peer import timm
+from tests.peers import peer as other
 
 PEERS = {
     "resnet18": (ResNet, {"depth": 18}),
@@ -63,7 +63,7 @@ def test_network_matches_timm_on_shared_random_weights(name: str) -> None:
     the order of sums."""
     kind, settings = PEERS[name]
     torch.manual_seed(0)
-    peer = unsettled(timm().create_model(name, pretrained=False)).eval()
+    peer = unsettled(other("timm").create_model(name, pretrained=False)).eval()
     own = made(kind, settings, classes=1000, px=224).eval()
     own.load_state_dict(peer.state_dict())
     assert own.state_dict().keys() == peer.state_dict().keys()

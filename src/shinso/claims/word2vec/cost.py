@@ -189,7 +189,7 @@ def draw(
     names = [
         Text("looked up, drawn words", "表引きと負例"),
         SIDES[1][1],
-        Text("one-hot", "one-hot"),
+        Text("one-hot", "one-hot ベクトル"),
     ]
     for name, look in zip(
         names, (CLAIM, OTHER, {**CLAIM, "color": "#009E73", "marker": "^"}), strict=True
