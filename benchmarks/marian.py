@@ -6,27 +6,18 @@ vocabulary, and so is ours with ``norm="post"``.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
 from torch import nn
 
-from peers import peer
 from shinso.data.subwords import BEGIN, END, PAD
 from shinso.models.transformer import Transformer
 
 
-def import_marian() -> Any:
-    """transformers' Marian, without a word of its warnings."""
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    return peer("transformers")
-
-
 @torch.no_grad()
-def marian_twin(ours: Transformer, *, longest: int = 512) -> nn.Module:
-    """Marian of our sizes and weights."""
-    transformers = import_marian()
+def marian_twin(transformers: Any, ours: Transformer, *, longest: int = 512) -> nn.Module:
+    """Marian of our sizes and weights. transformers: the library, as the caller imports it."""
     config = ours.config
     if config.norm != "post" or config.positions != "sinusoidal" or not config.tied:
         raise ValueError("Marian is a tied post-norm Transformer with sinusoids; make ours so")

@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from marian import marian_twin
+from peers import peer
 from shinso.data.parallel_batches import (
     ParallelBatch,
     ParallelSamples,
@@ -123,7 +124,7 @@ def decoding() -> None:
     rows = []
     for size in SIZES:
         model, sources = trained(size)
-        marian = marian_twin(model)
+        marian = marian_twin(peer("transformers"), model)
         for number, beams in ((1, 1), (SENTENCES, 1), (SENTENCES, 5)):
             batch = sources[:number]
             ways = ways_of(model, marian, batch, beams)
@@ -212,7 +213,7 @@ def training() -> None:
         words = int((batch.target_lengths - 1).sum() + batch.source_lengths.sum())
         own = make(size, dropout=0.1)
         peer = TorchTransformer(make(size, dropout=0.1))
-        marian = marian_twin(make(size, dropout=0.1))
+        marian = marian_twin(peer("transformers"), make(size, dropout=0.1))
         seconds = in_turn(
             {
                 "ours": _ours_step(own, batch),

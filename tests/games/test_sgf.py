@@ -102,6 +102,13 @@ def test_damaged_file_is_named(text, code, place):
     assert fault.value.next_step
 
 
+@pytest.mark.parametrize("text", ["(;SZ[9];B)", "(;SZ[9];B;W[aa])", "(;SZ AB[aa])"])
+def test_property_without_a_value_is_named(text):
+    with pytest.raises(DataFault, match="SGF-SYNTAX") as fault:
+        parse(text, "x")
+    assert "a property without a value" in fault.value.found
+
+
 @given(st.binary(max_size=80), st.integers(0, len(SMALL)))
 def test_any_damage_is_a_fault_and_no_crash(junk, at):
     text = decode(SMALL[:at].encode() + junk + SMALL[at:].encode())

@@ -13,6 +13,7 @@ from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import TranslationObjective
 from shinso.training.gradient import GradientLearner
 from shinso.training.plan import Training
+from tests.peers import peer
 
 
 def make(**settings) -> Transformer:
@@ -35,7 +36,7 @@ TARGET = torch.tensor([[2, 5, 9, 4], [2, 12, 7, 6]])
 def test_post_norm_transformer_matches_marian():
     pytest.importorskip("transformers")
     ours = make(norm="post").eval()
-    theirs = marian_twin(ours)
+    theirs = marian_twin(peer("transformers"), ours)
     expected = theirs(input_ids=SOURCE, attention_mask=MASK.long(), decoder_input_ids=TARGET).logits
     # Marian leaves out nothing but adds a bias to the scores, which begins at zero.
     found = ours.output(ours(SOURCE, MASK, TARGET))
@@ -61,7 +62,7 @@ def test_search_matches_generate(beams):
     mask = seen(batch.source_lengths, batch.source.shape[1])
     how = Search(begin=BEGIN, end=END, beams=beams, length_penalty=0.0, never=(PAD,))
     found = search(ours, batch.source, mask, [12] * 12, how)
-    expected = marian_twin(ours).double().generate(
+    expected = marian_twin(peer("transformers"), ours).double().generate(
         input_ids=batch.source, attention_mask=mask.long(), num_beams=beams, do_sample=False,
         max_new_tokens=12, length_penalty=0.0, early_stopping=False, bad_words_ids=[[PAD]],
     )  # fmt: skip

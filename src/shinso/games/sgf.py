@@ -75,6 +75,8 @@ def parse(text: str, name: str = "SGF") -> list[Node]:
             if not text[place:].strip() or (not open_ and games):
                 break
             raise _fault("SGF-SYNTAX", name, text, place, repr(text[place:].lstrip()[:12]))
+        if found["value"] is None and values == []:
+            raise _fault("SGF-SYNTAX", name, text, place, _("a property without a value"))
         place = found.end()
         sign = found["sign"]
         if sign == "(":
