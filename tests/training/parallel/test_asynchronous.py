@@ -197,11 +197,14 @@ def test_hogwild_with_a_bound_is_refused(tmp_path: Any) -> None:
 
 
 @pytest.mark.slow
-def test_ray_actors_keep_the_bound_and_return() -> None:
+def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'shinso[cluster]'")
     import os
     import signal
+
+    # An actor is a process of its own, to which this module's model and objective are sent by name.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (os.getcwd(), *sys.path))))
 
     from shinso.training.parallel.ray_workers import RayWorkers
 
