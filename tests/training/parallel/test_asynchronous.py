@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,7 +206,7 @@ def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -
     import signal
 
     # An actor is a process of its own, to which this module's model and objective are sent by name.
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (os.getcwd(), *sys.path))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[3]), *sys.path]))
 
     from shinso.training.parallel.ray_workers import RayWorkers
 
