@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 PROFILE ?= quick
 # Those that need nothing but the machine; the others ask for a run or for data.
-BENCHMARKS ?= recurrent boxes images wavenet translation language_models reinforcement go_playouts go_search parallel
+BENCHMARKS ?= recurrent boxes images wavenet translation language_models reinforcement go_playouts go_search parallel pipeline_bubble
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -169,56 +168,6 @@ def test_pipelines_with_data_parallelism_equal_one_process() -> None:
         ours = found[f"{layer}.layer.{name[:-1]}0"]
         assert one.grad is not None
         assert np.abs(ours - one.grad.numpy()).max() <= BOUND, name
-
-
-class Waiting(torch.autograd.Function):
-    """Takes a given time each way without computing: a busy machine then disturbs little."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, seconds: float) -> Tensor:
-        ctx.seconds = seconds
-        time.sleep(seconds)
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        time.sleep(2 * ctx.seconds)
-        return gradients[0], None
-
-
-class Slow(nn.Module):
-    seconds = 0.25  # long beside a message, also on a busy machine
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return Waiting.apply(x * self.scale, self.seconds)
-
-
-def waited(crew: JoinedCrew, schedule: Any, micro_batches: int) -> float:
-    """The share of a step that this worker is not in its stage: the median of three steps."""
-    pipeline = Pipeline(Slow(), F.mse_loss, micro_batches=micro_batches, schedule=schedule)
-    x = torch.zeros(micro_batches, 2)
-    shares = []
-    for _ in range(4):
-        torch.distributed.barrier()
-        began = time.perf_counter()
-        pipeline.step(x, x)
-        torch.distributed.barrier()
-        shares.append(1 - 3 * micro_batches * Slow.seconds / (time.perf_counter() - began))
-    return sorted(shares[1:])[1]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("schedule", ["gpipe", "1f1b"])
-def test_measured_bubble_is_the_formula_s(schedule: str) -> None:
-    """Real processes, torch's schedules and real messages; within 10 % of (K − 1)/(M + K − 1)."""
-    for stages, micro_batches in ((2, 2), (4, 4)):
-        measured = run_together(waited, stages, schedule, micro_batches)
-        expected = bubble(stages, micro_batches)
-        assert min(measured) == pytest.approx(expected, rel=0.1), (stages, micro_batches)
 
 
 @given(
