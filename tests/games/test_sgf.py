@@ -109,6 +109,11 @@ def test_property_without_a_value_is_named(text):
     assert "a property without a value" in fault.value.found
 
 
+def test_parentheses_around_nothing_are_no_game():
+    with pytest.raises(DataFault, match="SGF-EMPTY"):
+        parse("()) ;B[aa]", "x")
+
+
 @given(st.binary(max_size=80), st.integers(0, len(SMALL)))
 def test_any_damage_is_a_fault_and_no_crash(junk, at):
     text = decode(SMALL[:at].encode() + junk + SMALL[at:].encode())

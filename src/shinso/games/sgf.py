@@ -105,6 +105,8 @@ def parse(text: str, name: str = "SGF") -> list[Node]:
             values.append(re.sub(r"\\(\r\n|\n\r|.)", _unescaped, found["value"], flags=re.S))
     if open_:
         raise _fault("SGF-SYNTAX", name, text, len(text), _("the file ends inside of a game"))
+    if not games:
+        raise _fault("SGF-EMPTY", name, text, begin, _("there is no game: no “(;”"))
     return games
 
 
