@@ -8,6 +8,7 @@ than its matrix products.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -56,11 +57,9 @@ class _OutputLoss(Function):
         words = len(hidden)
         # torch's own products share themselves among threads.
         parts = in_parts(run, words, 6 * words * weight.numel()) if fast else [run(0, words)]
-        nll, spread, d_weight, d_bias = parts[0]
-        for part in parts[1:]:
-            nll, spread = nll + part.nll, spread + part.spread
-            d_weight = None if d_weight is None else d_weight + part.d_weight
-            d_bias = None if d_bias is None else d_bias + part.d_bias
+        nll, spread, d_weight, d_bias = (_total(one) for one in zip(*parts, strict=True))
+        assert nll is not None
+        assert spread is not None
         ctx.save_for_backward(d_hidden, d_weight, d_bias)
         ctx.words = words
         loss = ((1 - smoothing) * nll + smoothing * spread) / words
@@ -88,6 +87,13 @@ class _Sums(NamedTuple):
     spread: Tensor
     d_weight: Tensor | None
     d_bias: Tensor | None
+
+
+def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
+    total = parts[0]
+    for part in parts[1:]:
+        total = part if total is None or part is None else total + part
+    return total
 
 
 def _summed(

@@ -30,8 +30,8 @@ from shinso.training.loop import run_loop
 from shinso.training.plan import Training
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
+from shinso.walk.audience import Audience
 from shinso.walk.order import Order, place
-from shinso.walk.training import Audience
 
 if TYPE_CHECKING:
     from shinso.walk.compression import Compression
