@@ -54,9 +54,9 @@ BRIEF = Brief(
 )  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     "go19": {
-        "model": "residual", "filters": 64, "blocks": 3, "turns": 8, "steps": 5500,
+        "model": "residual", "filters": 64, "blocks": 3, "turns": 8, "steps": 4000,
         "batch_size": 128, "lr": 4e-3, "weight_decay": 1e-4, "precision": "bf16",
-        "evaluate_every": 1100, "checkpoint_every": 550, "looked_at": 2000,
+        "evaluate_every": 1000, "checkpoint_every": 500, "looked_at": 2000,
     },
     "go9": {
         "model": "residual", "filters": 32, "blocks": 2, "turns": 8, "steps": 1500, "lr": 4e-3,
