@@ -5,6 +5,8 @@ Place in the course: AlphaGo, supervised learning of the policy network and of t
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, final
@@ -133,6 +135,32 @@ class ResidualPolicy(nn.Module):
         features = self.body(planes.contiguous(memory_format=torch.channels_last))
         points = self.score(features).flatten(1) + self.bias
         return torch.cat([points, self.passing(features.mean((2, 3)))], dim=1)
+
+
+@final
+class WithStart(nn.Module):
+    """A policy and, unchanged beside it, the one that it began as: its strength is measured against
+    that one, so both belong to a run."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy = policy
+        self.start = copy.deepcopy(policy)
+        # As buffers they are kept with the weights, and nothing trains them.
+        for module in self.start.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach().clone())
+
+    def begin(self, weights: Mapping[str, Tensor]) -> None:
+        """Both become the policy with these weights."""
+        self.policy.load_state_dict(weights)
+        self.start.load_state_dict(weights)
+
+    def forward(
+        self, planes: Float[Tensor, "batch plane row column"]
+    ) -> Float[Tensor, "batch action"]:
+        return self.policy(planes)
 
 
 @final

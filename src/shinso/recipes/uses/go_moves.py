@@ -59,7 +59,7 @@ class MoveData:
         }
 
 
-def read_parts(config: Config, paths: Sequence[Path]) -> MoveData:
+def read_parts(config: Any, paths: Sequence[Path]) -> MoveData:
     """Read games; their parts are settings, folders of the data, or shares, in this order."""
     games = read_games(paths, side=config.side, damaged=config.damaged)
     everything = np.arange(len(games), dtype=np.int64)
