@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16, Int64
 from torch import Tensor, nn
 
-from shinso.games.go_planes_numba import LEE_PLANES
+from shinso.games.go_board_numba import BLACK, SIDE, TURN
+from shinso.games.go_planes_numba import LEE_PLANES, lee_planes_of_boards
 from shinso.models.go_policy import PooledBlock
 from shinso.settings import setting
 
@@ -57,3 +59,30 @@ class ValueNetwork(nn.Module):
 
     def forward(self, planes: Float[Tensor, "batch plane row column"]) -> Float[Tensor, " batch"]:
         return torch.tanh(self.value(self.body(planes))[:, 0])
+
+
+@final
+class LeeEvaluator:
+    """A policy and a value network as AlphaGo's search asks them (Silver et al. 2016): priors from
+    one, the value of a leaf from the other. The rollout's share is the search's to add."""
+
+    def __init__(self, policy: nn.Module, value: nn.Module) -> None:
+        self.policy, self.value = policy, value
+
+    @torch.inference_mode()
+    def on_boards(
+        self, boards: Int16[np.ndarray, "batch field"], lasts: Int64[np.ndarray, "batch 4"]
+    ) -> tuple[Float[np.ndarray, "batch action"], Float[np.ndarray, " batch"]]:
+        """Chances of all actions, and values for the player to move."""
+        self.policy.eval()
+        self.value.eval()
+        side = int(boards[0, int(SIDE)])
+        planes = np.empty((len(boards), LEE_PLANES, side * side), np.float32)
+        lee_planes_of_boards(boards, lasts, planes)
+        device = next(self.policy.parameters()).device
+        seen = torch.from_numpy(planes).view(-1, LEE_PLANES, side, side).to(device)
+        black = torch.from_numpy(boards[:, int(TURN)] == BLACK).to(device)
+        turn = black.float()[:, None, None, None].expand(-1, 1, side, side)
+        chances = self.policy(seen).float().softmax(1)
+        values = self.value(torch.cat([seen, turn], dim=1)).float()
+        return chances.cpu().numpy(), values.cpu().numpy()
