@@ -98,7 +98,7 @@ def test_gradient_matches_the_exact_one_of_all_games():
     one, two = chances(first, allowed[0]), chances(second, allowed[1])
     expected = sum(one[a] * two[b] * z for (a, b), z in results.items())
     exact = torch.autograd.grad(expected, list(model.parameters()))
-    weights = {choice: float(one[choice[0]] * two[choice[1]]) for choice in results}
+    weights = {(a, b): (one[a] * two[b]).item() for a, b in results}
     found = [torch.zeros_like(one) for one in exact]
 
     class Doubled(nn.Module):
