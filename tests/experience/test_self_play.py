@@ -27,7 +27,8 @@ def test_window_writes_over_the_oldest():
     window = Window(5, 3)
     for number in range(3):
         planes = torch.full((3, ZERO_PLANES, 9), number, dtype=torch.uint8)
-        window.add(planes, torch.full((3, 10), 0.1), torch.full((3,), float(number)))
+        owners = torch.zeros(3, 9, dtype=torch.int8)
+        window.add(planes, torch.full((3, 10), 0.1), torch.full((3,), float(number)), owners)
     assert len(window) == 5
     assert sorted(window.result.tolist()) == [1, 1, 2, 2, 2]
 

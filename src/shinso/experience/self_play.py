@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -24,16 +25,22 @@ class Window:
         self.planes = torch.zeros(size, ZERO_PLANES, side * side, dtype=torch.uint8)
         self.policy = torch.zeros(size, side * side + 1)
         self.result = torch.zeros(size)
+        self.owners = torch.zeros(size, side * side, dtype=torch.int8)
         self.added = 0
 
     def __len__(self) -> int:
         return min(self.added, len(self.result))
 
-    def add(self, planes: Tensor, policy: Tensor, result: Tensor) -> None:
-        """Positions of one game, in order."""
-        at = (self.added + torch.arange(len(result))) % len(self.result)
-        self.planes[at], self.policy[at], self.result[at] = planes, policy, result
-        self.added += len(result)
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.planes, self.policy, self.result, self.owners
+
+    def add(self, *given: Tensor) -> None:
+        """Positions of one game, in order: planes, policy, result, owners."""
+        at = (self.added + torch.arange(len(given[0]))) % len(self.result)
+        for part, fresh in zip(self.parts, given, strict=True):
+            part[at] = fresh
+        self.added += len(given[0])
 
     def draw(self, batch_size: int, side: int, rng: np.random.Generator) -> SearchedBatch:
         """Positions at random, each turned or mirrored at random."""
@@ -42,8 +49,9 @@ class Window:
         planes = self.planes[chosen].float()
         planes = planes.gather(2, there[:, None, :-1].expand_as(planes))
         policy = self.policy[chosen].gather(1, there)
+        owners = self.owners[chosen].float().gather(1, there[:, :-1])
         shaped = planes.view(-1, ZERO_PLANES, side, side)
-        return SearchedBatch(shaped, policy, self.result[chosen])
+        return SearchedBatch(shaped, policy, self.result[chosen], owners)
 
 
 @final
@@ -67,17 +75,30 @@ class SelfPlay:
         reuse: float,
         seed: int,
         warm_up: int = 0,
+        full_share: float = 1.0,
+        fast: int = 0,
+        rollout_steps: int = 0,
     ) -> None:
         """reuse: how often each position is drawn on average. warm_up: positions before the first
-        batch; at least one batch's worth."""
+        batch; at least one batch's worth.
+
+        full_share: of the moves, those that are searched in full and learnt from; the others take
+        ``fast`` simulations and only bring the game to its end (playout-cap randomization, Wu 2019:
+        results need many games, policies need deep searches). All games side by side take the same
+        kind of move. rollout_steps: batches over which rollouts stand in for the network's value, all
+        of it at first, then less and less.
+        """
         self.rules, self.games, self.batch_size = rules, games, batch_size
         self.reuse, self.seed = reuse, seed
         self.warm_up = max(warm_up, batch_size)
+        self.full_share, self.fast, self.rollout_steps = full_share, fast, rollout_steps
+        self.search = search
         self.forest = Forest(rules, games, evaluator, search, longest=longest(rules))
         self.window = Window(window, rules.side)
         self.plies = self.drawn = self.finished = 0
         self.black_points = 0.0
         self._moves: list[list[int]] = [[] for _ in range(games)]
+        self._learnt: list[list[int]] = [[] for _ in range(games)]  # numbers of the full moves
         self._planes: list[list[np.ndarray]] = [[] for _ in range(games)]
         self._policies: list[list[np.ndarray]] = [[] for _ in range(games)]
         self._positions = [Position.start(rules) for _ in range(games)]
@@ -91,14 +112,21 @@ class SelfPlay:
 
     def _play(self) -> None:
         """One move in every game."""
-        self.forest.rng = np.random.default_rng([self.seed, 0, self.plies])
+        self.forest.reseed(self.seed, 0, self.plies)
+        full = np.random.default_rng([self.seed, 2, self.plies]).random() < self.full_share
         self.plies += 1
+        if self.rollout_steps:
+            mixture = max(self.search.mixture, 1 - self.drawn / self.rollout_steps)
+            self.forest.config = replace(self.search, mixture=mixture)
         for game, position in enumerate(self._positions):
             self.forest.plant(game, position, _last(self._moves[game]))
-        for game, found in enumerate(self.forest.search()):
+        found_all = self.forest.search(simulations=0 if full else self.fast)
+        for game, found in enumerate(found_all):
             position = self._positions[game]
-            self._planes[game].append(_planes(position, self._moves[game]))
-            self._policies[game].append(found.priors.astype(np.float32))
+            if full:
+                self._learnt[game].append(len(self._moves[game]))
+                self._planes[game].append(_planes(position, self._moves[game]))
+                self._policies[game].append(found.priors.astype(np.float32))
             self._moves[game].append(found.best)
             self._positions[game] = position.play_legal(found.best)
             self._end(game)
@@ -110,15 +138,18 @@ class SelfPlay:
         decided = bool((safe != 0).all())
         if not position.over and not decided and position.moves < longest(self.rules):
             return
-        score = float(safe.sum()) - self.rules.komi if decided else position.score()
-        black = float(np.sign(score))
-        turns = np.arange(len(self._moves[game])) % 2
-        results = torch.from_numpy(np.where(turns == 0, black, -black).astype(np.float32))
-        planes = torch.from_numpy(np.stack(self._planes[game]).astype(np.uint8))
-        self.window.add(planes, torch.from_numpy(np.stack(self._policies[game])), results)
+        owners = safe if decided else position.owners()
+        black = float(np.sign(float(owners.sum()) - self.rules.komi))
+        if self._learnt[game]:
+            signs = torch.from_numpy(1 - 2 * (np.array(self._learnt[game]) % 2))
+            planes = torch.from_numpy(np.stack(self._planes[game]).astype(np.uint8))
+            policies = torch.from_numpy(np.stack(self._policies[game]))
+            whose = signs[:, None] * torch.from_numpy(owners)
+            self.window.add(planes, policies, (signs * black).float(), whose.to(torch.int8))
         self.finished += 1
         self.black_points += (black + 1) / 2
-        self._moves[game], self._planes[game], self._policies[game] = [], [], []
+        for kept in (self._moves, self._learnt, self._planes, self._policies):
+            kept[game] = []  # pyright: ignore[reportCallIssue, reportArgumentType]
         self._positions[game] = Position.start(self.rules)
 
     def state_dict(self) -> dict[str, Any]:
@@ -126,25 +157,25 @@ class SelfPlay:
             "counts": [self.plies, self.drawn, self.finished, self.window.added],
             "black_points": self.black_points,
             "moves": [list(moves) for moves in self._moves],
+            "learnt": [list(numbers) for numbers in self._learnt],
             "policies": [torch.from_numpy(np.array(one)) for one in self._policies],
-            "window": [
-                part[: len(self.window)].clone()
-                for part in (self.window.planes, self.window.policy, self.window.result)
-            ],
+            "window": [part[: len(self.window)].clone() for part in self.window.parts],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.plies, self.drawn, self.finished, self.window.added = state["counts"]
         self.black_points = state["black_points"]
-        own = (self.window.planes, self.window.policy, self.window.result)
-        for part, kept in zip(own, state["window"], strict=True):
+        for part, kept in zip(self.window.parts, state["window"], strict=True):
             part[: len(kept)] = kept
         for game, moves in enumerate(state["moves"]):
             position, planes = Position.start(self.rules), []
+            learnt = set(state["learnt"][game])
             for number, action in enumerate(moves):
-                planes.append(_planes(position, moves[:number]))
+                if number in learnt:
+                    planes.append(_planes(position, moves[:number]))
                 position = position.play_legal(action)
             self._moves[game], self._planes[game] = list(moves), planes
+            self._learnt[game] = list(state["learnt"][game])
             self._policies[game] = list(state["policies"][game].numpy())
             self._positions[game] = position
 
