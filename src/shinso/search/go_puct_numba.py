@@ -154,9 +154,7 @@ def set_priors(nodes, numbers, g, priors):  # pragma: no cover
 
 
 @kernel
-def rollout_values(
-    states, lasts, ended, komi, count, forms, weights, rng, out
-):  # pragma: no cover
+def rollout_values(states, lasts, ended, komi, count, forms, weights, rng, out):  # pragma: no cover
     """The mean result of ``count`` rollouts from each leaf, for its player to move (z of Silver et al.
     2016)."""
     s = states[0].copy()
