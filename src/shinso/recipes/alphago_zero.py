@@ -21,6 +21,8 @@ from shinso.training.plan import Training
 if TYPE_CHECKING:
     from torch import nn
 
+    from shinso.experience.games_in_play import Manner
+    from shinso.experience.players import Lanes
     from shinso.recipes.uses.self_taught_go import ZeroData, ZeroUse
 
 NEEDS_DATA = False
@@ -77,6 +79,16 @@ class Config:
     inference: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "arithmetic of the network while it plays; auto: bf16 where the hardware has it"
     )
+    players: int = setting(
+        0, "processes that play while this one learns; 0: it plays between the steps itself"
+    )
+    players_on: Literal["this-machine", "ray"] = setting(
+        "this-machine",
+        "where the players are: processes of this machine, or tasks on a Ray cluster",
+    )
+    ray_address: str = setting(
+        "", "address of the players' Ray cluster; empty: Ray on this machine"
+    )
     window: int = setting(30_000, "positions that are remembered")
     reuse: float = setting(4.0, "how often a position is learnt from")
     warm_up: int = setting(2000, "positions before the first training step")
@@ -93,7 +105,7 @@ class Config:
             raise ValueError(f"side is {self.side}; give 3 to 19")
         least = {
             "games": 1, "simulations": 1, "considered": 1, "reuse": 0.1, "warm_up": 1,
-            "opponent": 1, "match_games": 2, "fast": 1, "rollout_steps": 0,
+            "opponent": 1, "match_games": 2, "fast": 1, "rollout_steps": 0, "players": 0,
         }  # fmt: skip
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -120,6 +132,7 @@ def make_model(
 
 def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
+    from shinso.experience.games_in_play import GamesInPlay, Manner
     from shinso.experience.ladder import Climbing
     from shinso.experience.self_play import SelfPlay
     from shinso.models.go_inference import FoldedEvaluator
@@ -129,21 +142,27 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
 
     device = next(model.parameters()).device
     user = use(config, data.facts(), model)
+    search = ForestConfig(
+        simulations=config.simulations, root="gumbel", considered=config.considered, rollouts=4
+    )
+    manner = Manner(
+        rules=data.rules, search=search, games=config.games, full_share=config.full_share,
+        fast=config.fast, rollout_steps=config.rollout_steps,
+    )  # fmt: skip
+    evaluator = FoldedEvaluator(model, config.inference)
     source = SelfPlay(
         data.rules,
-        FoldedEvaluator(model, config.inference),
-        ForestConfig(
-            simulations=config.simulations, root="gumbel", considered=config.considered, rollouts=4
-        ),
+        evaluator,
+        search,
         games=config.games,
         batch_size=config.training.batch_size,
         window=config.window,
         reuse=config.reuse,
         warm_up=config.warm_up,
-        full_share=config.full_share,
-        fast=config.fast,
-        rollout_steps=config.rollout_steps,
         seed=seed,
+        playing=_players(config, model, manner, seed)
+        if config.players
+        else GamesInPlay(manner, evaluator, (seed,)),
     )
     ladder = user.ladder(seed)
 
@@ -157,6 +176,20 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
         source=OnDevice(Climbing(source, ladder), device),
         validate=validate,
         selection=Selection("elo", "max"),
+    )
+
+
+def _players(config: Config, model: nn.Module, manner: Manner, seed: int) -> Lanes:
+    from shinso.experience.players import Lanes, LocalPlayers, RayPlayers
+
+    on_ray = config.players_on == "ray"
+    workers = (
+        RayPlayers(config.players, address=config.ray_address)
+        if on_ray
+        else LocalPlayers(config.players)
+    )
+    return Lanes(
+        model, manner, workers, lanes=config.players, seed=seed, precision=config.inference
     )
 
 
