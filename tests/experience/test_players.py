@@ -44,7 +44,9 @@ def network() -> PooledGoNetwork:
 
 
 def lanes(workers: Any, model: Any = None, count: int = 2) -> Lanes:
-    return Lanes(model or network(), MANNER, workers, lanes=count, seed=5, precision="fp32", plies=6)
+    return Lanes(
+        model or network(), MANNER, workers, lanes=count, seed=5, precision="fp32", plies=6
+    )
 
 
 def source(workers: Any) -> SelfPlay:

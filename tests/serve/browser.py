@@ -5,15 +5,23 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ON_3_AND_4 = """
+import os, sys
+read, write = (os.dup(int(one)) for one in sys.argv[1:3])
+os.dup2(read, 3), os.dup2(write, 4)
+os.set_inheritable(3, True), os.set_inheritable(4, True)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""Puts two descriptors where the protocol is spoken, and becomes the browser."""
 KEYS = {"Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
 
 
@@ -117,17 +125,14 @@ def browser(folder: Path) -> Iterator[Page]:
     assert program is not None
     from_us, to_browser = os.pipe()
     to_us, from_browser = os.pipe()
-    os.set_inheritable(from_us, True)
-    os.set_inheritable(from_browser, True)
     words = [
         program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
         f"--user-data-dir={folder / 'profile'}",
     ]  # fmt: skip
-    # The protocol is spoken on the descriptors 3 and 4.
-    line = f"exec {shlex.join(words)} 3<&{from_us} 4>&{from_browser}"
     process = subprocess.Popen(
-        ["sh", "-c", line], pass_fds=(from_us, from_browser), stderr=subprocess.DEVNULL
-    )
+        [sys.executable, "-c", ON_3_AND_4, str(from_us), str(from_browser), *words],
+        pass_fds=(from_us, from_browser), stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     os.close(from_us)
     os.close(from_browser)
     with os.fdopen(to_us, "rb") as read, os.fdopen(to_browser, "wb") as write:

@@ -65,7 +65,8 @@ function drawBoard() {
     parts.push(svg("text", { x: 2.6, y: at(i) }, String(side - i)));
   }
   for (const r of STARS[side] || []) {
-    for (const c of STARS[side]) parts.push(svg("circle", { class: "star", cx: at(c), cy: at(r), r: 0.7 }));
+    // Small boards have stars in the corners and in the middle only.
+    for (const c of STARS[side]) if (side === 19 || (r === (side - 1) / 2) === (c === (side - 1) / 2)) parts.push(svg("circle", { class: "star", cx: at(c), cy: at(r), r: 0.7 }));
   }
   const dead = new Set(counted ? counted.dead : []);
   board.stones.forEach((color, action) => {
@@ -134,7 +135,7 @@ function drawRest() {
   byId("go-pass").disabled = byId("go-resign").disabled = ended() || !mine();
 }
 
-function draw2() { drawBoard(); drawCurve(); drawRest(); }
+function drawAll() { drawBoard(); drawCurve(); drawRest(); }
 
 // Playing
 
@@ -146,7 +147,7 @@ async function show() {
   seen = null;
   cursor = Math.min(cursor, game.side ** 2 - 1);
   keep();
-  draw2();
+  drawAll();
   if (board.over && !game.result) await count();
   if (number !== asked) return;
   if (ended()) {
@@ -191,7 +192,7 @@ async function look() {
   seen = found;
   wins[game.moves.length] = found.black_wins;
   keep();
-  draw2();
+  drawAll();
 }
 
 async function count() {
@@ -201,7 +202,7 @@ async function count() {
   counted = found;
   if (board.over) game.result = found.result;
   keep();
-  draw2();
+  drawAll();
   status(board.over ? say(words.over, { result: found.result }) : found.result);
 }
 
@@ -265,7 +266,7 @@ async function open(file) {
 
 function toggle(kind) {
   shown[kind] = !shown[kind];
-  draw2();
+  drawAll();
   if (shown[kind] && !seen && !thinking) look().catch(() => {});
 }
 
