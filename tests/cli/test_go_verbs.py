@@ -47,7 +47,7 @@ def test_review_lists_every_move(tmp_path: Path, capsys) -> None:
         (["go", "match", "a", "b", "--side", "40"], 2, "SETTING-REFUSED"),
         (["go", "review", "missing.sgf"], 3, "DATA-UNREADABLE"),
         (["go", "gtp", "--simulations", "0"], 2, "SETTING-REFUSED"),
-        (["go", "gtp", "--mixture", "0.5"], 2, "SETTING-REFUSED"),
+        (["go", "gtp", "--mixture", "0.5", "--network", "none"], 2, "SETTING-REFUSED"),
         (["train", "alphago-zero", "games.sgf"], 2, "DATA-FILES"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from shinso.experience.games_in_play import Finished
 from shinso.experience.self_play import SelfPlay, Window
 from shinso.games.go import Rules
 from shinso.games.go_planes_numba import ZERO_PLANES
@@ -27,7 +28,10 @@ def test_window_writes_over_the_oldest():
     window = Window(5, 3)
     for number in range(3):
         planes = torch.full((3, ZERO_PLANES, 9), number, dtype=torch.uint8)
-        window.add(planes, torch.full((3, 10), 0.1), torch.full((3,), float(number)))
+        owners = torch.zeros(3, 9, dtype=torch.int8)
+        window.add(
+            Finished(planes, torch.full((3, 10), 0.1), torch.full((3,), float(number)), owners, 1.0)
+        )
     assert len(window) == 5
     assert sorted(window.result.tolist()) == [1, 1, 2, 2, 2]
 

@@ -21,7 +21,7 @@ from shinso.serve.ui import make_ui
 from shinso.walk.run import Run
 from tests.serve.parts import HOSTS, client_of, trained
 
-PAGES = ("/runs", "/claims", "/claims/gru.parameters", "/learn", "/try")
+PAGES = ("/runs", "/claims", "/claims/gru.parameters", "/learn", "/try", "/go")
 
 
 @pytest.fixture(scope="module")

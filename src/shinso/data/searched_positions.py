@@ -10,11 +10,13 @@ from torch import Tensor
 
 
 class SearchedBatch(NamedTuple):
-    """policy: chances that the search gave to the actions; result: −1 … 1 for the player to move."""
+    """policy: chances that the search gave to the actions; result: −1 … 1 for the player to move;
+    owners: whose each point was in the end, 1 the player to move, −1 the other; None where unknown."""
 
     planes: Float[Tensor, "batch plane row column"]
     policy: Float[Tensor, "batch action"]
     result: Float[Tensor, " batch"]
+    owners: Float[Tensor, "batch point"] | None = None
 
     def to(self, device: torch.device | str) -> SearchedBatch:
-        return SearchedBatch(*(part.to(device) for part in self))
+        return SearchedBatch(*(None if part is None else part.to(device) for part in self))

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from shinso.data.searched_positions import SearchedBatch
-from shinso.games.go import Position, Rules
-from shinso.games.go_planes_numba import ZERO_PLANES, zero_planes_of
+from shinso.experience.games_in_play import Finished, GamesInPlay, Manner, Playing
+from shinso.games.go import Rules
+from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.games.symmetry import symmetries
 from shinso.search.evaluator import PlanesEvaluator
-from shinso.search.forest import Forest, ForestConfig
+from shinso.search.forest import ForestConfig
 
 
 @final
@@ -24,16 +25,22 @@ class Window:
         self.planes = torch.zeros(size, ZERO_PLANES, side * side, dtype=torch.uint8)
         self.policy = torch.zeros(size, side * side + 1)
         self.result = torch.zeros(size)
+        self.owners = torch.zeros(size, side * side, dtype=torch.int8)
         self.added = 0
 
     def __len__(self) -> int:
         return min(self.added, len(self.result))
 
-    def add(self, planes: Tensor, policy: Tensor, result: Tensor) -> None:
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.planes, self.policy, self.result, self.owners
+
+    def add(self, game: Finished) -> None:
         """Positions of one game, in order."""
-        at = (self.added + torch.arange(len(result))) % len(self.result)
-        self.planes[at], self.policy[at], self.result[at] = planes, policy, result
-        self.added += len(result)
+        at = (self.added + torch.arange(len(game.result))) % len(self.result)
+        for part, fresh in zip(self.parts, game[:4], strict=True):
+            part[at] = fresh
+        self.added += len(game.result)
 
     def draw(self, batch_size: int, side: int, rng: np.random.Generator) -> SearchedBatch:
         """Positions at random, each turned or mirrored at random."""
@@ -42,18 +49,15 @@ class Window:
         planes = self.planes[chosen].float()
         planes = planes.gather(2, there[:, None, :-1].expand_as(planes))
         policy = self.policy[chosen].gather(1, there)
+        owners = self.owners[chosen].float().gather(1, there[:, :-1])
         shaped = planes.view(-1, ZERO_PLANES, side, side)
-        return SearchedBatch(shaped, policy, self.result[chosen])
+        return SearchedBatch(shaped, policy, self.result[chosen], owners)
 
 
 @final
 class SelfPlay:
-    """A ``Source``: games are played side by side, each move after a search with the network as it
-    is now; a batch is drawn from the window once enough new positions are there.
-
-    The move of all games number k follows from (seed, k) and the network; nothing random is kept, so
-    a stopped run goes on bit for bit.
-    """
+    """A ``Source``: games are played side by side with the network as it is now; a batch is drawn from
+    the window once enough new positions are there."""
 
     def __init__(
         self,
@@ -67,20 +71,17 @@ class SelfPlay:
         reuse: float,
         seed: int,
         warm_up: int = 0,
+        playing: Playing | None = None,
     ) -> None:
         """reuse: how often each position is drawn on average. warm_up: positions before the first
-        batch; at least one batch's worth."""
-        self.rules, self.games, self.batch_size = rules, games, batch_size
-        self.reuse, self.seed = reuse, seed
+        batch; at least one batch's worth. playing: who plays; this process by default."""
+        self.rules, self.batch_size, self.reuse, self.seed = rules, batch_size, reuse, seed
         self.warm_up = max(warm_up, batch_size)
-        self.forest = Forest(rules, games, evaluator, search, longest=longest(rules))
+        manner = Manner(rules=rules, search=search, games=games)
+        self.playing = playing or GamesInPlay(manner, evaluator, (seed,))
         self.window = Window(window, rules.side)
-        self.plies = self.drawn = self.finished = 0
+        self.drawn = self.finished = 0
         self.black_points = 0.0
-        self._moves: list[list[int]] = [[] for _ in range(games)]
-        self._planes: list[list[np.ndarray]] = [[] for _ in range(games)]
-        self._policies: list[list[np.ndarray]] = [[] for _ in range(games)]
-        self._positions = [Position.start(rules) for _ in range(games)]
 
     def next_batch(self) -> SearchedBatch:
         while self.window.added < self.warm_up + self.drawn * self.batch_size / self.reuse:
@@ -90,77 +91,22 @@ class SelfPlay:
         return self.window.draw(self.batch_size, self.rules.side, rng)
 
     def _play(self) -> None:
-        """One move in every game."""
-        self.forest.rng = np.random.default_rng([self.seed, 0, self.plies])
-        self.plies += 1
-        for game, position in enumerate(self._positions):
-            self.forest.plant(game, position, _last(self._moves[game]))
-        for game, found in enumerate(self.forest.search()):
-            position = self._positions[game]
-            self._planes[game].append(_planes(position, self._moves[game]))
-            self._policies[game].append(found.priors.astype(np.float32))
-            self._moves[game].append(found.best)
-            self._positions[game] = position.play_legal(found.best)
-            self._end(game)
-
-    def _end(self, game: int) -> None:
-        """Put a game into the window where it is over, and begin a new one."""
-        position = self._positions[game]
-        safe = position.safe()
-        decided = bool((safe != 0).all())
-        if not position.over and not decided and position.moves < longest(self.rules):
-            return
-        score = float(safe.sum()) - self.rules.komi if decided else position.score()
-        black = float(np.sign(score))
-        turns = np.arange(len(self._moves[game])) % 2
-        results = torch.from_numpy(np.where(turns == 0, black, -black).astype(np.float32))
-        planes = torch.from_numpy(np.stack(self._planes[game]).astype(np.uint8))
-        self.window.add(planes, torch.from_numpy(np.stack(self._policies[game])), results)
-        self.finished += 1
-        self.black_points += (black + 1) / 2
-        self._moves[game], self._planes[game], self._policies[game] = [], [], []
-        self._positions[game] = Position.start(self.rules)
+        for game in self.playing.play(self.drawn):
+            self.window.add(game)
+            self.finished += 1
+            self.black_points += game.black
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "counts": [self.plies, self.drawn, self.finished, self.window.added],
+            "counts": [self.drawn, self.finished, self.window.added],
             "black_points": self.black_points,
-            "moves": [list(moves) for moves in self._moves],
-            "policies": [torch.from_numpy(np.array(one)) for one in self._policies],
-            "window": [
-                part[: len(self.window)].clone()
-                for part in (self.window.planes, self.window.policy, self.window.result)
-            ],
+            "playing": self.playing.state_dict(),
+            "window": [part[: len(self.window)].clone() for part in self.window.parts],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.plies, self.drawn, self.finished, self.window.added = state["counts"]
+        self.drawn, self.finished, self.window.added = state["counts"]
         self.black_points = state["black_points"]
-        own = (self.window.planes, self.window.policy, self.window.result)
-        for part, kept in zip(own, state["window"], strict=True):
+        self.playing.load_state_dict(state["playing"])
+        for part, kept in zip(self.window.parts, state["window"], strict=True):
             part[: len(kept)] = kept
-        for game, moves in enumerate(state["moves"]):
-            position, planes = Position.start(self.rules), []
-            for number, action in enumerate(moves):
-                planes.append(_planes(position, moves[:number]))
-                position = position.play_legal(action)
-            self._moves[game], self._planes[game] = list(moves), planes
-            self._policies[game] = list(state["policies"][game].numpy())
-            self._positions[game] = position
-
-
-def longest(rules: Rules) -> int:
-    """Moves until a game of self-play is counted as it stands: twice as many as there are points."""
-    return 2 * rules.pass_action
-
-
-def _last(moves: list[int]) -> tuple[int, int]:
-    return (moves[-1] if moves else -1, moves[-2] if len(moves) > 1 else -1)
-
-
-def _planes(position: Position, moves: list[int]) -> np.ndarray:
-    """What the network sees of a position, as bytes."""
-    planes = np.empty((ZERO_PLANES, position.rules.pass_action), np.float32)
-    last, before = _last(moves)
-    zero_planes_of(position.board, position.legal(), last, before, planes)
-    return planes.astype(np.uint8)

@@ -115,5 +115,5 @@ class NetworkEvaluator:
     ) -> tuple[Float[np.ndarray, "batch action"], Float[np.ndarray, " batch"]]:
         self.model.eval()
         device = next(self.model.parameters()).device
-        scores, values = self.model(torch.from_numpy(planes).to(device))
+        scores, values, *_owners = self.model(torch.from_numpy(planes).to(device))
         return scores.float().softmax(-1).cpu().numpy(), values.float().cpu().numpy()

@@ -23,7 +23,7 @@ from shinso.search.go_tree_numba import ACTION, COUNT, FIRST, VISITS, rebase, ro
 class ForestConfig:
     """root: how the root's actions are chosen, by PUCT or by sequential halving over ``considered``
     Gumbel-drawn ones. mixture: λ, the share of a rollout in a leaf's value (AlphaGo Lee); 0 asks the
-    network alone. noise: share of Dirichlet(noise_alpha) noise in the root's priors, for PUCT.
+    network alone. rollouts: played for it from a leaf. noise: share of Dirichlet(noise_alpha) noise in the root's priors, for PUCT.
     leaves: simulations that are under way in one tree at a time."""
 
     simulations: int = 100
@@ -32,12 +32,13 @@ class ForestConfig:
     explore: float = 1.5
     unseen: float = 0.2
     mixture: float = 0.0
+    rollouts: int = 1
     noise: float = 0.0
     noise_alpha: float = 0.3
     leaves: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("simulations", "considered", "leaves"):
+        for name in ("simulations", "considered", "leaves", "rollouts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
         for name in ("mixture", "noise"):
@@ -97,6 +98,11 @@ class Forest:
         self._legal = np.zeros((slots, self.actions), np.uint8)
         self._values = np.zeros(slots, np.float32)
         self._ended = np.zeros(slots, np.uint8)
+
+    def reseed(self, *numbers: int) -> None:
+        """What is random from here on follows from ``numbers``."""
+        self.rng = np.random.default_rng(numbers)
+        self._rollout_rng[0] = np.random.default_rng([*numbers, 1]).integers(1, 2**63)
 
     def plant(self, game: int, position: Position, last: tuple[int, int] = (-1, -1)) -> None:
         """Put ``position`` at the root of a tree, without what an earlier search found. last: the
@@ -176,8 +182,8 @@ class Forest:
         if self.config.mixture > 0:
             results = np.zeros(count, np.float32)
             kernels.rollout_values(
-                self._states[:count], self._leaf_lasts, self._ended, rules.komi, self._forms,
-                self._weights, self._rollout_rng, results,
+                self._states[:count], self._leaf_lasts, self._ended, rules.komi,
+                self.config.rollouts, self._forms, self._weights, self._rollout_rng, results,
             )  # fmt: skip
             share = self.config.mixture
             mixed = (1 - share) * self._values[asked] + share * results[asked]

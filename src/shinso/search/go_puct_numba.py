@@ -154,17 +154,20 @@ def set_priors(nodes, numbers, g, priors):  # pragma: no cover
 
 
 @kernel
-def rollout_values(states, lasts, ended, komi, forms, weights, rng, out):  # pragma: no cover
-    """The result of one rollout from each leaf, for its player to move (z of Silver et al. 2016)."""
+def rollout_values(states, lasts, ended, komi, count, forms, weights, rng, out):  # pragma: no cover
+    """The mean result of ``count`` rollouts from each leaf, for its player to move (z of Silver et al.
+    2016)."""
     s = states[0].copy()
     for i in range(states.shape[0]):
         if ended[i]:
             continue
-        copy_into(s, states[i])
-        turn = s[TURN]
-        if weights.shape[0] > 0:
-            black = play_out_by_policy(s, forms, weights, lasts[i, 0], lasts[i, 1], rng)[0]
-        else:
-            black = play_out(s, rng)[0]
-        result = 1.0 if black > komi else (-1.0 if black < komi else 0.0)
-        out[i] = result if turn == 1 else -result
+        result = 0.0
+        for _ in range(count):
+            copy_into(s, states[i])
+            if weights.shape[0] > 0:
+                black = play_out_by_policy(s, forms, weights, lasts[i, 0], lasts[i, 1], rng)[0]
+            else:
+                black = play_out(s, rng)[0]
+            result += 1.0 if black > komi else (-1.0 if black < komi else 0.0)
+        result /= count
+        out[i] = result if states[i, TURN] == 1 else -result

@@ -70,9 +70,10 @@ class SearchPlayer:
         time.sleep(max(0.0, end - time.perf_counter()))
         return found, self.searching.lines()
 
-    def look(self, position: Position, moves: list[int]) -> Findings:
-        """What the search says of a position, with the time or the simulations of a move."""
-        return self._search(position, moves, self.config.seconds or None)
+    def look(self, position: Position, moves: list[int], seconds: float | None = None) -> Findings:
+        """What the search says of a position, after ``seconds`` or with the time or the simulations
+        of a move."""
+        return self._search(position, moves, seconds or self.config.seconds or None)
 
     def ownership(self, position: Position) -> Float[np.ndarray, " point"]:
         """Chance that a point is Black's (1) or White's (−1) at the end, by random games."""
@@ -90,9 +91,10 @@ class SearchPlayer:
             return self.searching.search(position, last)
         end = time.perf_counter() + seconds
         limited = self.config.seconds == 0 and not only_time
-        most = self.simulations if limited else 10**9
         return self.searching.search(
-            position, last, until=lambda done: time.perf_counter() >= end or done >= most
+            position,
+            last,
+            until=lambda done: time.perf_counter() >= end or (limited and done >= self.simulations),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""``shinso ui``: runs with live curves, the claims and their evidence, lessons, runs to try.
+"""``shinso ui``: runs with live curves, the claims and their evidence, lessons, runs to try, Go.
 
 Everything comes from this process and stays on this machine; pages hold no script of their own and
 fetch nothing from outside. What changes something (asking a run, measuring a claim) needs the token
@@ -17,7 +17,7 @@ import secrets
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,19 @@ from shinso.claims.claim import Profile
 from shinso.extras import need
 from shinso.faults import Fault, UsageFault
 from shinso.language import LANGUAGES, _
+from shinso.recipes.uses import go_agent
 from shinso.serve import views
+from shinso.serve.go_board import add_board
 from shinso.serve.guard import Guard, fault
 from shinso.serve.settings import Limits
 from shinso.serve.tasks import Service, Unanswerable, service_of
 from shinso.walk.run import Run
 
 PAGES = Path(__file__).parent / "pages"
-FILES = {"ui.js": "text/javascript", "style.css": "text/css"}
+FILES = {
+    "ui.js": "text/javascript", "style.css": "text/css",
+    "go.js": "text/javascript", "go.css": "text/css",
+}  # fmt: skip
 LOADED = 3
 """Runs whose networks are kept in memory to be tried."""
 PROFILE: Profile = "quick"
@@ -139,8 +144,16 @@ class Speaking:
         await self.app(scope, receive, send_on)
 
 
-def make_ui(runs: Path, report: Path, limits: Limits, *, hosts: tuple[str, ...]) -> Any:
-    """The application. hosts: names that requests may be addressed to."""
+def make_ui(
+    runs: Path,
+    report: Path,
+    limits: Limits,
+    *,
+    hosts: tuple[str, ...],
+    make_player: Callable[[], Any] | None = None,
+) -> Any:
+    """The application. hosts: names that requests may be addressed to. make_player: who plays Go;
+    the one that ships with shinso by default."""
     fastapi = need("fastapi")
     from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
@@ -252,6 +265,7 @@ def make_ui(runs: Path, report: Path, limits: Limits, *, hosts: tuple[str, ...])
             return JSONResponse(fault("BUG", type(answer).__name__), 500)
         return JSONResponse(answer)
 
+    add_board(app, site, make_player or go_agent.Agent().player)
     return Guard(
         Speaking(app), max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s, hosts=hosts
     )

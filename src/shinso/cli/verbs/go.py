@@ -1,4 +1,4 @@
-"""``shinso go gtp|match|review``: Go by the text protocol, matches of programs, a look at a game."""
+"""``shinso go gtp|play|match|review``: Go by GTP or in a browser, matches, a look at a game."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from shinso.faults import UsageFault
 from shinso.language import _
 
-HELP = "play Go: GTP, matches of programs, review of a game"
+HELP = "play Go: GTP, a board in a browser, matches of programs, review of a game"
 
 
 def parts() -> dict[str, str]:
     """What comes after ``shinso go``, with a line about each."""
     return {
         "gtp": _("play by the Go Text Protocol, for any Go client"),
+        "play": _("play on a board in a browser"),
         "match": _("let two GTP programs play a match"),
         "review": _("win rate and worst moves of an SGF file"),
     }

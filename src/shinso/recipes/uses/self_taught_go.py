@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from torch import nn
 
+from shinso.experience.ladder import Ladder
 from shinso.faults import DataFault, UsageFault
 from shinso.games.elo import elo_of
 from shinso.games.go import Position, Rules
 from shinso.games.record import read_record
 from shinso.games.vertices import vertex
 from shinso.language import _
-from shinso.models.go_network import NetworkEvaluator
+from shinso.models.go_inference import FoldedEvaluator
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.search.contest import Mover, NetworkMover, RandomMover, RolloutMover, contest
 from shinso.search.forest import Forest, ForestConfig
@@ -82,7 +83,7 @@ class ZeroUse:
         return self.data
 
     def evaluate(self, data: ZeroData, part: Part) -> Evaluation:
-        return self._measured(NetworkMover(NetworkEvaluator(self.model), self.search, 0), part)
+        return self._measured(self._mover(self.model), part)
 
     def baselines(self, data: ZeroData, part: Part) -> dict[str, Evaluation]:
         """Random moves, and a rollout search with as many simulations as the network's search."""
@@ -91,6 +92,23 @@ class ZeroUse:
             "random moves": self._measured(RandomMover(5), part),
             f"rollout search, {simulations}": self._measured(RolloutMover(simulations, 5), part),
         }
+
+    def ladder(self, seed: int) -> Ladder:
+        """Where its generations are rated while it learns."""
+        return Ladder(
+            self.data.rules,
+            self.model,
+            lambda model: self._mover(model, seed),
+            {
+                "rollouts": lambda: RolloutMover(self.config.opponent, seed),
+                "random": lambda: RandomMover(seed),
+            },
+            games=self.config.match_games,
+            seed=10_000 + 100_000 * seed,
+        )
+
+    def _mover(self, model: nn.Module, seed: int = 0) -> NetworkMover:
+        return NetworkMover(FoldedEvaluator(model, self.config.inference), self.search, seed)
 
     def _measured(self, mover: Mover, part: Part) -> Evaluation:
         games, seed = self.config.match_games, SEEDS.get(part, 0)
@@ -114,7 +132,7 @@ class ZeroUse:
         for name, positions, played in self._games(paths):
             forest = Forest(
                 replace(self.data.rules, ko="simple"), len(positions),
-                NetworkEvaluator(self.model), self.search,
+                FoldedEvaluator(self.model, self.config.inference), self.search,
             )  # fmt: skip
             for number, position in enumerate(positions):
                 before = [-1, -1, *played[:number]]
@@ -148,7 +166,7 @@ class ZeroUse:
     ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
         """The first move's chances, as the network alone sees them."""
         side = data.side
-        forest = Forest(data.rules, 1, NetworkEvaluator(self.model), ForestConfig(simulations=1))
+        forest = Forest(data.rules, 1, FoldedEvaluator(self.model), ForestConfig(simulations=1))
         forest.plant(0, Position.start(data.rules))
         forest.search()
         priors = forest.findings(0).priors[:-1].reshape(side, side)
