@@ -139,7 +139,9 @@ class Work:
         call = self._calls()[0] if self.order is not self.run.order else None
         call = call or known_calls(self.run, self.model)[0]
         try:
-            removal = channels.remove(self.model.eval(), call, step.share)
+            removal = channels.remove(
+                self.model.eval(), call, step.share, multiple=self.settings.multiple
+            )
         except ValueError as error:
             raise refused(step, str(error)) from error
         self.removals.append(removal)
