@@ -26,6 +26,7 @@ from shinso.games.go_board_numba import (
     KO,
     LISTED,
     MOVES,
+    NEAR,
     NEXT,
     NO_KO,
     RECORD,
@@ -52,6 +53,8 @@ from shinso.games.go_playouts_numba import finished_area
 from shinso.games.go_rules_numba import action_of, point_of
 
 CLOSE = 5
+ALONE = PATTERNS + 2 * OFFSETS + RESPONSES + 32
+"""The row of ``tactics_of`` a point with nothing beside it."""
 NEAR_OFFSETS = 28
 """Offsets below it lie within six lines of the last move and have response patterns."""
 HASH = U(0x9E3779B97F4A7C15)
@@ -149,7 +152,11 @@ def refresh(s, c, row, forms, weights, base, stale, listed, counts):  # pragma: 
         stale[color, at] = 0
         p = U(at) << U(3)
         chance = np.float32(0.0)
-        if s[p + COLOR] == EMPTY and not is_eye(s, p, c, row) and is_legal(s, p, c, row):
+        if s[p + COLOR] != EMPTY:
+            pass
+        elif (s[p + NEAR] & 15) == 4:  # most points: all around is empty, and tactics are known
+            chance = weights[forms[pattern_of(s, p, c, row)]] * weights[ALONE]
+        elif not is_eye(s, p, c, row) and is_legal(s, p, c, row):
             chance = weights[forms[pattern_of(s, p, c, row)]]
             chance *= weights[PATTERNS + 2 * OFFSETS + RESPONSES + tactics_of(s, p, c, row)]
         base[color, at] = chance
@@ -168,12 +175,17 @@ def multiply(
     row1, column1 = (last // side, last % side) if one else (0, 0)
     row2, column2 = (before // side, before % side) if two else (0, 0)
     begin1, begin2 = side - 1 - column1, side - 1 - column2
+    # Slices from 0 on: numba then sees that no index is negative, and eight columns go at a time.
+    for k in range(side):
+        columns[k] = 0.0
     for r in range(side):
-        near = lasts[abs(r - row1) if one else side]
-        far = befores[abs(r - row2) if two else side]
         first = (r + 1) * (side + 1) + 2
+        own = base[c - 1, first : first + side]
+        near = lasts[abs(r - row1) if one else side, begin1 : begin1 + side]
+        far = befores[abs(r - row2) if two else side, begin2 : begin2 + side]
+        out = chances[r]
         for k in range(side):
-            chances[r, k] = base[c - 1, first + k] * near[begin1 + k] * far[begin2 + k]
+            out[k] = own[k] * near[k] * far[k]
     if one:
         response = response_hash(s, last, c, row)
         for r in range(max(row1 - 6, 0), min(row1 + 7, side)):
@@ -182,11 +194,10 @@ def multiply(
                     answer = response * U(169) + U((r - row1 + 6) * 13 + k - column1 + 6)
                     answer = U(1) + ((answer * HASH) >> U(40)) % U(RESPONSES - 1)
                     chances[r, k] *= weights[PATTERNS + OFFSETS + np.int64(answer)]
-    for k in range(side):
-        columns[k] = 0.0
     for r in range(side):
+        out = chances[r]
         for k in range(side):
-            columns[k] += chances[r, k]
+            columns[k] += out[k]
 
 
 @part

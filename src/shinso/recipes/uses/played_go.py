@@ -183,7 +183,7 @@ class PlayedUse:
         chances = self._first_moves()
         rows = [
             (vertex(action, self.data.side), float(chances[action]))
-            for action in np.argsort(-chances, kind="stable")
+            for action in map(int, np.argsort(-chances, kind="stable"))
         ]
         return Predictions(("first_move", "probability"), rows)
 
