@@ -1,13 +1,16 @@
-"""A network of another board's size loses no game."""
+"""A network of another board's size loses no game; several trees make one search."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from shinso.games.go import Position, Rules
 from shinso.games.gtp import Engine
 from shinso.models.go_pooled_network import PooledGoNetwork
 from shinso.recipes.uses.go_agent import Agent
+from shinso.search.rollout_search import RolloutSearch
+from shinso.search.root_parallel import RootParallel
 
 
 def agent(told: list[int]) -> Agent:
@@ -45,3 +48,22 @@ def test_thinking_ends_by_the_clock_or_by_the_number_of_simulations():
     assert player.look(position, [], seconds=30.0).simulations <= 32 + 32
     choice = player.genmove(position, [], 0.01)
     assert 0 <= choice.action <= 25
+
+
+def test_trees_side_by_side_are_added_up():
+    position = Position.start(Rules(side=5))
+    config = RolloutSearch.Config(simulations=300, nodes=50_000)
+    apart = [RolloutSearch(config, seed=seed) for seed in (1, 2)]
+    alone = [RolloutSearch(config, seed=seed).search(position) for seed in (1, 2)]
+    both = RootParallel(apart).search(position)
+    assert (both.visits == alone[0].visits + alone[1].visits).all()
+    mean = (alone[0].visits * alone[0].values + alone[1].visits * alone[1].values) / both.visits
+    np.testing.assert_allclose(both.values[both.visits > 0], mean[both.visits > 0])
+    assert both.simulations == 600
+    assert not np.array_equal(alone[0].visits, alone[1].visits)
+
+
+def test_an_agent_with_threads_plays():
+    player = Agent(shipped=False, simulations=100, threads=3).player()
+    found = player.look(Position.start(Rules(side=5)), [])
+    assert found.simulations == 3 * 34
