@@ -13,10 +13,10 @@ EXTRAS = {
     "cluster": ("ray",),
     "export": ("onnx", "onnxruntime", "onnxscript"),
     "rl": ("gymnasium",),
-    "serve": ("fastapi", "pydantic", "uvicorn"),
+    "serve": ("fastapi", "httptools", "pydantic", "uvicorn", "uvloop"),
     "text": ("sentencepiece", "sacrebleu"),
 }
-"""Extra -> the packages that shinso imports from it."""
+"""Extra -> the packages that shinso, or one of them, imports from it."""
 
 
 def need(package: str) -> Any:

@@ -115,7 +115,7 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
     """The battery resumes the first model; the others carry more: replay, traces, moments."""
     from shinso.contracts import Stateful
     from shinso.walk.order import place
-    from shinso.walk.training import prepare
+    from shinso.walk.preparing import prepare
 
     settings = {"model": model, "environments": 2, "steps": 20, "random_steps": 10, "batch_size": 8,
                 "valid_episodes": 2, "runs": str(tmp_path)}  # fmt: skip

@@ -217,3 +217,14 @@ def test_what_flows_into_the_unknown_is_held() -> None:
     assert groups(model, call) == []
     with pytest.raises(ValueError, match="no channels that can be removed"):
         remove(model, call, 0.5)
+
+
+def test_channels_are_left_in_multiples_that_kernels_compute_at_once() -> None:
+    from shinso.compress.channels import left
+
+    assert [left(32, share, 16) for share in (0, 0.1, 0.3, 0.5, 0.9)] == [32, 16, 16, 16, 16]
+    assert [left(128, share, 16) for share in (0.01, 0.3, 0.5)] == [112, 96, 64]
+    assert left(40, 0.01, 16) == 32
+    assert left(20, 0.3, 16) == 14  # too few to be cut by sixteen
+    assert left(64, 0.3, 1) == 45
+    assert left(3, 0.99, 1) == 1

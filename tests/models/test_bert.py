@@ -296,7 +296,8 @@ def test_runs_of_other_tasks_are_no_start(tmp_path):
 def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     from shinso.walk import catalogue
     from shinso.walk.order import place
-    from shinso.walk.training import prepare, train
+    from shinso.walk.preparing import prepare
+    from shinso.walk.training import train
 
     brief = catalogue.recipe("bert-pretrain").BRIEF
     short = {"steps": 4, "evaluate_every": 2, "batch_size": 4, "warmup": 0, "runs": str(tmp_path)}

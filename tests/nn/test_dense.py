@@ -40,3 +40,15 @@ def test_leading_axes_and_small_batches_match_torch():
 def test_gradcheck_in_float64():
     layer = Dense(3, 2).double()
     assert torch.autograd.gradcheck(layer, torch.randn(40, 3).double().requires_grad_())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 7, 130])
+def test_fixed_weights_give_what_the_layer_gives(monkeypatch, rows, bias):
+    monkeypatch.setattr(dense, "LANES", 16)
+    torch.manual_seed(0)
+    layer, other = nn.Linear(19, 45, bias=bias), nn.Linear(19, 45)
+    fixed = dense.FixedDense(layer.weight, layer.bias)
+    dense.FixedDense(other.weight, other.bias)  # packs in the same scratch memory
+    x = torch.randn(rows, 19)
+    torch.testing.assert_close(fixed(x), layer(x).detach(), rtol=1e-5, atol=1e-5)

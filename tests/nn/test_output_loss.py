@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from shinso.nn import dense
 from shinso.nn import output_loss as module
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.output_loss import output_loss
@@ -14,13 +15,15 @@ from shinso.nn.output_loss import output_loss
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("rows", [1, 3, 100])
-def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows):
-    """In blocks of any size: values and all gradients."""
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows, dtype):
+    """In blocks of any size: values and all gradients; float32 on the kernels."""
     torch.manual_seed(0)
+    monkeypatch.setattr(dense, "LANES", 16)
     monkeypatch.setattr(module, "_BLOCK", rows * 11)
-    hidden = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(11, 5, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(11, dtype=torch.float64, requires_grad=True) if with_bias else None
+    hidden = torch.randn(7, 5, dtype=dtype, requires_grad=True)
+    weight = torch.randn(11, 5, dtype=dtype, requires_grad=True)
+    bias = torch.randn(11, dtype=dtype, requires_grad=True) if with_bias else None
     labels = torch.randint(11, (7,))
     parts = [part for part in (hidden, weight, bias) if part is not None]
     loss, nll = output_loss(hidden, weight, bias, labels, smoothing)
@@ -32,6 +35,24 @@ def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows):
     theirs = torch.autograd.grad(3 * expected, parts)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_output_loss_on_several_threads_is_the_same(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(dense, "LANES", 16)
+    hidden, weight = torch.randn(4000, 40, requires_grad=True), torch.randn(90, 40)
+    weight.requires_grad_()
+    labels = torch.randint(90, (4000,))
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            loss, nll = output_loss(hidden, weight, None, labels, 0.1)
+            found.append([loss, nll, *torch.autograd.grad(loss, (hidden, weight))])
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_output_loss_without_gradients_makes_none():

@@ -21,7 +21,8 @@ from shinso.recipes.recipe import Pictures
 from shinso.recipes.uses import image_training
 from shinso.runs.checkpoint import load_weights, save_weights
 from shinso.walk.order import place
-from shinso.walk.training import prepare, train
+from shinso.walk.preparing import prepare
+from shinso.walk.training import train
 
 DIGITS = samples.path("digits.tar.xz")
 SMALL = {"depth": 8, "width": 0.5, "steps": 6, "evaluate_every": 3, "batch_size": 16}

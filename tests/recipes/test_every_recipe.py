@@ -14,9 +14,11 @@ from shinso.faults import Interrupted
 from shinso.runs.checkpoint import load_weights
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
+from shinso.walk.audience import NoAudience
 from shinso.walk.order import Order, as_yaml, place
+from shinso.walk.preparing import prepare
 from shinso.walk.run import Run
-from shinso.walk.training import NoAudience, prepare, resume, train
+from shinso.walk.training import resume, train
 
 EVERY = [(task, model) for task in catalogue.tasks() for model in catalogue.recipe(task).MODELS]
 BRIEFLY = {"steps": 20, "evaluate_every": 5, "checkpoint_every": 5, "batch_size": 8, "patience": 0}

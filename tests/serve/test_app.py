@@ -228,7 +228,7 @@ def test_two_runs_of_one_name_and_a_taken_port_are_said(services: list[Service])
     import socket
 
     from shinso.faults import UsageFault
-    from shinso.serve.app import serve
+    from shinso.serve.listening import serve
 
     path = services[2].run.folder.path
     with pytest.raises(UsageFault, match="SERVE-SAME-NAME"):
@@ -237,4 +237,4 @@ def test_two_runs_of_one_name_and_a_taken_port_are_said(services: list[Service])
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UsageFault, match="SERVE-PORT"):
-            serve(None, "127.0.0.1", taken.getsockname()[1])
+            serve(None, "127.0.0.1", taken.getsockname()[1], timeout_s=1)

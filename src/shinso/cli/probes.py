@@ -20,7 +20,7 @@ from shinso.training.find_lr import find_lr
 from shinso.training.gradient import GradientLearner
 from shinso.training.loop import Selection, run_loop
 from shinso.walk.order import Order, with_workers
-from shinso.walk.training import Prepared, prepare
+from shinso.walk.preparing import Prepared, prepare
 
 OVERFIT_SHARE = 0.05
 """Overfitting is shown when the loss fell below this share of what it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import tarfile
 from collections import Counter
@@ -14,10 +15,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int, Int8, Int64
 
-from shinso.faults import DataFault, ManyDataFaults
+from shinso.faults import DataFault, ManyDataFaults, UsageFault
 from shinso.games.go import BLACK, WHITE, Position, Rules
 from shinso.games.go_planes_numba import first_illegal
-from shinso.games.record import Record, record_of
+from shinso.games.record import Record, record_of, write_record
 from shinso.games.sgf import decode, parse
 from shinso.language import _
 
@@ -190,3 +191,23 @@ def _arrays(records: Sequence[Record], sha256: str) -> GoGames:
 
 def _folder(name: str) -> str:
     return next((part for part in Path(name).parts if part in PARTS), "")
+
+
+def write_games(records: Sequence[Record], path: Path) -> None:
+    """An archive of SGF files, named as the records are; the same records give the same bytes but for
+    the compression's own header."""
+    mode = {".gz": "w:gz", ".xz": "w:xz"}.get(path.suffix, "w")
+    try:
+        with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+            for record in records:
+                content = write_record(record).encode()
+                entry = tarfile.TarInfo(record.name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+    except OSError as error:
+        raise UsageFault(
+            "OUTPUT-REFUSED",
+            place=str(path),
+            found=f"{type(error).__name__}: {error}",
+            next_step=_("give a file in a folder that can be written to"),
+        ) from error

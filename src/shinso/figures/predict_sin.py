@@ -83,7 +83,7 @@ EXPLANATION = Text(
     ),
     ja=(
         "上：最初の2つの真の値から始め、各ネットワークが自分の予測だけを使って200ステップ先まで"
-        "予測した結果です。淡い線が本当の sin 波です。下：sin 波との差の大きさ（対数目盛）。"
+        "予測した結果です。淡い線が本当の sin 波です。下：sin 波との差の大きさ (対数目盛)。"
         "2つのネットワークは同じ重みから始まり、同じ窓を見ます。公開されたコードでは、"
         "出力は2ステップ目の後にしかないのに、出力の誤差が両方のステップに入ります。また W の"
         "更新で、各ステップの誤差をその前の状態ではなく後の状態と組にしています。"
@@ -261,7 +261,7 @@ _OWN_RUN = Text(en="{panel}: RMSE {rmse:.2f}", ja="{panel}：RMSE {rmse:.2f}")
 _SINE = Text(en="sine", ja="sin 波")
 _GIVEN = Text(en="given", ja="与えた値")
 _LINEAR_AR = Text(
-    en="linear AR, two numbers: RMSE {rmse:.0e}", ja="線形 AR（係数2つ）：RMSE {rmse:.0e}"
+    en="linear AR, two numbers: RMSE {rmse:.0e}", ja="線形 AR (係数2つ)：RMSE {rmse:.0e}"
 )
 _STEP = Text(en="step", ja="ステップ")
 _VALUE = Text(en="value", ja="値")

@@ -29,7 +29,6 @@ from shinso.games.go_board_numba import (
     SIZE,
     TURN,
     U,
-    below,
     copy_into,
     is_eye,
     is_legal,
@@ -210,34 +209,3 @@ def rows_of(start, actions, colors, begins, firsts, games, places, forms, out): 
         last = np.int64(actions[at - 1]) if at - 1 >= first else -1
         before = np.int64(actions[at - 2]) if at - 2 >= first else -1
         write_rows(s, last, before, forms, out[i])
-
-
-@part
-def likely_move(s, c, row, last, before, forms, weights, chances, feature, rng):  # pragma: no cover
-    """Draw a point from the softmax of the legal points that fill no own eye; NO point is 0.
-
-    weights: exp of the table, so that a product stands for the exponential of a sum. chances:
-    scratch, one number for each listed point.
-    """
-    response = response_to(s, last, c, row)
-    total = 0.0
-    i = RECORD
-    k = 0
-    while i < U(s[END]):
-        p = U(s[i + LISTED])
-        chance = 0.0
-        if not is_eye(s, p, c, row) and is_legal(s, p, c, row):
-            features_of(s, p, c, row, last, before, response, forms, feature)
-            chance = np.float64(weights[feature[0]]) * weights[feature[1]]
-            chance *= np.float64(weights[feature[2]]) * weights[feature[3]] * weights[feature[4]]
-        total += chance
-        chances[k] = total
-        k += 1
-        i += RECORD
-    if total <= 0.0:
-        return U(0)
-    drawn = np.float64(below(rng, U(1 << 30))) / (1 << 30) * total
-    k = 0
-    while chances[k] <= drawn:
-        k += 1
-    return U(s[RECORD * U(k + 1) + LISTED])

@@ -241,6 +241,14 @@ def lee_planes_of(s, last, out):  # pragma: no cover
 
 
 @kernel
+def lee_planes_of_boards(boards, lasts, out):  # pragma: no cover
+    """``lee_planes`` of many positions: (position, plane, point)."""
+    marked = np.zeros(boards.shape[1], np.int32)
+    for i in range(boards.shape[0]):
+        lee_planes(boards[i], lasts[i], marked, out[i])
+
+
+@kernel
 def zero_planes_of(s, legal, last, before, out):  # pragma: no cover
     """``zero_planes`` of one position for callers in Python."""
     zero_planes(s, legal, last, before, out)

@@ -17,12 +17,12 @@ __all__ = ["CELLS", "NAME", "TITLE", "Cell", "Config", "teach"]
 NAME = "bptt"
 TITLE = Text(
     en="Back-propagation through time, number by number",
-    ja="BPTT（通時的誤差逆伝播）を数値で追う",
+    ja="BPTT (通時的誤差逆伝播) を数値で追う",
 )
 _WRITE = {"rnn": bptt_rnn.write, "lstm": bptt_lstm.write, "gru": bptt_gru.write}
 _CELL_TITLE = Text(
     en="Back-propagation through time of {article} {cell}, number by number",
-    ja="{cell} の BPTT（通時的誤差逆伝播）を数値で追う",
+    ja="{cell} の BPTT (通時的誤差逆伝播) を数値で追う",
 )
 _INTRODUCTION = Text(
     en="Forward, each step makes a state from its input and the state before it. Backward, the "

@@ -40,7 +40,7 @@ _GATES = {
 }
 _C = Text(
     en="The cell is added to, not multiplied through a weight: the constant error carousel.",
-    ja="セルには足し算で書き込み、重みは掛けません。これが CEC（定誤差カルーセル）です。",
+    ja="セルには足し算で書き込み、重みは掛けません。これが CEC (定誤差カルーセル) です。",
 )
 _H = Text(en="The state that output and gates read.", ja="出力とゲートが読む状態です。")
 _DH = Text(

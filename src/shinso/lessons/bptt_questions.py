@@ -166,7 +166,7 @@ _GRU = (
             en="Reset and update. An LSTM has three, so a GRU of equal width has 3/4 of its "
             "parameters (three blocks of weights instead of four).",
             ja="リセットゲートと更新ゲートの2つです。LSTM は3つなので、同じ幅なら "
-            "GRU のパラメータ数は 3/4（重みの組が4つではなく3つ）です。",
+            "GRU のパラメータ数は 3/4 (重みの組が4つではなく3つ) です。",
         ),
     ),
     Question(
@@ -186,7 +186,7 @@ _GRU = (
             en="The candidate gets the factor 0 and h_{t−1} the factor 1; the error goes back "
             "unchanged as well. (Some texts write z and 1 − z the other way round.)",
             ja="候補の係数が 0、h_{t−1} の係数が 1 になり、誤差もそのまま戻ります。"
-            "（z と 1 − z を逆に書く文献もあります。）",
+            "(z と 1 − z を逆に書く文献もあります。)",
         ),
     ),
     Question(

@@ -32,7 +32,7 @@ _Z = Text(
 _DZ = Text(
     en="The state matters twice: for the output now (W_out), and for the next state (W). After "
     "the last step there is no next one: its δ is 0.",
-    ja="状態は2つの経路で効きます。今の出力（W_out）と次の状態（W）です。最後のステップには次が"
+    ja="状態は2つの経路で効きます。今の出力 (W_out) と次の状態 (W) です。最後のステップには次が"
     "ないので、次の δ は 0 です。",
 )
 _DELTA = Text(

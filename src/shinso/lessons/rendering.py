@@ -13,7 +13,7 @@ _HEADINGS = {
     "backward": Text(en="Backward, step {time}", ja="逆伝播、ステップ {time}"),
     "weights": Text(
         en="Gradients of the weights, summed over all steps",
-        ja="重みの勾配（全ステップの和）",
+        ja="重みの勾配 (全ステップの和)",
     ),
 }
 _ERROR = Text(en="Error", ja="誤差")

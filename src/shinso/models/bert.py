@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.output_loss import output_loss
 from shinso.nn.transformer_block import TransformerBlock
@@ -118,7 +119,7 @@ class BertPretraining(nn.Module):
     def __init__(self, config: Config, *, num_pieces: int, next_sentence: bool) -> None:
         super().__init__()
         self.bert = Bert(config, num_pieces=num_pieces, pooled=next_sentence)
-        self.transform = nn.Linear(config.width, config.width)
+        self.transform = Dense(config.width, config.width)
         self.transform_norm = nn.LayerNorm(config.width, EPS)
         self.bias = nn.Parameter(torch.zeros(num_pieces))
         self.follows = nn.Linear(config.width, 2) if next_sentence else None

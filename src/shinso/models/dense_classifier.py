@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.models.image_parts import scaled
+from shinso.nn.dense import Dense
 from shinso.settings import setting
 
 
@@ -61,7 +62,7 @@ class DenseClassifier(nn.Module):
             num_channels * image_px**2,
             *[scaled(config.hidden, config.width)] * config.layers,
         ]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.layers = nn.ModuleList(Dense(before, after) for before, after in pairwise(widths))
         self.head = nn.Linear(widths[-1], num_classes)
         for layer in self.layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # pyright: ignore[reportArgumentType]

@@ -12,7 +12,7 @@ belong together are found. The result is compared with the network itself before
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,8 +47,9 @@ def optimized(network: nn.Module, images: Float[Tensor, "batch channel height wi
     fast = copy.deepcopy(network)
     fast.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     packed = images.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    sizes = _input_sizes(fast, images) if packed else {}
     for block in list(fast.modules()):
-        _fuse(block, packed=packed)
+        _fuse(block, sizes)
     for parent in list(fast.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, DenseBlock):
@@ -61,9 +62,26 @@ def optimized(network: nn.Module, images: Float[Tensor, "batch channel height wi
     return fast
 
 
-def _fuse(block: nn.Module, *, packed: bool) -> None:
+def _input_sizes(network: nn.Module, images: Tensor) -> dict[nn.Module, list[int]]:
+    """What each convolution reads. Kernels choose how weights are packed by it; weights packed
+    for another size are packed again in every call, which can take thirty times the product."""
+    sizes: dict[nn.Module, list[int]] = {}
+
+    def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        sizes[layer] = list(given[0].shape)
+
+    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d)]
+    handles = [one.register_forward_pre_hook(look) for one in layers]
+    with torch.inference_mode():
+        network(images)
+    for handle in handles:
+        handle.remove()
+    return sizes
+
+
+def _fuse(block: nn.Module, sizes: Mapping[nn.Module, list[int]]) -> None:
     """Fuse runs of layers among the direct children of ``block``: convolution, normalization?,
-    (shortcut?, addition)?, activation?."""
+    (shortcut?, addition)?, activation?. sizes: inputs of convolutions whose weights are packed."""
     children = [(name, child) for name, child in block.named_children()]
     place = 0
     while place < len(children):
@@ -81,7 +99,7 @@ def _fuse(block: nn.Module, *, packed: bool) -> None:
             end = skipped + 1
         act = _at(children, end, *ACTIVATIONS)
         end += act is not None
-        fused = FusedConvolution(layer, norm, act, packed=packed)
+        fused = FusedConvolution(layer, norm, act, size=sizes.get(layer))
         for gone, child in children[place:end]:
             if gone != "downsample" and not isinstance(child, Addition):
                 setattr(block, gone, nn.Identity())
@@ -117,10 +135,17 @@ def affine(norm: BatchNorm) -> tuple[Tensor, Tensor]:
 
 
 class FusedConvolution(nn.Module):
-    """A convolution with what follows it. Given a second tensor, it adds that before activating."""
+    """A convolution with what follows it. Given a second tensor, it adds that before activating.
+
+    size: of the input that weights are packed for; None: they are not packed."""
 
     def __init__(
-        self, conv: nn.Conv2d, norm: BatchNorm | None, act: nn.Module | None, *, packed: bool
+        self,
+        conv: nn.Conv2d,
+        norm: BatchNorm | None,
+        act: nn.Module | None,
+        *,
+        size: list[int] | None,
     ) -> None:
         super().__init__()
         weight, bias = folded(conv, norm)
@@ -132,10 +157,10 @@ class FusedConvolution(nn.Module):
         )
         self.out_channels = conv.out_channels
         self.act = act
-        self.packed = packed
+        self.packed = size is not None
         self.unary, self.numbers = ACTIVATIONS[type(act)] if act is not None else ("none", [])
-        if packed:
-            weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.shape)
+        if self.packed:
+            weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.shape, size)
         else:
             weight = weight.contiguous(memory_format=torch.channels_last)
         self.weight, self.bias = weight, bias

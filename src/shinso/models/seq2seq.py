@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from shinso.nn import GRU, LSTM
 from shinso.nn.attention import AdditiveAttention, MultiplicativeAttention
+from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
 from shinso.settings import setting
 
@@ -101,7 +102,7 @@ class Seq2Seq(nn.Module):
         }[config.attention]()
         seen = width if config.attention == "luong" else width + memory
         self.decoder = recurrent(seen, hidden, config.decoder_layers, batch_first=True)
-        self.readout = nn.Linear(hidden + memory + width, width)
+        self.readout = Dense(hidden + memory + width, width)
         self.output = nn.Linear(width, num_target)
         if config.tied:
             self.output.weight = self.target_embedding.weight

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shinso.nn.attention import KeyValueCache
+from shinso.nn.dense import FixedDense
 from shinso.nn.positions import rotate
 from shinso.nn.transformer_block import BlockCache, TransformerBlock
 
@@ -39,6 +40,7 @@ class Writing:
         ]
         self.mask = None if mask is None else mask[:, None, None, :]
         self.beams = beams
+        self.output = FixedDense(model.output.weight)
 
     def step(
         self, words: Int[Tensor, "sentence beam"]
@@ -50,7 +52,7 @@ class Writing:
         x = model.target_positions(x, first).squeeze(1)
         for block in self.blocks:
             x = block.step(x, self.mask, self.beams)
-        return F.linear(model.decoder_norm(x), model.output.weight).view(*words.shape, -1)
+        return self.output(model.decoder_norm(x)).view(*words.shape, -1)
 
     def take(self, sentences: Int[Tensor, " kept"] | None, beams: Int[Tensor, "kept beam"]) -> None:
         """Go on with these sentences (None: all), and in each with these of its beams."""
@@ -78,12 +80,12 @@ class _BlockStep:
         self.pre = block.norm_first
         self.rotary = own.rotary
         self.heads = own.heads
-        self.in_ = own.query_key_value.weight, own.query_key_value.bias
-        self.out = own.out.weight, own.out.bias
-        self.query = cross.query.weight, cross.query.bias
-        self.cross_out = cross.out.weight, cross.out.bias
-        self.up = network.up.weight, network.up.bias
-        self.down = network.down.weight, network.down.bias
+        self.three, self.out, self.query, self.cross_out, self.up, self.down = (
+            FixedDense(layer.weight, layer.bias)
+            for layer in (
+                own.query_key_value, own.out, cross.query, cross.out, network.up, network.down
+            )
+        )  # fmt: skip
         self.activation = network.activation
         self.norms = [
             (norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -98,22 +100,22 @@ class _BlockStep:
         size = width // self.heads
         first, second, third = self.norms
         start = F.layer_norm(x, *first) if self.pre else x
-        three = F.linear(start, *self.in_).view(rows, 3, self.heads, 1, size)
+        three = self.three(start).view(rows, 3, self.heads, 1, size)
         query, key, value = three.unbind(1)
         if self.rotary:
             place = self.own.length
             query, key = rotate(query, place), rotate(key, place)
         keys, values = self.own.append(key, value)
         seen = F.scaled_dot_product_attention(query, keys, values).reshape(rows, width)
-        x = x + F.linear(seen, *self.out)
+        x = x + self.out(seen)
         if not self.pre:
             x = F.layer_norm(x, *first)
         start = F.layer_norm(x, *second) if self.pre else x
-        query = F.linear(start, *self.query).view(-1, beams, self.heads, size).transpose(1, 2)
+        query = self.query(start).view(-1, beams, self.heads, size).transpose(1, 2)
         seen = F.scaled_dot_product_attention(query, self.key, self.value, mask)
-        x = x + F.linear(seen.transpose(1, 2).reshape(rows, width), *self.cross_out)
+        x = x + self.cross_out(seen.transpose(1, 2).reshape(rows, width))
         if not self.pre:
             x = F.layer_norm(x, *second)
         start = F.layer_norm(x, *third) if self.pre else x
-        x = x + F.linear(self.activation(F.linear(start, *self.up)), *self.down)
+        x = x + self.down(self.activation(self.up(start)))
         return x if self.pre else F.layer_norm(x, *third)

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.nn.dense import Dense
 from shinso.nn.positions import rotate
 
 
@@ -154,8 +155,8 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.dropout = dropout
         self.rotary = rotary
-        self.query_key_value = nn.Linear(width, 3 * width, bias)
-        self.out = nn.Linear(width, width, bias)
+        self.query_key_value = Dense(width, 3 * width, bias)
+        self.out = Dense(width, width, bias)
         for third in self.query_key_value.weight.detach().chunk(3):
             nn.init.xavier_uniform_(third)
         nn.init.xavier_uniform_(self.out.weight)
@@ -220,9 +221,9 @@ class CrossAttention(nn.Module):
         check_heads(width, heads)
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width, bias)
-        self.key_value = nn.Linear(memory_width or width, 2 * width, bias)
-        self.out = nn.Linear(width, width, bias)
+        self.query = Dense(width, width, bias)
+        self.key_value = Dense(memory_width or width, 2 * width, bias)
+        self.out = Dense(width, width, bias)
         for weight in (
             self.query.weight,
             *self.key_value.weight.detach().chunk(2),
@@ -274,8 +275,8 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, query_width: int, memory_width: int, width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(query_width, width, bias=False)
-        self.key = nn.Linear(memory_width, width)
+        self.query = Dense(query_width, width, bias=False)
+        self.key = Dense(memory_width, width)
         self.energy = nn.Linear(width, 1, bias=False)
 
     def keys(self, memory: Float[Tensor, "batch keys memory"]) -> Float[Tensor, "batch keys width"]:
@@ -311,9 +312,7 @@ class MultiplicativeAttention(nn.Module):
                 "choose general"
             )
         self.key = (
-            nn.Linear(memory_width, query_width, bias=False)
-            if score == "general"
-            else nn.Identity()
+            Dense(memory_width, query_width, bias=False) if score == "general" else nn.Identity()
         )
 
     def keys(self, memory: Float[Tensor, "batch keys memory"]) -> Float[Tensor, "batch keys query"]:

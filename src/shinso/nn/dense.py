@@ -1,4 +1,4 @@
-"""A linear layer on the compiled kernels, for wide batches on the CPU.
+"""Linear layers on the compiled kernels, on the CPU.
 
 On processors with vectors of 512 bits the library behind torch's product may use half of them only;
 the kernels of the recurrent layers use all. Where they do not apply this is ``torch.nn.Linear``.
@@ -42,7 +42,7 @@ class Dense(nn.Linear):
 
     def forward(self, input: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:  # noqa: A002
         rows = input.numel() // max(self.in_features, 1)
-        if rows < _FEWEST or not _applies(input, self.weight):
+        if rows < _FEWEST or not compiled(input, self.weight):
             return linear(input, self.weight, self.bias)
         flat = input.reshape(rows, self.in_features)
         bias = self.bias if self.bias is not None else self.weight.new_zeros(self.out_features)
@@ -51,8 +51,59 @@ class Dense(nn.Linear):
         return result.view(*input.shape[:-1], self.out_features)
 
 
-def _applies(x: Tensor, weight: Tensor) -> bool:
-    here = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in (x, weight))
+@final
+class Packed:
+    """Weights in the order in which the kernels read them. Where ``compiled`` says yes."""
+
+    def __init__(self, panels: np.ndarray, added: np.ndarray) -> None:
+        self._panels, self._added = panels, added
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor | None, name: str) -> Packed:
+        """For x Wᵀ + b. name: of the thread's scratch memory that holds them until its next use."""
+        added = weight.new_zeros(len(weight)) if bias is None else bias
+        return cls(pack_transposed(_array(weight), name), _array(added))
+
+    @classmethod
+    def of_transposed(cls, weight: Tensor, name: str) -> Packed:
+        """For x W."""
+        return cls(pack(_array(weight), name), np.zeros(weight.shape[1], np.float32))
+
+    def kept(self) -> Packed:
+        """In memory of its own."""
+        return Packed(self._panels.copy(), self._added)
+
+    def rows(self, x: Float[Tensor, "row in"], out: Float[Tensor, "row out"]) -> None:
+        """All rows of ``out``, in this thread."""
+        affine(_array(x), 0, self._panels, self._added, out.numpy(), 0, len(x))
+
+
+@final
+class FixedDense:
+    """y = x Wᵀ + b again and again with the same weights, packed once; without gradients."""
+
+    def __init__(
+        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None = None
+    ) -> None:
+        self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
+        self._packed = Packed.of(weight, bias, "dense").kept() if compiled(weight) else None
+
+    def __call__(self, x: Float[Tensor, "row in"]) -> Float[Tensor, "row out"]:
+        packed = self._packed
+        if packed is None or not compiled(x):
+            return linear(x, self.weight, self.bias)
+        out = x.new_empty(len(x), len(self.weight))
+        in_parts(
+            lambda lo, hi: packed.rows(x[lo:hi], out[lo:hi]),
+            len(x),
+            2 * len(x) * self.weight.numel(),
+        )
+        return out
+
+
+def compiled(*tensors: Tensor) -> bool:
+    """Whether the kernels compute with these, and faster than the library does."""
+    here = all(one.device.type == "cpu" and one.dtype == torch.float32 for one in tensors)
     return here and LANES == 16 and not torch.is_autocast_enabled("cpu") and not is_compiling()
 
 
@@ -86,14 +137,32 @@ class _Affine(Function):
                 affine(given[1], lo, packed, given[2], d_x.numpy(), lo, hi - lo)
             d_weight = np.zeros((outputs, inputs), np.float32)
             d_bias = np.zeros(outputs, np.float32)
-            strips = scratch("dense strips", (DEPTH + PAD) * -(-outputs // STRIP) * STRIP)
-            panels = panels_of("dense panels", DEPTH, inputs).reshape(-1)
-            weight_gradient(lo, hi, given[0], given[1], strips, panels, d_weight, d_bias)
+            _add_weight_gradient(lo, hi, given[0], given[1], d_weight, d_bias)
             return d_weight, d_bias
 
         parts = in_parts(run, len(x), 4 * len(x) * weight.numel())
         d_weight, d_bias = (torch.from_numpy(sum(one)) for one in zip(*parts, strict=True))
         return d_x, d_weight, d_bias
+
+
+def add_weight_gradient(
+    x: Float[Tensor, "row in"],
+    error: Float[Tensor, "row out"],
+    d_weight: Float[Tensor, "out in"],
+    d_bias: Float[Tensor, " out"] | None,
+) -> None:
+    """d_weight += errorᵀ x and d_bias += Σ error, in place, where ``compiled`` says yes."""
+    sums = np.zeros(len(d_weight), np.float32) if d_bias is None else d_bias.numpy()
+    _add_weight_gradient(0, len(x), _array(x), _array(error), d_weight.numpy(), sums)
+
+
+def _add_weight_gradient(
+    lo: int, hi: int, x: np.ndarray, error: np.ndarray, d_weight: np.ndarray, d_bias: np.ndarray
+) -> None:
+    outputs, inputs = d_weight.shape
+    strips = scratch("dense strips", (DEPTH + PAD) * -(-outputs // STRIP) * STRIP)
+    panels = panels_of("dense panels", DEPTH, inputs).reshape(-1)
+    weight_gradient(lo, hi, x, error, strips, panels, d_weight, d_bias)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -8,12 +8,16 @@ than its matrix products.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd import Function
+
+from shinso.nn.dense import Packed, add_weight_gradient, compiled
+from shinso.nn.threads import in_parts
 
 _BLOCK = 2**19  # scores at a time: 2 MB in float32
 
@@ -42,33 +46,20 @@ class _OutputLoss(Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor,
         smoothing: float,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        words, vocabulary = len(hidden), len(weight)
         wants = torch.is_grad_enabled() or any(ctx.needs_input_grad)
         d_hidden = torch.empty_like(hidden) if wants else None
-        d_weight = torch.zeros_like(weight) if wants else None
-        d_bias = torch.zeros_like(bias) if wants and bias is not None else None
-        nll = hidden.new_zeros(())
-        spread = hidden.new_zeros(())
-        rows = max(1, _BLOCK // vocabulary)
-        for first in range(0, words, rows):
-            part = hidden[first : first + rows]
-            right = labels[first : first + rows].unsqueeze(1)
-            scores = part @ weight.t() if bias is None else torch.addmm(bias, part, weight.t())
-            log_p = scores.log_softmax(-1)
-            nll -= log_p.gather(1, right).sum()
-            if smoothing:
-                spread -= log_p.sum() / vocabulary
-            if d_hidden is None or d_weight is None:
-                continue
-            # d loss / d scores = (p − (1 − ε) onehot − ε/V) / words
-            gradient = log_p.exp_()
-            gradient.scatter_add_(1, right, gradient.new_full(right.shape, smoothing - 1))
-            if smoothing:
-                gradient -= smoothing / vocabulary
-            torch.mm(gradient, weight, out=d_hidden[first : first + rows])
-            d_weight.addmm_(gradient.t(), part)
-            if d_bias is not None:
-                d_bias += gradient.sum(0)
+        fast = compiled(hidden, weight)
+        products = (_Compiled if fast else _Library)(weight, bias)
+
+        def run(lo: int, hi: int) -> _Sums:
+            return _summed(hidden, labels, smoothing, products, d_hidden, lo, hi)
+
+        words = len(hidden)
+        # torch's own products share themselves among threads.
+        parts = in_parts(run, words, 6 * words * weight.numel()) if fast else [run(0, words)]
+        nll, spread, d_weight, d_bias = (_total(one) for one in zip(*parts, strict=True))
+        assert nll is not None
+        assert spread is not None
         ctx.save_for_backward(d_hidden, d_weight, d_bias)
         ctx.words = words
         loss = ((1 - smoothing) * nll + smoothing * spread) / words
@@ -87,3 +78,91 @@ class _OutputLoss(Function):
             None,
             None,
         )
+
+
+class _Sums(NamedTuple):
+    """Over some of the rows: −log p(label), the mean of all words' −log p, and their gradients."""
+
+    nll: Tensor
+    spread: Tensor
+    d_weight: Tensor | None
+    d_bias: Tensor | None
+
+
+def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
+    total = parts[0]
+    for part in parts[1:]:
+        total = part if total is None or part is None else total + part
+    return total
+
+
+def _summed(
+    hidden: Tensor, labels: Tensor, smoothing: float, products: _Library | _Compiled,
+    d_hidden: Tensor | None, lo: int, hi: int,
+) -> _Sums:  # fmt: skip
+    """Rows lo … hi-1; their gradient goes into d_hidden, where that is wanted."""
+    weight, bias = products.weight, products.bias
+    vocabulary = len(weight)
+    nll, spread = hidden.new_zeros(()), hidden.new_zeros(())
+    d_weight = None if d_hidden is None else torch.zeros_like(weight)
+    d_bias = None if d_hidden is None or bias is None else torch.zeros_like(bias)
+    rows = max(1, _BLOCK // vocabulary)
+    for first in range(lo, hi, rows):
+        last = min(first + rows, hi)
+        part = hidden[first:last]
+        right = labels[first:last].unsqueeze(1)
+        log_p = products.scores(part).log_softmax(-1)
+        nll -= log_p.gather(1, right).sum()
+        if smoothing:
+            spread -= log_p.sum() / vocabulary
+        if d_hidden is None or d_weight is None:
+            continue
+        # d loss / d scores = (p − (1 − ε) onehot − ε/V) / words
+        gradient = log_p.exp_()
+        gradient.scatter_add_(1, right, gradient.new_full(right.shape, smoothing - 1))
+        if smoothing:
+            gradient -= smoothing / vocabulary
+        products.back(part, gradient, d_hidden[first:last], d_weight, d_bias)
+    return _Sums(nll, spread, d_weight, d_bias)
+
+
+class _Library:
+    """The three products of a block of rows by torch."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight, bias
+
+    def scores(self, part: Tensor) -> Tensor:
+        weight, bias = self.weight.t(), self.bias
+        return part @ weight if bias is None else torch.addmm(bias, part, weight)
+
+    def back(
+        self, part: Tensor, gradient: Tensor, d_part: Tensor, d_weight: Tensor,
+        d_bias: Tensor | None,
+    ) -> None:  # fmt: skip
+        """Set d_part; add to the others."""
+        torch.mm(gradient, self.weight, out=d_part)
+        d_weight.addmm_(gradient.t(), part)
+        if d_bias is not None:
+            d_bias += gradient.sum(0)
+
+
+class _Compiled:
+    """The same on the kernels of ``shinso.nn.dense``, which pack the weights once for all blocks."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight, bias
+        self._forth = Packed.of(weight, bias, "scores")
+        self._back = Packed.of_transposed(weight, "scores back")
+
+    def scores(self, part: Tensor) -> Tensor:
+        scores = part.new_empty(len(part), len(self.weight))
+        self._forth.rows(part, scores)
+        return scores
+
+    def back(
+        self, part: Tensor, gradient: Tensor, d_part: Tensor, d_weight: Tensor,
+        d_bias: Tensor | None,
+    ) -> None:  # fmt: skip
+        self._back.rows(gradient, d_part)
+        add_weight_gradient(part, gradient, d_weight, d_bias)

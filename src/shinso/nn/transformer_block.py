@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn.attention import CrossAttention, KeyValueCache, SelfAttention
+from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
 
 Activation = Literal["relu", "gelu"]
@@ -26,8 +27,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, inner: int, activation: Activation = "relu") -> None:
         super().__init__()
-        self.up = nn.Linear(width, inner)
-        self.down = nn.Linear(inner, width)
+        self.up = Dense(width, inner)
+        self.down = Dense(inner, width)
         self.activation = ACTIVATIONS[activation]
         for layer in (self.up, self.down):
             nn.init.xavier_uniform_(layer.weight)

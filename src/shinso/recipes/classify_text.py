@@ -101,21 +101,9 @@ def make_model(
 
 
 def build(config: Config, data: TextData, model: nn.Module, seed: int) -> Built:
-    from shinso.objectives.bert import PieceLabelObjective
-    from shinso.recipes.uses.bert_starts import begin_with
-    from shinso.recipes.uses.label_training import build_labelled
+    from shinso.recipes.uses.bert_starts import build_started
 
-    if config.start is not None:
-        begin_with(model, config.start)
-    return build_labelled(
-        data.samples["train"],
-        data,
-        model,
-        use(config, data.facts(), model),
-        PieceLabelObjective(),
-        batch_size=config.training.batch_size,
-        seed=seed,
-    )
+    return build_started(config, data, model, use(config, data.facts(), model), seed)
 
 
 def use(config: Config, facts: Mapping[str, Any], model: nn.Module) -> TextUse:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 
 from shinso.games.go import BLACK, Position, Rules
 from shinso.search.decision import decide, wins_by_passing
-from shinso.search.evaluator import PlanesEvaluator
+from shinso.search.evaluator import BoardsEvaluator, PlanesEvaluator
 from shinso.search.forest import Forest, ForestConfig
 from shinso.search.rollout_search import RolloutSearch
 
@@ -76,15 +77,25 @@ class RolloutMover:
 
 @final
 class NetworkMover:
-    """A network and a search with it, all games in one batch. simulations 0: the network's own first
-    choice, no search."""
+    """A network and a search with it, all games in one batch. rollout_weights: of the rollout policy,
+    for a mixture; its rollouts are random without."""
 
-    def __init__(self, evaluator: PlanesEvaluator, config: ForestConfig, seed: int) -> None:
+    def __init__(
+        self,
+        evaluator: PlanesEvaluator | BoardsEvaluator,
+        config: ForestConfig,
+        seed: int,
+        rollout_weights: Float[np.ndarray, " row"] | None = None,
+    ) -> None:
         self.evaluator, self.config, self.seed = evaluator, config, seed
+        self._weights = rollout_weights
 
     def moves(self, games: Sequence[Going]) -> list[int]:
         rules = games[0].position.rules
-        forest = Forest(rules, len(games), self.evaluator, self.config, seed=self.seed)
+        forest = Forest(
+            rules, len(games), self.evaluator, self.config, seed=self.seed,
+            rollout_weights=self._weights,
+        )  # fmt: skip
         for number, game in enumerate(games):
             forest.plant(number, game.position, game.last)
         self.seed += 1

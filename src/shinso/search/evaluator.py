@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int16, Int64
 
 from shinso.games.game import Game
 from shinso.games.symmetry import inverses, symmetries
@@ -34,6 +34,17 @@ class PlanesEvaluator(Protocol):
     def __call__(
         self, planes: Float32[np.ndarray, "batch plane row column"]
     ) -> tuple[Float[np.ndarray, "batch action"], Float[np.ndarray, " batch"]]: ...
+
+
+@runtime_checkable
+class BoardsEvaluator(Protocol):
+    """The same for Go, from the boards themselves: for networks that read other planes than Zero's."""
+
+    def on_boards(
+        self, boards: Int16[np.ndarray, "batch field"], lasts: Int64[np.ndarray, "batch 4"]
+    ) -> tuple[Float[np.ndarray, "batch action"], Float[np.ndarray, " batch"]]:
+        """lasts: the last four actions before each board, newest first, −1 for none or unknown."""
+        ...
 
 
 @final

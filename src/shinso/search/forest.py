@@ -14,7 +14,7 @@ from shinso.games.go_patterns_numba import first_forms
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.search import go_puct_numba as kernels
 from shinso.search import gumbel
-from shinso.search.evaluator import PlanesEvaluator
+from shinso.search.evaluator import BoardsEvaluator, PlanesEvaluator
 from shinso.search.findings import Findings
 from shinso.search.go_tree_numba import ACTION, COUNT, FIRST, VISITS, rebase, root_of
 
@@ -57,7 +57,7 @@ class Forest:
         self,
         rules: Rules,
         games: int,
-        evaluator: PlanesEvaluator,
+        evaluator: PlanesEvaluator | BoardsEvaluator,
         config: ForestConfig | None = None,
         *,
         longest: int = 0,
@@ -178,9 +178,7 @@ class Forest:
         priors = np.zeros((count, self.actions), np.float32)
         asked = np.flatnonzero(self._ended[:count] == 0)
         if len(asked):
-            planes = self._planes[asked].reshape(len(asked), ZERO_PLANES, rules.side, rules.side)
-            found, values = self.evaluator(planes)
-            priors[asked], self._values[asked] = found, values
+            priors[asked], self._values[asked] = self._evaluated(slots, asked)
         if self.config.mixture > 0:
             results = np.zeros(count, np.float32)
             kernels.rollout_values(
@@ -194,6 +192,29 @@ class Forest:
             self.nodes, self.numbers, self.used, slots, self._paths, self._depths, self._legal,
             priors, self._values, self._ended,
         )  # fmt: skip
+
+    def _evaluated(
+        self, slots: Int[np.ndarray, " slot"], asked: Int[np.ndarray, " asked"]
+    ) -> tuple[Float[np.ndarray, "asked action"], Float[np.ndarray, " asked"]]:
+        """What the evaluator says of the leaves of some slots."""
+        if isinstance(self.evaluator, BoardsEvaluator):
+            return self.evaluator.on_boards(self._states[asked], self._leaf_actions(slots, asked))
+        side = self.rules.side
+        return self.evaluator(self._planes[asked].reshape(len(asked), ZERO_PLANES, side, side))
+
+    def _leaf_actions(
+        self, slots: Int[np.ndarray, " slot"], asked: Int[np.ndarray, " asked"]
+    ) -> Int[np.ndarray, "asked 4"]:
+        """The last four actions before each leaf, newest first: those of its path, then those before
+        the root, of which two are known."""
+        games, depths = slots[asked], self._depths[asked]
+        found = np.full((len(asked), 4), -1, np.int64)
+        for age in range(4):
+            at = depths - age
+            inside = self.nodes[games, self._paths[asked, np.maximum(at, 0)], ACTION]
+            above = self._lasts[games, np.clip(-at, 0, 1)]
+            found[:, age] = np.where(at >= 1, inside, np.where(at >= -1, above, -1))
+        return found
 
     def _halve(self, chosen: Int[np.ndarray, " game"], simulations: int) -> None:
         """Gumbel root: sequential halving over the actions drawn first."""

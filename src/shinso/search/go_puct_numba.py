@@ -13,6 +13,7 @@ import numpy as np
 from shinso.games.go_board_numba import MOVES, PASSES, SIDE, TURN, copy_into
 from shinso.games.go_planes_numba import zero_planes
 from shinso.games.go_playouts_numba import play_out
+from shinso.games.go_rollouts_numba import play_out_by_policy
 from shinso.games.go_rules_numba import area, play, safe_area
 from shinso.search.compile_numba import kernel, part
 from shinso.search.go_tree_numba import (
@@ -28,7 +29,6 @@ from shinso.search.go_tree_numba import (
     visit,
     write_legal,
 )
-from shinso.search.go_ucb_numba import play_out_by_policy
 
 
 @part
@@ -158,9 +158,6 @@ def rollout_values(states, lasts, ended, komi, count, forms, weights, rng, out):
     """The mean result of ``count`` rollouts from each leaf, for its player to move (z of Silver et al.
     2016)."""
     s = states[0].copy()
-    points = np.int64(s[SIDE]) * s[SIDE]
-    chances = np.empty(points + 1, np.float64)
-    feature = np.empty(5, np.int32)
     for i in range(states.shape[0]):
         if ended[i]:
             continue
@@ -168,9 +165,7 @@ def rollout_values(states, lasts, ended, komi, count, forms, weights, rng, out):
         for _ in range(count):
             copy_into(s, states[i])
             if weights.shape[0] > 0:
-                black = play_out_by_policy(
-                    s, forms, weights, chances, feature, lasts[i, 0], lasts[i, 1], rng
-                )
+                black = play_out_by_policy(s, forms, weights, lasts[i, 0], lasts[i, 1], rng)[0]
             else:
                 black = play_out(s, rng)[0]
             result += 1.0 if black > komi else (-1.0 if black < komi else 0.0)

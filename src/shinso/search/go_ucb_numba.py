@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from shinso.games.go_board_numba import KO, NO_KO, PASSES, ROW, SIDE, TURN, U, copy_into, place
-from shinso.games.go_patterns_numba import FEATURES, likely_move
-from shinso.games.go_playouts_numba import finished_area, play_out
-from shinso.games.go_rules_numba import action_of, area, play
+from shinso.games.go_board_numba import PASSES, SIDE, TURN, U, copy_into
+from shinso.games.go_playouts_numba import play_out
+from shinso.games.go_rollouts_numba import play_out_by_policy
+from shinso.games.go_rules_numba import area, play
 from shinso.search.compile_numba import kernel, part
 from shinso.search.go_tree_numba import (
     ACTION,
@@ -69,31 +69,6 @@ def expand(nodes, numbers, used, g, node, legal, rng):  # pragma: no cover
 
 
 @kernel
-def play_out_by_policy(s, forms, weights, chances, feature, last, before, rng):  # pragma: no cover
-    """``play_out`` with moves of the rollout policy. Returns Black's area minus White's."""
-    row = U(s[ROW])
-    c = np.int16(s[TURN])
-    passes, moves = 0, 0
-    side = np.int64(s[SIDE])
-    limit = 3 * side * side
-    while passes < 2 and moves < limit:
-        s[TURN] = c
-        p = likely_move(s, c, row, last, before, forms, weights, chances, feature, rng)
-        before = last
-        if p != U(0):
-            last = action_of(s, p)
-            place(s, p, c, row)
-            passes = 0
-        else:
-            last = side * side
-            passes += 1
-            s[KO] = NO_KO
-        moves += 1
-        c = np.int16(np.int16(3) - c)
-    return finished_area(s)
-
-
-@kernel
 def simulate(
     root, keys, hashed, seen, num_seen, superko, last, before, nodes, numbers, used, simulations,
     explore, komi, expand_after, eyes, forms, weights, rng,
@@ -108,8 +83,6 @@ def simulate(
     legal = np.empty(actions, np.uint8)
     path = np.empty(seen.shape[0] + 1, np.int32)
     owner = np.empty(actions - 1, np.int8)
-    chances = np.empty(actions, np.float64)
-    feature = np.empty(FEATURES, np.int32)
     for done in range(simulations):
         copy_into(s, root)
         now, place_seen = hashed, num_seen
@@ -131,10 +104,7 @@ def simulate(
                 expand(nodes, numbers, used, 0, node, legal, rng)
             if nodes[0, node, FIRST] == 0:
                 if weights.shape[0] > 0:
-                    black = (
-                        play_out_by_policy(s, forms, weights, chances, feature, one, two, rng)
-                        - komi
-                    )
+                    black = play_out_by_policy(s, forms, weights, one, two, rng)[0] - komi
                     value = 1.0 if black > 0 else (-1.0 if black < 0 else 0.0)
                     # The game went on; whose turn it was follows from the number of moves before.
                     value = value if (root[TURN] == 1) == (depth % 2 == 0) else -value

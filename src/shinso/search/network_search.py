@@ -11,7 +11,7 @@ from jaxtyping import Float
 from shinso.faults import UsageFault
 from shinso.games.go import Position
 from shinso.language import _
-from shinso.search.evaluator import EvaluationCache, PlanesEvaluator
+from shinso.search.evaluator import BoardsEvaluator, EvaluationCache, PlanesEvaluator
 from shinso.search.findings import Findings
 from shinso.search.forest import Forest, ForestConfig
 from shinso.search.lines import best_lines, moves_between
@@ -20,11 +20,11 @@ from shinso.search.lines import best_lines, moves_between
 @final
 class NetworkSearch:
     """side: the board that the network was made for. nodes: room of the tree; a full one ends the
-    search. What the network said of a position is remembered."""
+    search. What a network said of planes is remembered."""
 
     def __init__(
         self,
-        evaluator: PlanesEvaluator,
+        evaluator: PlanesEvaluator | BoardsEvaluator,
         config: ForestConfig,
         *,
         side: int,
@@ -33,7 +33,9 @@ class NetworkSearch:
         rollout_weights: Float[np.ndarray, " row"] | None = None,
     ) -> None:
         self.config, self.side, self.nodes, self.seed = config, side, nodes, seed
-        self.evaluator = EvaluationCache(evaluator)
+        self.evaluator = (
+            evaluator if isinstance(evaluator, BoardsEvaluator) else EvaluationCache(evaluator)
+        )
         self._weights = rollout_weights
         self._forest: Forest | None = None
         self._root: Position | None = None

@@ -5,33 +5,26 @@ GET  /v1/runs                   which runs there are        GET /metrics  (Prome
 GET  /v1/runs/NAME              one of them, with a question that it answers
 POST /v1/runs/NAME/answer       a question, typed by the run
 
-FastAPI finds the types of a route by their names in this module, so starlette is imported at its
-top; whoever imports this module asks for the extra first (``extras.need``).
+Questions are answered in ``asking``; what listens is in ``listening``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import threading
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from shinso.extras import need
 from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.serve.batching import Batcher, QueueFull, Stopped
+from shinso.serve.asking import Asking, address
+from shinso.serve.batching import Batcher
 from shinso.serve.guard import Guard, fault
 from shinso.serve.numbers import Numbers
 from shinso.serve.settings import Limits
-from shinso.serve.tasks import Service, Unanswerable, service_of
+from shinso.serve.tasks import Service, service_of
 from shinso.walk.run import Run
 
 PAGES = Path(__file__).parent / "pages"
@@ -90,12 +83,6 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
         lifespan=lifespan,
     )
 
-    @app.exception_handler(fastapi.exceptions.RequestValidationError)
-    async def wrong(_request: Any, error: Any) -> Any:
-        first = error.errors()[0]
-        place = ".".join(map(str, first.get("loc", ())))
-        return JSONResponse(fault("QUESTION", str(first.get("msg", "")), place), 422)
-
     @app.exception_handler(HTTPException)
     async def refused(_request: Any, error: Any) -> Any:
         return JSONResponse(fault("REQUEST", str(error.detail)), error.status_code)
@@ -124,7 +111,7 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
         return [about(service) for service in services]
 
     for service in services:
-        _add(app, service, batchers[service.name], limits)
+        _add(app, service)
     for url, file in (("/", "try.html"), ("/try.js", "try.js"), ("/style.css", "style.css")):
         app.add_api_route(
             url, _page(FileResponse, PAGES / file), include_in_schema=False, methods=["GET"]
@@ -136,7 +123,7 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
             numbers.request(parts[3], status, seconds)
 
     return Guard(
-        app,
+        Asking(app, services, batchers, timeout_s=limits.timeout_s),
         max_body_bytes=limits.max_body_bytes,
         timeout_s=limits.timeout_s,
         hosts=hosts,
@@ -164,34 +151,8 @@ def about(service: Service) -> dict[str, Any]:
     }
 
 
-async def replied(service: Service, batcher: Batcher, limits: Limits, body: bytes) -> Any:
-    """The answer to the question in a body, or the refusal that it deserves."""
-    from starlette.responses import JSONResponse
-
-    started = time.perf_counter()
-    try:
-        question = service.question.model_validate_json(body)
-    except need("pydantic").ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, ("body", *first["loc"])))
-        return JSONResponse(fault("QUESTION", str(first["msg"]), place), 422)
-    try:
-        found = await asyncio.wait_for(batcher.ask(question), limits.timeout_s)
-    except QueueFull:
-        busy = fault("BUSY", "too many requests wait")
-        return JSONResponse(busy, 503, headers={"retry-after": "1"})
-    except Stopped:
-        return JSONResponse(fault("STOPPING", "the service is being stopped"), 503)
-    except TimeoutError:
-        waited = f"{time.perf_counter() - started:.1f} s"
-        return JSONResponse(fault("TIMEOUT", f"no answer in {waited}"), 504)
-    except Unanswerable as reason:
-        return JSONResponse(fault("QUESTION", str(reason)), 422)
-    text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text.encode(), media_type="application/json")
-
-
-def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
+def _add(app: Any, service: Service) -> None:
+    """The routes of a run, and what the OpenAPI page says of its questions and answers."""
     refusals = {
         status: {"description": text, "model": dict[str, dict[str, str]]}
         for status, text in (
@@ -201,15 +162,13 @@ def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
         )
     }  # fmt: skip
 
-    async def answer(request: Request) -> Response:
-        return await replied(service, batcher, limits, await request.body())
+    async def answer() -> None:
+        raise AssertionError("questions are answered by Asking, before any route is looked for")
 
-    # The body is read by the run's own type, once and straight from its bytes, which takes a third
-    # of the time of FastAPI's way; so that type is told to its description by hand.
     schema = service.question.model_json_schema(ref_template="#/components/schemas/{model}")
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     app.add_api_route(
-        f"/v1/runs/{service.name}/answer",
+        address(service),
         answer,
         methods=["POST"],
         response_model=service.reply,
@@ -225,47 +184,3 @@ def _add(app: Any, service: Service, batcher: Batcher, limits: Limits) -> None:
     app.add_api_route(
         f"/v1/runs/{service.name}", one, methods=["GET"], response_model=dict[str, Any]
     )
-
-
-def serve(app: Any, host: str, port: int, *, on_ready: Any = lambda url: None) -> None:
-    """Listen until SIGINT or SIGTERM; then answer what was accepted and end.
-
-    Raises UsageFault SERVE-PORT where the port cannot be had.
-    """
-    import socket
-
-    uvicorn = need("uvicorn")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        # From here on a client may connect; it waits until the server takes it.
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise UsageFault(
-            "SERVE-PORT",
-            place=f"--host {host} --port {port}",
-            found=str(error),
-            why=_("nothing can listen there"),
-            next_step=_("choose another --port, or 0 for any that is free"),
-        ) from error
-    shown = f"[{host}]" if ":" in host else host
-    on_ready(f"http://{shown}:{listener.getsockname()[1]}/")
-    config = uvicorn.Config(
-        app, log_level="error", access_log=False, timeout_graceful_shutdown=30, lifespan="on"
-    )
-    # Uvicorn ends in order and then raises the signal again for whoever handled it before; to be
-    # stopped is how a server ends well, so here nothing more happens.
-    before = {
-        number: signal.signal(number, lambda *_: None)
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if threading.current_thread() is threading.main_thread()
-    }
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        listener.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -69,7 +69,8 @@ class Guard:
         body = b""
         if scope["method"] in ("POST", "PUT", "PATCH"):
             try:
-                found = await asyncio.wait_for(self._body(receive), self.timeout_s)
+                async with asyncio.timeout(self.timeout_s):
+                    found = await self._body(receive)
             except TimeoutError:
                 await refuse(send, 408, "TOO-SLOW", f"the body took more than {self.timeout_s} s")
                 return

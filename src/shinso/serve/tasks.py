@@ -124,12 +124,11 @@ def _class_reply() -> type[Any]:
 
 
 def _classes(scores: Tensor, classes: Sequence[str]) -> list[dict[str, Any]]:
+    shares = scores.double().softmax(-1)
+    best = shares.argmax(-1).tolist()
     return [
-        {
-            "class": classes[int(one.argmax())],
-            "probabilities": dict(zip(classes, one.tolist(), strict=True)),
-        }
-        for one in scores.double().softmax(-1)
+        {"class": classes[first], "probabilities": dict(zip(classes, one, strict=True))}
+        for first, one in zip(best, shares.tolist(), strict=True)
     ]
 
 

@@ -30,8 +30,8 @@ from shinso.training.loop import run_loop
 from shinso.training.plan import Training
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
+from shinso.walk.audience import Audience
 from shinso.walk.order import Order, place
-from shinso.walk.training import Audience
 
 if TYPE_CHECKING:
     from shinso.walk.compression import Compression
@@ -139,7 +139,9 @@ class Work:
         call = self._calls()[0] if self.order is not self.run.order else None
         call = call or known_calls(self.run, self.model)[0]
         try:
-            removal = channels.remove(self.model.eval(), call, step.share)
+            removal = channels.remove(
+                self.model.eval(), call, step.share, multiple=self.settings.multiple
+            )
         except ValueError as error:
             raise refused(step, str(error)) from error
         self.removals.append(removal)

@@ -20,11 +20,11 @@ from shinso.runs.environment import describe
 from shinso.runs.files import write_atomically
 from shinso.runs.folder import RunFolder
 from shinso.training.stopping import StopRequest
+from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml
 from shinso.walk.run import Run, as_json, record_look
-from shinso.walk.training import Audience, NoAudience
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ class Compression:
     )
     per_channel: bool = setting(True, "a scale for each row of a weight")
     symmetric: bool = setting(True, "as many numbers below 0 as above")
+    multiple: int = setting(
+        16, "channels are left in multiples of this, which kernels compute at once; 1: any number"
+    )
     temperature: float = setting(4.0, "softness of the teacher's answers")
     share: float = setting(0.7, "weight of the teacher's answers beside the labels")
     hint: float = setting(0.0, "weight of what goes into the teacher's last layer; 0: none")
@@ -27,6 +30,8 @@ class Compression:
     def __post_init__(self) -> None:
         if self.tune_steps < -1:
             raise ValueError(f"tune_steps is {self.tune_steps}; give 0 or more, or -1")
+        if self.multiple < 1:
+            raise ValueError(f"multiple is {self.multiple}; give at least 1")
         if self.tune_lr < 0 or self.hint < 0:
             raise ValueError(f"tune_lr is {self.tune_lr}, hint is {self.hint}; give 0 or more")
         if self.temperature <= 0:

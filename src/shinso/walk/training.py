@@ -6,37 +6,28 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from shinso.compress.calls import keep, recorded
-from shinso.contracts import Learner, Source
+from shinso.contracts import Learner
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.language import _
-from shinso.recipes.recipe import Built, Use
+from shinso.recipes.recipe import Use
 from shinso.runs.checkpoint import has_resume, load_weights, save_weights
 from shinso.runs.environment import describe
 from shinso.runs.folder import RunFolder, SeedFolder
 from shinso.settings import parse_duration
 from shinso.training.crew import Alone, Crew
-from shinso.training.gradient import GradientLearner
-from shinso.training.loop import Outcome, Progress, run_loop
+from shinso.training.loop import Outcome, run_loop
 from shinso.training.parallel.place import Place
 from shinso.training.stopping import StopRequest
+from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
+from shinso.walk.preparing import Prepared, device_of, prepare
 from shinso.walk.run import Run, as_json, record_look
-
-
-@runtime_checkable
-class Audience(Progress, Protocol):
-    """Who watches a whole run: its notes, its seeds, its steps."""
-
-    def on_notes(self, notes: Sequence[str]) -> None: ...
-
-    def on_seed(self, seed: int, seeds: int, folder: Path) -> None: ...
 
 
 @runtime_checkable
@@ -46,87 +37,6 @@ class Closing(Protocol):
     def close(self) -> None: ...
 
     def notes(self) -> Sequence[str]: ...
-
-
-class NoAudience:
-    """Nobody watches."""
-
-    def on_notes(self, notes: Sequence[str]) -> None:
-        pass
-
-    def on_seed(self, seed: int, seeds: int, folder: Path) -> None:
-        pass
-
-    def on_step(self, step: int, steps: int, scalars: Mapping[str, float]) -> None:
-        pass
-
-    def on_validation(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
-        pass
-
-
-@dataclass
-class Prepared:
-    """One seed of an order, ready to train."""
-
-    model: torch.nn.Module
-    built: Built
-    learner: Learner[Any]
-    source: Source[Any]
-
-
-def device_of(order: Order) -> torch.device:
-    """The device an order asks for; UsageFault DEVICE-MISSING where it is not there."""
-    asked = order.run.config.device
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise UsageFault(
-            "DEVICE-MISSING",
-            place="--device",
-            found=_("no CUDA device is seen"),
-            next_step=_("use --device cpu, or see shinso doctor"),
-        )
-    if asked == "auto":
-        asked = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(asked)
-
-
-def prepare(
-    order: Order, data: Any, facts: Mapping[str, Any], seed: int, crew: Crew | None = None
-) -> Prepared:
-    """Build model, objective, source and learner of one seed; every weight follows from it.
-
-    crew: those who train it together. UsageFault LEARNER-ALONE where that cannot be.
-    """
-    torch.manual_seed(seed)
-    config = order.config
-    network_config = order.network_settings.config
-    model = order.recipe.make_model(config, order.network, network_config, facts)
-    model.to(device_of(order))
-    built: Built = order.recipe.build(config, data, model, seed)
-    if order.run.config.workers > 1 and order.run.config.together != "synchronous":
-        from shinso.walk.asynchronously import prepare_asynchronous
-
-        learner, source = prepare_asynchronous(order, model, built, seed)
-        return Prepared(model, built, learner, source)
-    if crew is None or crew.size == 1:
-        learner = built.learner or GradientLearner(model, built.objective, config.training)
-        return Prepared(model, built, learner, built.source)
-    if built.learner is not None:
-        raise UsageFault(
-            "LEARNER-ALONE",
-            place=f"--workers {crew.size}",
-            found=type(built.learner).__name__,
-            why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
-            next_step="--workers 1",
-        )
-    from shinso.training.parallel.joined import JoinedCrew
-    from shinso.training.parallel.shared import SharedSource
-    from shinso.training.parallel.synchronous import SynchronousGradients
-
-    assert isinstance(crew, JoinedCrew)
-    gradients = SynchronousGradients(model, built.objective, config.training, crew)
-    learner = GradientLearner(model, built.objective, config.training, gradients=gradients)
-    torch.manual_seed(seed + 1_000_003 * crew.rank)  # dropout of its own at each worker
-    return Prepared(model, built, learner, SharedSource(built.source, crew))
 
 
 def train(

@@ -65,7 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     from shinso.training.parallel.launch import LOST_OTHERS
     from shinso.training.parallel.place import is_first
     from shinso.training.stopping import StopRequest
-    from shinso.walk.training import NoAudience, resume
+    from shinso.walk.audience import NoAudience
+    from shinso.walk.training import resume
 
     threading.Thread(target=_end_with_leader, daemon=True).start()
     teller = Teller()

@@ -133,7 +133,7 @@ def gradients_of_recipe(
     """The same of a whole recipe on its bundled sample, its own source and objective included."""
     from shinso.walk import catalogue
     from shinso.walk.order import place
-    from shinso.walk.training import prepare
+    from shinso.walk.preparing import prepare
 
     brief = catalogue.recipe(task).BRIEF
     order = place(task, brief.data, ("test", {**brief.settings, **settings}))

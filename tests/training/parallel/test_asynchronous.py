@@ -171,7 +171,8 @@ def test_bound_below_zero_is_refused() -> None:
 
 @pytest.mark.parametrize("together", ["server", "hogwild"])
 def test_run_is_trained_and_tells_its_staleness(together: str, tmp_path: Any) -> None:
-    from shinso.walk.training import NoAudience, train
+    from shinso.walk.audience import NoAudience
+    from shinso.walk.training import train
 
     from .test_launch import order_of
 

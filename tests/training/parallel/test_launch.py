@@ -20,9 +20,10 @@ from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.runs.checkpoint import load_weights
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
+from shinso.walk.audience import NoAudience
 from shinso.walk.order import place
 from shinso.walk.run import Run
-from shinso.walk.training import NoAudience, resume, train
+from shinso.walk.training import resume, train
 
 pytestmark = pytest.mark.slow  # each worker imports torch anew
 

@@ -41,7 +41,7 @@ def _plan(order: Any, read: argparse.Namespace) -> int:
     from shinso.training.gradient import GradientLearner
     from shinso.training.parallel.measuring import measure_link, measure_step
     from shinso.training.parallel.planner import Link, Mesh, plan, scaling
-    from shinso.walk.training import prepare
+    from shinso.walk.preparing import prepare
 
     if (read.bandwidth is None) != (read.latency is None):
         raise UsageFault(

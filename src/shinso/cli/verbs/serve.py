@@ -26,7 +26,8 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.extras import need
 
     need("fastapi")
-    from shinso.serve.app import make_app, serve, services_of
+    from shinso.serve.app import make_app, services_of
+    from shinso.serve.listening import serve
 
     services = services_of(read.runs)
     local = listening.host in ("127.0.0.1", "localhost", "::1")
@@ -37,5 +38,5 @@ def run(arguments: Sequence[str]) -> int:
             print(f"{url}v1/runs/{service.name}/answer", flush=True)
         print(url, flush=True)
 
-    serve(app, listening.host, listening.port, on_ready=ready)
+    serve(app, listening.host, listening.port, timeout_s=limits.timeout_s, on_ready=ready)
     return 0

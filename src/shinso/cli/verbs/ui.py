@@ -26,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.extras import need
 
     need("fastapi")
-    from shinso.serve.app import serve
+    from shinso.serve.listening import serve
     from shinso.serve.ui import make_ui
 
     limits = Limits()
@@ -35,5 +35,8 @@ def run(arguments: Sequence[str]) -> int:
         hosts=("127.0.0.1", "localhost", "::1"),
     )  # fmt: skip
     # Never on another address: whoever reaches this page may start measurements.
-    serve(app, "127.0.0.1", listening.port, on_ready=lambda url: print(url, flush=True))
+    serve(
+        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s,
+        on_ready=lambda url: print(url, flush=True),
+    )  # fmt: skip
     return 0

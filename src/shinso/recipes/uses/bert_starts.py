@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from shinso.data.wordpiece import WordPieces, read_vocabulary
 from shinso.faults import DataFault, RunFault
@@ -18,6 +18,9 @@ from shinso.models.published_bert import (
     published_size,
     settings_of,
 )
+from shinso.objectives.bert import PieceLabelObjective
+from shinso.recipes.recipe import Built
+from shinso.recipes.uses.label_training import build_labelled
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.folder import RunFolder
 
@@ -137,3 +140,18 @@ def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
             )
         found = dataclasses.replace(found, positions=longest)
     return found
+
+
+def build_started(config: Any, data: Any, model: nn.Module, use: Any, seed: int) -> Built:
+    """The training of a BERT with labels, from ``config.start`` where one is given."""
+    if config.start is not None:
+        begin_with(model, config.start)
+    return build_labelled(
+        data.samples["train"],
+        data,
+        model,
+        use,
+        PieceLabelObjective(),
+        batch_size=config.training.batch_size,
+        seed=seed,
+    )

@@ -13,8 +13,9 @@ from jaxtyping import Float, Int, Int64
 from torch import nn
 
 from shinso.data.go_files import PARTS, GoGames, read_games
-from shinso.data.go_positions import MoveSamples, Reads
+from shinso.data.go_positions import MoveBatch, MoveSamples, Reads
 from shinso.data.stratified import parse_shares, random_split
+from shinso.games.symmetry import inverses, symmetries
 from shinso.games.vertices import vertex
 from shinso.intervals import proportion
 from shinso.language import _
@@ -58,7 +59,7 @@ class MoveData:
         }
 
 
-def read_parts(config: Config, paths: Sequence[Path]) -> MoveData:
+def read_parts(config: Any, paths: Sequence[Path]) -> MoveData:
     """Read games; their parts are settings, folders of the data, or shares, in this order."""
     games = read_games(paths, side=config.side, damaged=config.damaged)
     everything = np.arange(len(games), dtype=np.int64)
@@ -191,13 +192,25 @@ class MoveUse:
         self, samples: MoveSamples, at_most: int, *, ranks: bool = True
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(rank and loss of each played move, or all probabilities; the played moves)."""
-        device = next(self.model.parameters()).device
         self.model.eval()
         for batch in samples.batches(256, at_most):
-            with torch.no_grad():
-                found = self.model(batch.inputs.to(device)).softmax(-1).double().cpu().numpy()
             played = batch.actions.numpy()
+            found = self._chances(batch)
             yield (_ranked(found, played) if ranks else found), played
+
+    @torch.no_grad()
+    def _chances(self, batch: MoveBatch) -> Float[np.ndarray, "batch action"]:
+        """Softmax over all actions, averaged over symmetries where that is asked for."""
+        inputs = batch.inputs.to(next(self.model.parameters()).device)
+        if inputs.dim() == 3:  # patterns are the same seen from everywhere
+            return self.model(inputs).softmax(-1).double().cpu().numpy()
+        total = np.zeros((len(inputs), self.side**2 + 1))
+        for there, back in zip(
+            symmetries(self.side)[: self.config.turns], inverses(self.side), strict=False
+        ):
+            turned = inputs.flatten(2)[:, :, torch.from_numpy(there[:-1])].view_as(inputs)
+            total += self.model(turned).softmax(-1).double().cpu().numpy()[:, back]
+        return total / self.config.turns
 
 
 def _ranked(

@@ -1,0 +1,100 @@
+"""The way of a question to its run and of the answer back, as short as it can be made.
+
+A small network answers in less time than a web framework needs to find a route and to check types
+twice; then no batch could gain anything. So questions are taken before any router, in plain ASGI,
+and read once, straight from their bytes, into the run's own type. What FastAPI says of them on its
+OpenAPI page is held against what is answered here by tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shinso.extras import need
+from shinso.serve.batching import Batcher, QueueFull, Stopped
+from shinso.serve.guard import fault
+from shinso.serve.tasks import Service, Unanswerable
+
+Reply = tuple[int, bytes]
+"""Status and body of an answer."""
+TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def address(service: Service) -> str:
+    """Where questions to a run go."""
+    return f"/v1/runs/{service.name}/answer"
+
+
+class Asking:
+    """Answers questions; whatever else comes is for the application behind it.
+
+    It stands behind the Guard, which has read the body: the first message holds all of it."""
+
+    def __init__(
+        self,
+        app: Any,
+        services: Sequence[Service],
+        batchers: Mapping[str, Batcher],
+        *,
+        timeout_s: float,
+    ) -> None:
+        self.app, self.timeout_s = app, timeout_s
+        self.asked = {address(one): (one, batchers[one.name]) for one in services}
+        self.wrong_type: type[Exception] = need("pydantic").ValidationError
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        asked = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            asked = self.asked.get(scope["path"])
+        if asked is None:
+            await self.app(scope, receive, send)
+            return
+        message = await receive()
+        try:
+            status, body = await self.reply(*asked, message["body"])
+        except Exception as error:  # ours to mend; the service lives on
+            logging.getLogger(__name__).exception("a question to %s", scope["path"])
+            status, body = 500, _text(fault("BUG", type(error).__name__))
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def reply(self, service: Service, batcher: Batcher, body: bytes) -> Reply:
+        """The answer to the question in a body, or the refusal that it deserves."""
+        try:
+            question = service.question.model_validate_json(body)
+        except self.wrong_type as error:
+            return 422, _text(_misread(error))
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                found = await batcher.ask(question)
+        except QueueFull:
+            return 503, _text(fault("BUSY", "too many requests wait"))
+        except Stopped:
+            return 503, _text(fault("STOPPING", "the service is being stopped"))
+        except TimeoutError:
+            waited = f"{time.perf_counter() - started:.1f} s"
+            return 504, _text(fault("TIMEOUT", f"no answer in {waited}"))
+        except Unanswerable as reason:
+            return 422, _text(fault("QUESTION", str(reason)))
+        return 200, _text(found)
+
+
+def _misread(error: Any) -> dict[str, Any]:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return fault("QUESTION", str(first["msg"]), ".".join(map(str, ("body", *first["loc"]))))
+
+
+def _text(found: Any) -> bytes:
+    return TEXT.encode(found).encode("utf-8", "replace")

@@ -1,0 +1,82 @@
+"""One seed of an order, from its settings to a model that can take a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from shinso.contracts import Learner, Source
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.recipes.recipe import Built
+from shinso.training.crew import Crew
+from shinso.training.gradient import GradientLearner
+from shinso.walk.order import Order
+
+
+@dataclass
+class Prepared:
+    """One seed of an order, ready to train."""
+
+    model: torch.nn.Module
+    built: Built
+    learner: Learner[Any]
+    source: Source[Any]
+
+
+def device_of(order: Order) -> torch.device:
+    """The device an order asks for; UsageFault DEVICE-MISSING where it is not there."""
+    asked = order.run.config.device
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise UsageFault(
+            "DEVICE-MISSING",
+            place="--device",
+            found=_("no CUDA device is seen"),
+            next_step=_("use --device cpu, or see shinso doctor"),
+        )
+    if asked == "auto":
+        asked = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(asked)
+
+
+def prepare(
+    order: Order, data: Any, facts: Mapping[str, Any], seed: int, crew: Crew | None = None
+) -> Prepared:
+    """Build model, objective, source and learner of one seed; every weight follows from it.
+
+    crew: those who train it together. UsageFault LEARNER-ALONE where that cannot be.
+    """
+    torch.manual_seed(seed)
+    config = order.config
+    network_config = order.network_settings.config
+    model = order.recipe.make_model(config, order.network, network_config, facts)
+    model.to(device_of(order))
+    built: Built = order.recipe.build(config, data, model, seed)
+    if order.run.config.workers > 1 and order.run.config.together != "synchronous":
+        from shinso.walk.asynchronously import prepare_asynchronous
+
+        learner, source = prepare_asynchronous(order, model, built, seed)
+        return Prepared(model, built, learner, source)
+    if crew is None or crew.size == 1:
+        learner = built.learner or GradientLearner(model, built.objective, config.training)
+        return Prepared(model, built, learner, built.source)
+    if built.learner is not None:
+        raise UsageFault(
+            "LEARNER-ALONE",
+            place=f"--workers {crew.size}",
+            found=type(built.learner).__name__,
+            why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
+            next_step="--workers 1",
+        )
+    from shinso.training.parallel.joined import JoinedCrew
+    from shinso.training.parallel.shared import SharedSource
+    from shinso.training.parallel.synchronous import SynchronousGradients
+
+    assert isinstance(crew, JoinedCrew)
+    gradients = SynchronousGradients(model, built.objective, config.training, crew)
+    learner = GradientLearner(model, built.objective, config.training, gradients=gradients)
+    torch.manual_seed(seed + 1_000_003 * crew.rank)  # dropout of its own at each worker
+    return Prepared(model, built, learner, SharedSource(built.source, crew))
