@@ -1,5 +1,6 @@
-"""Simulations a second of the search with a network, beside the bare network; games a second that the
-rollout policy plays. One thread.
+"""Simulations a second of the search with a network, beside the bare network (ratio: search to bare); the
+network folded and in the hardware's quick precision, beside the network as it is; games a second that
+the rollout policy plays. One thread.
 
     python benchmarks/go_search.py
 
@@ -15,26 +16,36 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from torch import nn
 
 from shinso.games.go import Position, Rules
 from shinso.games.go_patterns_numba import TABLE, first_forms
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.games.go_rollouts_numba import policy_games
+from shinso.models.go_inference import FoldedEvaluator
 from shinso.models.go_network import GoNetwork, NetworkEvaluator
+from shinso.models.go_pooled_network import PooledGoNetwork
 from shinso.search.forest import Forest, ForestConfig
 from timing import in_turn, print_table, ratio
 
 GAMES, SIMULATIONS = 64, 20
 
 
-def search_beside_network(side: int, filters: int, blocks: int) -> list[str]:
+def network_of(filters: int, blocks: int, side: int) -> PooledGoNetwork:
     torch.manual_seed(0)
-    model = GoNetwork(GoNetwork.Config(filters=filters, blocks=blocks), side=side)
-    evaluator = NetworkEvaluator(model)
+    return PooledGoNetwork(PooledGoNetwork.Config(filters=filters, blocks=blocks), side=side)
+
+
+def some_planes(side: int) -> np.ndarray:
+    planes = np.random.default_rng(0).random((GAMES, ZERO_PLANES, side, side)) > 0.5
+    return planes.astype(np.float32)
+
+
+def search_beside_network(side: int, model: nn.Module, name: str) -> list[str]:
+    evaluator = FoldedEvaluator(model)
     rules = Rules(side=side)
     forest = Forest(rules, GAMES, evaluator, ForestConfig(simulations=SIMULATIONS))
-    planes = np.random.default_rng(0).random((GAMES, ZERO_PLANES, side, side)) > 0.5
-    planes = planes.astype(np.float32)
+    planes = some_planes(side)
 
     def search() -> None:
         for game in range(GAMES):
@@ -48,8 +59,21 @@ def search_beside_network(side: int, filters: int, blocks: int) -> list[str]:
     seconds = in_turn({"search": search, "bare": bare}, rounds=5, at_least_s=0.1)
     value, least, most = ratio(seconds["bare"], seconds["search"])
     rate = GAMES * (SIMULATIONS + 1) / statistics.median(seconds["search"])
-    name = f"search, {filters} × {blocks} on {side}×{side}, {GAMES} games"
+    name = f"search, {name}, {GAMES} games"
     return [name, f"{rate:,.0f} simulations/s", f"{value:.2f}", f"{least:.2f} … {most:.2f}"]
+
+
+def folded_beside_plain(side: int, model: nn.Module, name: str) -> list[str]:
+    planes = some_planes(side)
+    plain, fast = NetworkEvaluator(model), FoldedEvaluator(model)
+    seconds = in_turn(
+        {"plain": lambda: plain(planes), "fast": lambda: fast(planes)}, rounds=7, at_least_s=0.1
+    )
+    value, least, most = ratio(seconds["plain"], seconds["fast"])
+    rate = GAMES / statistics.median(seconds["fast"])
+    dtype = str(fast.dtype).removeprefix("torch.")
+    name = f"network, {name}: folded, {dtype}, against as it is"
+    return [name, f"{rate:,.0f} positions/s", f"{value:.2f}", f"{least:.2f} … {most:.2f}"]
 
 
 def rollout_policy(side: int) -> list[str]:
@@ -68,5 +92,13 @@ def rollout_policy(side: int) -> list[str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    rows = [search_beside_network(9, 64, 5), rollout_policy(9), rollout_policy(19)]
-    print_table(["what", "ours", "of the bare network", "of rounds"], rows)
+    large = GoNetwork(GoNetwork.Config(filters=64, blocks=5), side=9)
+    rows = [
+        search_beside_network(9, large, "64 × 5 on 9×9"),
+        search_beside_network(9, network_of(32, 4, 9), "pooled 32 × 4 on 9×9"),
+        folded_beside_plain(9, large, "64 × 5"),
+        folded_beside_plain(9, network_of(32, 4, 9), "pooled 32 × 4"),
+        rollout_policy(9),
+        rollout_policy(19),
+    ]
+    print_table(["what", "ours", "ratio", "of rounds"], rows)

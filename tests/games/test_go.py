@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,3 +268,21 @@ def test_game_ends_with_two_passes_or_at_its_limit():
         state = game.play(state, number)
     assert game.outcome(state) == 1.0
     assert game.player(state) == 0
+
+
+GOLDENS = json.loads((Path(__file__).parents[1] / "golden" / "go_superko.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=range(len(GOLDENS)))
+def test_superko_forbids_what_the_goldens_say(golden) -> None:
+    """Every game ends where a move is forbidden only because its position was there before."""
+    rules = Rules(side=golden["side"])
+    position = Position.start(rules)
+    for one in golden["moves"]:
+        position = position.play(one)
+    assert np.flatnonzero(position.legal()).tolist() == golden["legal"]
+    simple = Position(replace(rules, ko="simple"), position.board, position.seen).legal()
+    assert set(golden["forbidden"]) <= set(np.flatnonzero(simple).tolist())
+    for one in golden["forbidden"]:
+        with pytest.raises(UsageFault, match="GO-ILLEGAL"):
+            position.play(one)

@@ -87,6 +87,14 @@ def test_whole_game_against_itself_ends_with_a_score():
         ("final_status_list lost", "? syntax error\n\n"),
         ("do_quit", "? unknown command\n\n"),
         ("PLAY b D4", "? unknown command\n\n"),
+        ("play b D4 extra words", "=\n\n"),
+        ("time_left b -5 0", "=\n\n"),
+        ("time_left b many 0", "? syntax error\n\n"),
+        ("komi 1e400", "? syntax error\n\n"),
+        ("boardsize 9.5", "? syntax error\n\n"),
+        ("lz-analyze b x", "? syntax error\n\n"),
+        ("loadsgf", "? syntax error\n\n"),
+        ("\x00\x07name\x7f", "= shinso\n\n"),
     ],
 )
 def test_wrong_lines_are_answered(line, answer):
@@ -164,6 +172,22 @@ def test_clock_leaves_time_for_what_is_to_come():
     assert 1 < clock.budget_s(1, 30) < 2
     clock.tell(1, 0, 0)
     assert 0 < clock.budget_s(1, 30) <= 6
+
+
+def test_bytes_that_are_no_text_are_answered():
+    """As a broken pipe of another program may send them."""
+    words = [sys.executable, "-m", "shinso", "go", "gtp"]
+    found = subprocess.run(
+        words,
+        input=b"\xff\xfe\x80 name\n7 name\nplay b \xe9\nquit\n",
+        capture_output=True,
+        check=True,
+    )
+    answers = found.stdout.decode().split("\n\n")
+    assert answers[0].startswith("?")
+    assert answers[1] == "=7 shinso"
+    assert answers[2].startswith("?")
+    assert answers[3] == "="
 
 
 def test_a_clock_that_ran_out_still_gets_a_move():

@@ -129,3 +129,12 @@ def test_gnugo_plays_a_whole_game_without_a_protocol_error():
     )  # fmt: skip
     assert standing.faults == []
     assert all(len(game.record.moves) > 4 for game in standing.games)
+
+
+def test_a_program_that_is_silent_or_says_nonsense_forfeits_one_game(tmp_path):
+    good = program(tmp_path, "good", "C3")
+    silent = tmp_path / "silent.py"
+    silent.write_text("import sys\nfor line in sys.stdin:\n    pass\n")
+    standing = play_match((good, f"{sys.executable} {silent}"), games=2, rules=RULES, timeout_s=0.5)
+    assert [game.points for game in standing.games] == [1, 1]
+    assert all("in time" in fault for fault in standing.faults)

@@ -36,12 +36,16 @@ def add_player_flags(parser: Parser) -> None:
         "--mixture", type=float,
         help=_("share of rollouts in a position's worth beside the network (AlphaGo Lee)"),
     )  # fmt: skip
+    group.add_argument(
+        "--threads", type=int, default=1,
+        help=_("trees that a rollout search grows side by side, a core for each [1]"),
+    )  # fmt: skip
     group.add_argument("--seed", type=int, default=0)
 
 
 def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[], Any]:
     """A function that makes the player; flags are checked now, weights are read when it is called."""
-    for name, least in (("simulations", 1), ("seconds", 0), ("seed", 0)):
+    for name, least in (("simulations", 1), ("seconds", 0), ("seed", 0), ("threads", 1)):
         given = getattr(read, name)
         if given is not None and not given >= least:
             raise UsageFault(
@@ -72,6 +76,7 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
             rollout_weights=None if read.rollouts is None else _rollout_weights(read.rollouts),
             resign_below=-0.96 if resign else -2.0,
             seed=read.seed,
+            threads=read.threads,
             on_other_side=_say_other_side,
         ).player()
 

@@ -47,7 +47,8 @@ class Manner:
     ``fast`` simulations and only bring the game to its end (playout-cap randomization, Wu 2019:
     results need many games, policies need deep searches). All games side by side take the same kind
     of move. rollout_steps: batches over which rollouts stand in for the network's value, all of it at
-    first, then less and less.
+    first, then less and less. opening: each game begins with 0 to so many random moves, so that more
+    of the game is seen than its best lines.
     """
 
     rules: Rules
@@ -56,6 +57,7 @@ class Manner:
     full_share: float = 1.0
     fast: int = 8
     rollout_steps: int = 0
+    opening: int = 0
 
 
 @final
@@ -78,6 +80,22 @@ class GamesInPlay:
         self._planes: list[list[np.ndarray]] = [[] for _ in range(games)]
         self._policies: list[list[np.ndarray]] = [[] for _ in range(games)]
         self._positions = [Position.start(self.rules) for _ in range(games)]
+        for game in range(games):
+            self._begin(game)
+
+    def _begin(self, game: int) -> None:
+        """A new game in place of an old one."""
+        rng = np.random.default_rng([*self.seed, 3, self.plies, game])
+        moves, position = [], Position.start(self.rules)
+        for _move in range(rng.integers(self.manner.opening + 1)):
+            legal = np.flatnonzero(position.legal()[:-1])
+            if not len(legal):
+                break
+            moves.append(int(rng.choice(legal)))
+            position = position.play_legal(moves[-1])
+        self._moves[game], self._learnt[game] = moves, []
+        self._planes[game], self._policies[game] = [], []
+        self._positions[game] = position
 
     def play(self, drawn: int) -> list[Finished]:
         """One move in every game."""
@@ -124,9 +142,7 @@ class GamesInPlay:
             (signs[:, None] * torch.from_numpy(owners)).to(torch.int8),
             (black + 1) / 2,
         )
-        self._moves[game], self._learnt[game] = [], []
-        self._planes[game], self._policies[game] = [], []
-        self._positions[game] = Position.start(self.rules)
+        self._begin(game)
         return found
 
     def state_dict(self) -> dict[str, Any]:

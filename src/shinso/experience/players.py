@@ -14,7 +14,7 @@ import signal
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
@@ -160,6 +160,9 @@ class Lanes:
             self._hand_out(task)
 
 
+Promise = tuple[ProcessPoolExecutor, "Future[Played]"]
+
+
 @final
 class LocalPlayers:
     """Processes of this machine; a pool that lost one is made again."""
@@ -175,19 +178,22 @@ class LocalPlayers:
         weakref.finalize(self, pool.shutdown, wait=False, cancel_futures=True)
         return pool
 
-    def submit(self, task: LaneTask) -> Future[Played]:
+    def submit(self, task: LaneTask) -> Promise:
         try:
-            return self._pool.submit(play_lane, task)
+            return self._pool, self._pool.submit(play_lane, task)
         except BrokenProcessPool:
             self._replace()
-            return self._pool.submit(play_lane, task)
+            return self._pool, self._pool.submit(play_lane, task)
 
-    def result(self, promise: Future[Played], task: LaneTask) -> Played:
+    def result(self, promise: Promise, task: LaneTask) -> Played:
         while True:
+            pool, future = promise
             try:
-                return promise.result()
-            except BrokenProcessPool:
-                self._replace()
+                return future.result()
+            except (BrokenProcessPool, CancelledError):
+                # One death breaks all promises of its pool, and must not cost the new one.
+                if pool is self._pool:
+                    self._replace()
                 promise = self.submit(task)
 
     def _replace(self) -> None:

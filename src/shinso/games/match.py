@@ -121,7 +121,7 @@ def _opening(rules: Rules, moves: int, seed: int) -> list[int]:
     """Random legal moves away from the edge, the same for the same seed."""
     rng = np.random.default_rng(seed)
     position, found = Position.start(rules), []
-    near = min(2, (rules.side - 1) // 2)
+    near = 2 if rules.side >= 9 else 1 if rules.side >= 5 else 0
     inner = [
         r * rules.side + c
         for r in range(near, rules.side - near)

@@ -79,6 +79,7 @@ class Config:
     inference: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "arithmetic of the network while it plays; auto: bf16 where the hardware has it"
     )
+    opening: int = setting(0, "most random moves that begin a game of self-play")
     players: int = setting(
         0, "processes that play while this one learns; 0: it plays between the steps itself"
     )
@@ -106,6 +107,7 @@ class Config:
         least = {
             "games": 1, "simulations": 1, "considered": 1, "reuse": 0.1, "warm_up": 1,
             "opponent": 1, "match_games": 2, "fast": 1, "rollout_steps": 0, "players": 0,
+            "opening": 0,
         }  # fmt: skip
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -147,7 +149,7 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     )
     manner = Manner(
         rules=data.rules, search=search, games=config.games, full_share=config.full_share,
-        fast=config.fast, rollout_steps=config.rollout_steps,
+        fast=config.fast, rollout_steps=config.rollout_steps, opening=config.opening,
     )  # fmt: skip
     evaluator = FoldedEvaluator(model, config.inference)
     source = SelfPlay(

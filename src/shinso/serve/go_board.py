@@ -79,16 +79,18 @@ def state_of(game: Game) -> dict[str, Any]:
     """The board as it stands: stones row by row from the top, whose turn, what is legal."""
     position = game.position()
     stones = position.stones
-    put = [len(setup) + sum(c == color and a < len(stones) for c, a in game.moves)
-           for color, setup in ((1, game.black), (2, game.white))]  # fmt: skip
+    black, white = (
+        len(setup) + sum(c == color and a < len(stones) for c, a in game.moves)
+        for color, setup in ((1, game.black), (2, game.white))
+    )
     return {
         "stones": stones.tolist(),
         "turn": position.turn,
         "legal": np.flatnonzero(position.legal()).tolist(),
         "over": position.over,
         "captured": {
-            "black": put[0] - int((stones == 1).sum()),
-            "white": put[1] - int((stones == 2).sum()),
+            "black": black - int((stones == 1).sum()),
+            "white": white - int((stones == 2).sum()),
         },
     }
 
@@ -124,13 +126,13 @@ def read_sgf(text: str) -> Game:
 
 
 def write_sgf(game: Game) -> str:
-    position = game.position()
+    """The game as a file; UsageFault where it is none."""
+    game.position()
     record = Record(
         side=game.side, komi=game.komi, black=tuple(game.black), white=tuple(game.white),
-        handicap=len(game.black), turn=game.turn if game.moves or game.black else 1,
+        handicap=0 if game.white else len(game.black), turn=game.turn,
         moves=tuple(game.moves), result=game.result, details={"AP": "shinso"},
     )  # fmt: skip
-    assert position.rules.side == record.side
     return write_record(record)
 
 

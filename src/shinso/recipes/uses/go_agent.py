@@ -29,7 +29,7 @@ class Agent:
     network: whose board's size it plays with that network; None is the one that ships, where
     ``shipped`` allows it. simulations: 0 takes the usual number. mixture: share of rollouts in a
     leaf's worth beside the network, rollouts: how many; None are what the shipped network plays best
-    with. rollout_weights: of a ``RolloutPolicy``. on_other_side: told of a board that the network
+    with. threads: trees that a rollout search grows side by side. rollout_weights: of a ``RolloutPolicy``. on_other_side: told of a board that the network
     does not know.
     """
 
@@ -42,6 +42,7 @@ class Agent:
     rollout_weights: Any = None
     resign_below: float = -0.96
     seed: int = 0
+    threads: int = 1
     on_other_side: Any = None
 
     def player(self) -> SearchPlayer:
@@ -64,9 +65,15 @@ class Agent:
 
     def _rollout_search(self) -> Any:
         from shinso.search.rollout_search import RolloutSearch
+        from shinso.search.root_parallel import RootParallel
 
-        config = RolloutSearch.Config(simulations=self.simulations or ROLLOUT_SIMULATIONS)
-        return RolloutSearch(config, seed=self.seed, rollout_weights=self.rollout_weights)
+        simulations = self.simulations or ROLLOUT_SIMULATIONS
+        config = RolloutSearch.Config(simulations=-(-simulations // self.threads))
+        trees = [
+            RolloutSearch(config, seed=self.seed + 7919 * n, rollout_weights=self.rollout_weights)
+            for n in range(self.threads)
+        ]
+        return trees[0] if self.threads == 1 else RootParallel(trees)
 
     def _network_search(self, network: nn.Module, play: dict[str, Any]) -> Any:
         from shinso.models.go_inference import FoldedEvaluator

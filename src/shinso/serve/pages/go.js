@@ -219,6 +219,7 @@ async function play(action) {
 
 async function undo() {
   asked += 1;
+  thinking = false; // what is being thought of is thrown away
   counted = null;
   const played = game.result === "" || board.over;
   game.result = "";
@@ -238,6 +239,7 @@ async function begin(form) {
   game = await ask("new", wanted);
   seat = given.get("seat");
   seconds = Number(given.get("seconds"));
+  thinking = false;
   counted = null;
   wins = [];
   cursor = Math.floor(game.side / 2) * (game.side + 1);
