@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from shinso.compress.calls import Call
 from shinso.compress.packing import SIGN
 from shinso.compress.quantizers import Calibration, Quantizer, of_activations
+from shinso.nn.conv import Addition
 
 PREFIX = "activation."
 KEPT = 200_000
@@ -20,37 +21,46 @@ KEPT = 200_000
 
 def reading_layers(model: nn.Module) -> dict[str, nn.Module]:
     """The layers whose inputs are rounded: those with integer kernels in every runtime."""
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, Addition)
     return {name: one for name, one in model.named_modules() if isinstance(one, kinds)}
 
 
+def place_of(layer: str, number: int) -> str:
+    """What an input of a layer is called: ``conv1``, or ``add/1`` for a second one."""
+    return f"{layer}/{number}" if number else layer
+
+
 class Rounding:
-    """A hook that rounds a layer's input. learning: gradients pass as if it did not.
+    """A hook that rounds a layer's inputs, the first of them or all.
 
     in_onnx: leave it to an operator that the exporter turns into QuantizeLinear.
     """
 
-    def __init__(self, quantizer: Quantizer) -> None:
-        self.quantizer = quantizer
+    def __init__(self, quantizers: Sequence[Quantizer]) -> None:
+        self.quantizers = quantizers
         self.in_onnx = False
 
     def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        x, *others = given
+        rounded = map(self._rounded, given, self.quantizers)
+        return (*rounded, *given[len(self.quantizers) :])
+
+    def _rounded(self, x: Tensor, quantizer: Quantizer) -> Tensor:
         if self.in_onnx:
             from shinso.compress import integer_op
 
-            scale, zero = float(self.quantizer.scale), int(self.quantizer.zero_point)
-            return (integer_op.rounded(x, scale, zero), *others)
+            return integer_op.rounded(x, float(quantizer.scale), int(quantizer.zero_point))
         if torch.is_grad_enabled():
-            return (self.quantizer.straight_through(x), *others)
-        return (self.quantizer.rounded(x), *others)
+            return quantizer.straight_through(x)
+        return quantizer.rounded(x)
 
 
 def attach(model: nn.Module, quantizers: Mapping[str, Quantizer]) -> None:
     """From now on the layers named read rounded numbers."""
-    layers = reading_layers(model)
-    for name, quantizer in quantizers.items():
-        layers[name].register_forward_pre_hook(Rounding(quantizer))
+    for name, layer in reading_layers(model).items():
+        places = [place_of(name, number) for number in range(2)]
+        there = [quantizers[place] for place in places if place in quantizers]
+        if there:
+            layer.register_forward_pre_hook(Rounding(there))
 
 
 def detach(model: nn.Module) -> None:
@@ -74,18 +84,27 @@ def attached(model: nn.Module) -> dict[str, Rounding]:
 def calibrate(
     model: nn.Module, calls: Iterable[Call], *, calibration: Calibration = "minmax", bits: int = 8
 ) -> dict[str, Quantizer]:
-    """A quantizer for each reading layer that the calls reach, from what it read."""
+    """A quantizer for each input of a reading layer that the calls reach, from what it read. What
+    several layers read is rounded once: they have the quantizer of the first."""
     layers = reading_layers(model)
-    heard: dict[str, list[Tensor]] = {name: [] for name in layers}
+    heard: dict[str, list[Tensor]] = {}
+    first: dict[str, str] = {}
+    readers: dict[int, tuple[str, Tensor]] = {}  # within a call: who read a tensor first, and it
     generator = torch.Generator().manual_seed(0)
+
+    def some(flat: Tensor) -> Tensor:
+        ends = torch.stack([flat.min(), flat.max()])
+        if len(flat) > KEPT // 8:
+            flat = flat[torch.randint(len(flat), (KEPT // 8,), generator=generator)]
+        return torch.cat([flat, ends])
 
     def listen(name: str) -> Any:
         def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
-            flat = given[0].detach().flatten().cpu()
-            ends = torch.stack([flat.min(), flat.max()])
-            if len(flat) > KEPT // 8:
-                flat = flat[torch.randint(len(flat), (KEPT // 8,), generator=generator)]
-            heard[name].append(torch.cat([flat, ends]))
+            for number, one in enumerate(given):
+                place = place_of(name, number)
+                first[place] = readers.setdefault(id(one), (place, one))[0]
+                if first[place] == place:
+                    heard.setdefault(place, []).append(some(one.detach().flatten().cpu()))
 
         return hook
 
@@ -94,22 +113,23 @@ def calibrate(
         with torch.no_grad():
             for call in calls:
                 call.of(model)
+                readers.clear()
     finally:
         for handle in handles:
             handle.remove()
-    return {
-        name: of_activations(values, bits, calibration=calibration)
-        for name, values in heard.items()
-        if values
+    found = {
+        place: of_activations(values, bits, calibration=calibration)
+        for place, values in heard.items()
     }
+    return {place: found[one] for place, one in first.items()}
 
 
 def to_file(quantizers: Mapping[str, Quantizer]) -> dict[str, Tensor]:
     """The quantizers as tensors of a weights file."""
     file = {}
     for name, one in quantizers.items():
-        file[f"{PREFIX}{name}{SIGN}scale"] = one.scale.float().cpu()
-        file[f"{PREFIX}{name}{SIGN}zero"] = one.zero_point.to(torch.int32).cpu()
+        file[f"{PREFIX}{name}{SIGN}scale"] = one.scale.float().cpu().clone()
+        file[f"{PREFIX}{name}{SIGN}zero"] = one.zero_point.to(torch.int32).cpu().clone()
     return file
 
 

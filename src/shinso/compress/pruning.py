@@ -6,7 +6,8 @@ faster. What becomes smaller is the file. For speed, channels have to go (``depe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic
 
 import torch
@@ -135,6 +136,14 @@ class MaskedLearner(Generic[BatchIn]):
             self.masks = layer_adaptive_masks(self.weights, share)
         apply(self.weights, self.masks)
         return {**scalars, "sparsity": sparsity(self.masks.values())}
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within, the model has the weights that are kept; a mean that remembers the time before a
+        weight was masked is masked too."""
+        with self.learner.evaluating():
+            apply(self.weights, self.masks)
+            yield
 
     def state_dict(self) -> dict[str, Any]:
         return {

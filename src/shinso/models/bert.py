@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.output_loss import output_loss
+from shinso.nn.portable import wanted
 from shinso.nn.transformer_block import TransformerBlock
 from shinso.settings import setting
 
@@ -89,7 +90,8 @@ class Bert(nn.Module):
             )
         x = self.pieces(pieces) + self.types(types) + self.positions.weight[:time]
         x = self.dropout(self.norm(x))
-        mask = None if bool(there.all()) else there[:, None, :]
+        # Whether any piece is missing is a question that an exported graph cannot ask.
+        mask = there[:, None, :] if wanted() or not bool(there.all()) else None
         for block in self.blocks:
             x = block(x, mask)
         return x

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from shinso.nn.portable import wanted
+
 
 def sinusoids(
     positions: int, width: int, first: int = 0, *, base: float = 10_000.0
@@ -35,7 +37,10 @@ class SinusoidalPositions(nn.Module):
         self, x: Float[Tensor, "batch time width"], first: int = 0
     ) -> Float[Tensor, "batch time width"]:
         """first: the position of x's first step."""
-        table = _table(_room(first + x.shape[1]), self.width)[first : first + x.shape[1]]
+        if wanted():  # a table that is kept would freeze the length
+            table = sinusoids(x.shape[1], self.width, first)
+        else:
+            table = _table(_room(first + x.shape[1]), self.width)[first : first + x.shape[1]]
         return x + table.to(device=x.device, dtype=x.dtype)
 
 
@@ -83,7 +88,10 @@ def rotate(
     time, size = x.shape[-2:]
     if size % 2:
         raise ValueError(f"size is {size}; rotary positions turn pairs, so give an even one")
-    table = _turns(_room(first + time), size, base)[first : first + time]
+    if wanted():
+        table = sinusoids(time, size, first, base=base)
+    else:
+        table = _turns(_room(first + time), size, base)[first : first + time]
     sine, cosine = table.to(device=x.device, dtype=x.dtype).chunk(2, -1)
     left, right = x.chunk(2, -1)
     return torch.cat([left * cosine - right * sine, left * sine + right * cosine], -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from shinso.compress.activations import attached
 from shinso.compress.axes import Axes, unseen
 from shinso.compress.axes import find as find_axes
 from shinso.compress.calls import Call
+from shinso.compress.folding import folded_norms
 from shinso.compress.integers import integer_weights
 from shinso.compress.packing import whole_numbers
 from shinso.faults import RunFault
@@ -59,7 +61,9 @@ def export_run(
     numbers = whole_numbers(load_weights(run.folder.seed(_seed(run, seed)).best_weights))
     unproven = path.with_name(f"unproven-{path.name}")
     if form == "onnx":
-        with integer_weights(model, numbers):
+        # Where all is whole numbers, nothing may stand between a convolution and the next rounding.
+        folding = folded_norms(model, example, numbers) if attached(model) else nullcontext(numbers)
+        with folding as scaled, integer_weights(model, scaled):
             program = export.program(model, example, axes)
         export.to_onnx(model, program, unproven, export.about_text(about))
         runner: Callable[..., Any] = export.run_onnx
