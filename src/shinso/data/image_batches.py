@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor
 
 from shinso.data.labelled_images import LabelledImages
@@ -51,7 +51,7 @@ class PixelScale:
         return cls(tuple(means), tuple(variance**0.5 or 1.0 for variance in variances))
 
     def apply(
-        self, pixels: UInt8[Tensor, "batch channel height width"]
+        self, pixels: Num[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Standardized, channels last in memory: what CPU and GPU convolutions read fastest."""
         shape = (1, -1, 1, 1)

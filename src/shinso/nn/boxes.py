@@ -160,3 +160,22 @@ def match_defaults(
         best_truth[default], matched[default] = truth, True
         free[default], free[:, truth] = -1.0, -1.0
     return best_truth, matched
+
+
+def match_boxes(
+    defaults_xyxy: Float[Tensor, "default 4"],
+    truths_xyxy: Float[Tensor, "truth 4"],
+    *,
+    threshold: float,
+) -> tuple[Int[Tensor, " default"], Bool[Tensor, " default"]]:
+    """``match_defaults`` of the overlaps of these boxes, compiled; on the CPU wherever they live."""
+    from shinso.nn.kernels.overlap_numba import match
+
+    best = torch.zeros(len(defaults_xyxy), dtype=torch.long)
+    matched = torch.zeros(len(defaults_xyxy), dtype=torch.bool)
+    if len(truths_xyxy):
+        defaults, truths = (
+            one.detach().double().cpu().contiguous().numpy() for one in (defaults_xyxy, truths_xyxy)
+        )
+        match(defaults, truths, threshold, best.numpy(), matched.numpy())
+    return best.to(truths_xyxy.device), matched.to(truths_xyxy.device)

@@ -74,3 +74,46 @@ def coco_match(overlaps, order, ignored, crowds, thresholds, right, passed):  # 
                 taken[best] = True
                 right[t, d] = True
                 passed[t, d] = ignored[best]
+
+
+@kernel
+def match(defaults, truths, threshold, best_truth, matched):  # pragma: no cover
+    """Fill which truth each default box learns, and whether it learns one: as
+    ``boxes.match_defaults``, without the matrix of all overlaps.
+
+    Most pairs do not meet, which two comparisons tell; so this takes a tenth of the matrix's time.
+    """
+    num_defaults, num_truths = defaults.shape[0], truths.shape[0]
+    first = np.zeros(num_truths, np.int64)  # the best default box of each truth
+    most = np.full(num_truths, -1.0)
+    for d in range(num_defaults):
+        best = -1.0
+        for t in range(num_truths):
+            shared = overlap(defaults, d, truths, t, False)
+            if shared > best:
+                best, best_truth[d] = shared, t
+            if shared > most[t]:
+                most[t], first[t] = shared, d
+        matched[d] = best > threshold
+    taken = np.zeros(num_defaults, np.bool_)
+    waiting = np.ones(num_truths, np.bool_)
+    for _ in range(min(num_truths, num_defaults)):
+        chosen = -1
+        for t in range(num_truths):
+            if waiting[t] and (
+                chosen < 0
+                or most[t] > most[chosen]
+                or (most[t] == most[chosen] and first[t] < first[chosen])
+            ):
+                chosen = t
+        place = first[chosen]
+        best_truth[place], matched[place] = chosen, True
+        taken[place], waiting[chosen] = True, False
+        for t in range(num_truths):
+            if waiting[t] and first[t] == place:  # it wanted the same one: its next best
+                most[t] = -1.0
+                for d in range(num_defaults):
+                    if not taken[d]:
+                        shared = overlap(defaults, d, truths, t, False)
+                        if shared > most[t]:
+                            most[t], first[t] = shared, d
