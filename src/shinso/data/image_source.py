@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Generic, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
-from shinso.data.augmentation import AugmentedSamples
-from shinso.data.image_batches import ImageBatch
+from shinso.contracts import BatchOut
 from shinso.data.shuffled import ShuffledSource
+
+
+@runtime_checkable
+class ChangedSamples(Protocol[BatchOut]):
+    """Samples that look different in every epoch."""
+
+    def __len__(self) -> int: ...
+
+    def take_in(self, indices: Int[np.ndarray, " batch"], epoch: int, /) -> BatchOut: ...
 
 
 class _Numbers:
@@ -26,7 +34,7 @@ class _Numbers:
 
 
 @final
-class AugmentedSource:
+class AugmentedSource(Generic[BatchOut]):
     """Epochs of augmented images in batches of one size.
 
     The short batch at an epoch's end is passed over: statistics of a few images would disturb
@@ -35,7 +43,7 @@ class AugmentedSource:
 
     def __init__(
         self,
-        samples: AugmentedSamples,
+        samples: ChangedSamples[BatchOut],
         batch_size: int,
         seed: int,
         *,
@@ -45,13 +53,13 @@ class AugmentedSource:
         self.samples = samples
         self.order = ShuffledSource(_Numbers(len(samples)), batch_size, seed, only=only)
 
-    def next_batch(self) -> ImageBatch:
+    def next_batch(self) -> BatchOut:
         indices = self.order.next_batch()
         while len(indices) < min(self.order.batch_size, len(self.order)):
             indices = self.order.next_batch()
         return self.samples.take_in(indices, self.order.epoch)
 
-    def fixed_subset(self, num_samples: int) -> AugmentedSource:
+    def fixed_subset(self, num_samples: int) -> AugmentedSource[BatchOut]:
         """A source of a few samples, always the same, for overfitting on purpose."""
         some = self.order.fixed_subset(num_samples)
         every = np.concatenate([some.next_batch() for _ in range(0, len(some), some.batch_size)])
