@@ -135,7 +135,7 @@ def _contradictions(place: str, rows: Sequence[tuple[str, int, int | None]]) -> 
     for what, column in ((_("name"), 0), (_("id"), 1), (_("colour"), 2)):
         values = [row[column] for row in rows if row[column] is not None]
         for value in sorted({one for one in values if values.count(one) > 1}, key=str):
-            shown = hexadecimal(int(value)) if column == 2 else value
+            shown = hexadecimal(value) if column == 2 and isinstance(value, int) else value
             found = _("the {what} {value} stands there more than once").format(
                 what=what, value=shown
             )

@@ -36,7 +36,9 @@ class FCN(nn.Module):
     class Config:
         """Settings of the network; the sizes of its ends follow from the data."""
 
-        stride: Literal[32, 16, 8] = setting(8, "pixels a position of the finest scores stands for")
+        stride: Literal[32, 16, 8] = setting(
+            8, "pixels a position of the finest scores stands for: 32, 16 or 8 (FCN-32s, 16s, 8s)"
+        )
         width: float = setting(0.25, "what the paper's channels are multiplied with")
         dropout: float = setting(0.5, "share dropped after each of the two full layers")
 

@@ -49,9 +49,7 @@ ABOUT = Text(
 MODELS = {
     "unet": ModelChoice("shinso.models.unet:UNet"),
     "resnet-unet": ModelChoice("shinso.models.resnet_unet:ResNetUNet"),
-    "fcn-32s": ModelChoice("shinso.models.fcn:FCN", {"stride": 32}),
-    "fcn-16s": ModelChoice("shinso.models.fcn:FCN", {"stride": 16}),
-    "fcn-8s": ModelChoice("shinso.models.fcn:FCN", {"stride": 8}),
+    "fcn": ModelChoice("shinso.models.fcn:FCN"),
     "segnet": ModelChoice("shinso.models.segnet:SegNet"),
     "dilated": ModelChoice("shinso.models.dilated_segmenter:DilatedSegmenter"),
     "fc-densenet": ModelChoice("shinso.models.fc_densenet:FCDenseNet"),

@@ -115,9 +115,12 @@ def _parts(
             next_step=_("put them into train, val or test"),
         )  # fmt: skip
     pool = rest if len(rest) else found["train"]
-    missing = [part for part in PARTS[1:] if part not in given and not len(found.get(part, ()))]
+    missing: list[SplitPart] = [
+        part for part in PARTS[1:] if part not in given and not len(found.get(part, ()))
+    ]
     train, valid, test = parse_shares(config.split)
-    notes, drawn = [], {}
+    notes: list[str] = []
+    drawn: dict[SplitPart, np.ndarray] = {}
     if missing:
         shares = {"valid": valid, "test": test}
         total = train + sum(shares[part] for part in missing)
@@ -133,8 +136,8 @@ def _parts(
                 parts=", ".join(f"{part} {len(drawn[part])}" for part in missing),
             )
         )
-    result = {part: rows for part, rows in found.items() if len(rows)}
-    result.update({part: pool[drawn[part]] for part in ("train", *missing) if part in drawn})
+    result: dict[SplitPart, np.ndarray] = {part: one for part, one in found.items() if len(one)}
+    result.update({part: pool[rows] for part, rows in drawn.items()})
     if not missing:
         result["train"] = pool
     _check_parts(images, result)
@@ -208,8 +211,8 @@ def _places(length: int) -> np.ndarray:
 def _rare(samples: Mapping[Part, MaskSamples], names: Sequence[str]) -> list[str]:
     notes = []
     for part, one in samples.items():
-        seen = {int(value) for mask in one.masks for value in np.unique(mask)}
-        missing = [name for number, name in enumerate(names) if number not in seen]
+        counts = np.sum([np.bincount(mask.ravel(), minlength=256) for mask in one.masks], axis=0)
+        missing = [name for number, name in enumerate(names) if not counts[number]]
         if missing:
             notes.append(
                 _("the {part} part has no pixel of {classes}; nothing is known of these").format(

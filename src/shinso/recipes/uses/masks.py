@@ -258,7 +258,8 @@ class SegmentUse:
             part = torch.from_numpy(np.ascontiguousarray(pixels[:, rows, columns]))
             return self.scale.apply(part[None]).to(self._device)
 
-        return in_bands(self.model, window, *pixels.shape[1:], self.tiling)
+        height, width = pixels.shape[1:]
+        return in_bands(self.model, window, height, width, self.tiling)
 
     @property
     def tiling(self) -> Tiling:
