@@ -85,7 +85,7 @@ class Target:
 
 def read_header(content: bytes, place: str) -> Header:
     """Raises DataFault DATA-IMAGE where the file is no image that can be read."""
-    with _opened(content, place) as image:
+    with opened(content, place) as image:
         height, width = image.height, image.width
         changes = []
         try:  # a PNG may keep its EXIF behind the pixels, so this can read the whole file
@@ -114,10 +114,10 @@ def decode(content: bytes, place: str, target: Target) -> UInt8[np.ndarray, "cha
     """Pixels from 0 to 255. Raises DataFault DATA-IMAGE for a damaged file."""
     from PIL import ImageOps
 
-    with _opened(content, place) as opened:
+    with opened(content, place) as found:
         try:
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
+            found.load()
+            image = ImageOps.exif_transpose(found)
         except (OSError, SyntaxError, ValueError) as error:
             raise _fault(place, str(error)) from error
         image = _flat(_eight_bits(image, place), target.channels)
@@ -154,7 +154,8 @@ def common_target(headers: Sequence[Header], *, px: int = 0) -> Target:
     return Target(channels, side, side)
 
 
-def _opened(content: bytes, place: str) -> Image:
+def opened(content: bytes, place: str) -> Image:
+    """The image, its header read and no more. DataFault DATA-IMAGE where it is none."""
     from PIL import Image
 
     try:
