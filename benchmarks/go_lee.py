@@ -53,7 +53,9 @@ def main(policy_run: str, value_run: str, rollout_run: str, games: int, simulati
         )
         found = proportion(round(points), count)
         against = "the policy alone" if other is None else names[other]
-        rows.append([names[share], against, f"{points / count:.0%}", f"{found.low:.0%}–{found.high:.0%}"])
+        rows.append(
+            [names[share], against, f"{points / count:.0%}", f"{found.low:.0%}–{found.high:.0%}"]
+        )
         print(*rows[-1], flush=True)
     print_table(["search", "against", "points", "95 %"], rows)
 
