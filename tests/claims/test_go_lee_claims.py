@@ -25,9 +25,9 @@ def short(monkeypatch):
     monkeypatch.setattr(sl_vs_rollout, "TIMED", 5)
     for module in (rl_policy, policy_pool):
         monkeypatch.setitem(module.LEARNT, "quick", 3)
-        monkeypatch.setitem(module.STEPS, "quick", 2)
-        monkeypatch.setitem(module.GAMES, "quick", 6)
-        monkeypatch.setattr(module, "BATCH_GAMES", 4)
+        monkeypatch.setitem(module.STEPS, "quick", 4)
+        monkeypatch.setitem(module.GAMES, "quick", 24)
+        monkeypatch.setattr(module, "BATCH_GAMES", 12)
     monkeypatch.setitem(value.LEARNT_GAMES, "quick", 40)
     monkeypatch.setitem(value.ASKED_GAMES, "quick", 10)
     monkeypatch.setitem(value.STEPS, "quick", 4)

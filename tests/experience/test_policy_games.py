@@ -136,6 +136,18 @@ def test_baseline_leaves_the_mean_credit_as_it_is():
     assert np.array_equal(two, np.zeros(4))
 
 
+def test_credit_is_a_sum_over_moves_and_a_mean_over_games():
+    """Of two games, one of each colour, neither has a baseline: every move is credited with its game's
+    result, times moves over games, since the objective takes the mean of moves."""
+    source = PoolPlay(RULES, small_policy(), games=2, snapshot_every=5, seed=1)
+    batch = source.next_batch()
+    scale = len(batch.actions) / 2
+    assert set((batch.advantages / scale).tolist()) <= {1.0, -1.0}
+    won = (batch.advantages > 0).float()
+    games = {0.0: (0.0,), 0.5: (0.0, 1.0), 1.0: (1.0,)}[source.points]
+    assert set(won.tolist()) == set(games)
+
+
 def test_results_are_seen_from_the_seat():
     seats = alternating_seats(4)
     assert seats.tolist() == [[0, 1], [1, 0], [0, 1], [1, 0]]

@@ -17,6 +17,7 @@ from shinso.games.go_patterns_numba import (
     TABLE,
     rows_of_position,
 )
+from shinso.games.go_playouts_numba import playouts
 from shinso.games.go_rollouts_numba import chances_along, policy_games
 
 WEIGHTS = np.exp(np.random.default_rng(0).normal(0, 0.5, TABLE)).astype(np.float32)
@@ -77,14 +78,11 @@ def test_games_end_and_follow_from_their_seed():
     assert abs(one[0]) <= 50 * 25
 
 
-def test_first_move_is_drawn_by_its_chance():
-    """On 2×2 with one point likelier by its pattern, games differ only by chance: the mean length of a
-    game with weights all 1 is that of even play."""
+def test_even_weights_play_as_random_games():
+    """With all weights 1 a move is as likely as any other: the mean area is that of random games."""
     even = np.ones(TABLE, np.float32)
     board = Position.start(Rules(side=3)).board
     area, _moves = policy_games(board, 4000, 3, pattern_forms(), even)
-    from shinso.games.go_playouts_numba import playouts
-
     _wins, _total, plain = playouts(board, 4000, 5, 0.0)
     # Both means scatter by about 9 / √4000 = 0.14; four times the scatter of their difference.
     assert area / 4000 == pytest.approx(plain / 4000, abs=0.8)

@@ -25,7 +25,6 @@ from shinso.games.go_board_numba import (
     HEAD,
     KO,
     LISTED,
-    MOVES,
     NEAR,
     NEXT,
     NO_KO,
@@ -210,7 +209,7 @@ def draw_point(s, chances, columns, rng):  # pragma: no cover
     if total <= 0:
         return U(0)
     left = np.float32(np.float64(below(rng, U(1 << 24))) / (1 << 24)) * total
-    found, last = 0, -1
+    last = -1
     for k in range(side):
         if columns[k] > 0:
             last = k
@@ -224,8 +223,27 @@ def draw_point(s, chances, columns, rng):  # pragma: no cover
             if left < chances[r, last]:
                 break
             left -= chances[r, last]
-    found = chosen * side + last
-    return point_of(s, found)
+    return point_of(s, chosen * side + last)
+
+
+@part
+def all_stale(s, weights):  # pragma: no cover
+    """Memory for a game in which every empty point is still to be looked at: products of pattern and
+    tactics (colour, record), which of them are stale, a list of those and its lengths, and the tables
+    of ``offset_weights``."""
+    records, side = s.shape[0] // 8, np.int64(s[SIDE])
+    base = np.zeros((2, records), np.float32)
+    stale = np.zeros((2, records), np.uint8)
+    listed = np.empty((2, records), np.int32)
+    counts = np.zeros(2, np.int64)
+    lasts = np.empty((side + 1, 2 * side - 1), np.float32)
+    befores = np.empty((side + 1, 2 * side - 1), np.float32)
+    offset_weights(weights, side, lasts, befores)
+    i = RECORD
+    while i < U(s[END]):
+        mark(s, U(s[i + LISTED]), stale, listed, counts)
+        i += RECORD
+    return base, stale, listed, counts, lasts, befores
 
 
 @kernel
@@ -236,20 +254,9 @@ def play_out_by_policy(s, forms, weights, last, before, rng):  # pragma: no cove
     actions before this position, −1 for none.
     """
     row, side = U(s[ROW]), np.int64(s[SIDE])
-    records = s.shape[0] // 8
-    base = np.zeros((2, records), np.float32)
-    stale = np.zeros((2, records), np.uint8)
-    listed = np.empty((2, records), np.int32)
-    counts = np.zeros(2, np.int64)
-    lasts = np.empty((side + 1, 2 * side - 1), np.float32)
-    befores = np.empty((side + 1, 2 * side - 1), np.float32)
+    base, stale, listed, counts, lasts, befores = all_stale(s, weights)
     chances = np.empty((side, side), np.float32)
     columns = np.empty(side, np.float32)
-    offset_weights(weights, side, lasts, befores)
-    i = RECORD
-    while i < U(s[END]):
-        mark(s, U(s[i + LISTED]), stale, listed, counts)
-        i += RECORD
     c = np.int16(s[TURN])
     passes, moves = 0, 0
     while passes < 2 and moves < 3 * side * side:
@@ -295,19 +302,8 @@ def chances_along(start, actions, forms, weights, out):  # pragma: no cover
     out: (move, row, column)."""
     s = start.copy()
     row, side = U(s[ROW]), np.int64(s[SIDE])
-    records = s.shape[0] // 8
-    base = np.zeros((2, records), np.float32)
-    stale = np.zeros((2, records), np.uint8)
-    listed = np.empty((2, records), np.int32)
-    counts = np.zeros(2, np.int64)
-    lasts = np.empty((side + 1, 2 * side - 1), np.float32)
-    befores = np.empty((side + 1, 2 * side - 1), np.float32)
+    base, stale, listed, counts, lasts, befores = all_stale(s, weights)
     columns = np.empty(side, np.float32)
-    offset_weights(weights, side, lasts, befores)
-    i = RECORD
-    while i < U(s[END]):
-        mark(s, U(s[i + LISTED]), stale, listed, counts)
-        i += RECORD
     c = np.int16(s[TURN])
     last, before = -1, -1
     for number in range(actions.shape[0]):
@@ -319,5 +315,3 @@ def chances_along(start, actions, forms, weights, out):  # pragma: no cover
         base[0, p >> U(3)] = 0
         base[1, p >> U(3)] = 0
         c = np.int16(np.int16(3) - c)
-        s[TURN] = c
-        s[MOVES] += 1

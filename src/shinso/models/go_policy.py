@@ -97,8 +97,7 @@ class PooledBlock(nn.Module):
 class ResidualPolicy(nn.Module):
     """The same question as ``ConvolutionalPolicy``'s, asked of a residual tower.
 
-    A first layer of 5×5, blocks that add their input, the same last layer. It learns faster than the
-    plain one at the same cost, which decides where there are minutes and not weeks.
+    A first layer of 5×5, blocks that add their input and see the whole board, the same last layer.
     """
 
     reads: Literal["planes"] = "planes"

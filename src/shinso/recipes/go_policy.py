@@ -63,8 +63,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 128, "weight_decay": 1e-3, "evaluate_every": 200, "looked_at": 2000,
     },
 }  # fmt: skip
-"""Half an hour on one core for 19×19, two minutes for 9×9. bf16 pays where the processor has its
-instructions; add --precision fp32 elsewhere."""
+"""About twenty minutes of one core for 19×19, one minute for 9×9. bf16 pays where the processor has
+its instructions; add --precision fp32 elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from shinso.training.plan import Training
 SIDE, KOMI = 7, 9.0
 RULES = Rules(side=SIDE, komi=KOMI, ko="simple")
 FILTERS, LAYERS = 16, 2
+Rivals = Literal["pool", "latest"]
 
 
 @cache
@@ -69,7 +70,7 @@ def improved(
     steps: int,
     games: int,
     snapshot_every: int,
-    rivals: Literal["pool", "latest"] = "pool",
+    rivals: Rivals = "pool",
     generator: torch.Generator | None = None,
 ) -> tuple[ConvolutionalPolicy, list[float]]:
     """The policy after so many batches of REINFORCE, and its share of points in each batch.

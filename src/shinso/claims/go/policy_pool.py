@@ -48,11 +48,13 @@ BATCH_GAMES, SNAPSHOT_EVERY = 32, 2
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-    from shinso.claims.go._policies import RULES, improved, learnt_policy
+    from shinso.claims.go._policies import RULES, Rivals, improved, learnt_policy
     from shinso.claims.sequence_training import seeded
     from shinso.experience.policy_games import points_against
 
     games, steps = GAMES[profile], STEPS[profile]
+    first: Rivals = "latest" if control else "pool"
+    arms: tuple[tuple[int, Rivals], ...] = ((0, first), (1000, "latest"))
     with seeded(seed):
         start = learnt_policy(seed, steps=LEARNT[profile])
         pooled, latest = (
@@ -60,7 +62,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
                 start, seed + number, steps=steps, games=BATCH_GAMES,
                 snapshot_every=SNAPSHOT_EVERY, rivals=rivals,
             )[0]
-            for number, rivals in ((0, "latest" if control else "pool"), (1000, "latest"))
+            for number, rivals in arms
         )  # fmt: skip
         return {
             "points": points_against(RULES, pooled, latest, games, seed),
