@@ -140,6 +140,18 @@ def test_presets_are_orders(preset):
     assert order.config.class_names[3] == "road"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"form": "67"}, {"model": "unet", "width": 1}, {"model": "fcn", "stride": "16"},
+        {"model": "segnet", "width": 1}, {"model": "dilated", "rates": "6,12"},
+    ],
+)  # fmt: skip
+def test_full_preset_takes_any_network(more):
+    order = place("segment", [SAMPLE], preset_layer(segment, "camvid-full"), ("test", more))
+    assert order.model == more.get("model", "fc-densenet")
+
+
 def test_more_than_one_path_is_refused():
     with pytest.raises(UsageFault, match="DATA-FILES"):
         segment.read(Config(), (SAMPLE, SAMPLE))
@@ -155,3 +167,16 @@ def test_camvid_is_read_as_published():
     assert facts["part_samples"] == {"train": 367, "valid": 101, "test": 233}
     shares = np.array(facts["class_pixels"]) / sum(facts["class_pixels"])
     assert shares[3] == pytest.approx(0.33, abs=0.01)
+
+
+def test_weights_begin_a_training(data, tmp_path):
+    from shinso.runs.checkpoint import save_weights
+
+    first, second = use_of(data).model, use_of(data).model
+    torch.nn.init.normal_(first.head.weight)
+    save_weights(tmp_path / "first.safetensors", first)
+    config = Config(weights=tmp_path / "first.safetensors")
+    segment.build(config, data, second, seed=0)
+    assert torch.equal(first.head.weight, second.head.weight)
+    with pytest.raises(UsageFault, match="WEIGHTS-NOT-FOUND"):
+        segment.read(Config(weights=tmp_path / "none.safetensors"), (SAMPLE,))

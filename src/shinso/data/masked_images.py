@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,14 @@ def read_masked(path: Path, wanted: Wanted, *, needs_mask: bool = True) -> Maske
         heads = _all(pool.map(_safe(_head), pairs.found))
         if needs_mask:
             raw, table = _masks(pool, pairs, wanted)
-            _check_sizes(pairs.found, [head for head, _digest in heads], raw)
+            numbers = _all(
+                [
+                    *_of_other_size(pairs.found, [head for head, _digest in heads], raw),
+                    *map(_safe(numbered), raw, repeat(table), (p.mask_place for p in pairs.found)),
+                ]
+            )
         else:
-            raw, table = [], wanted.table or ClassTable((), ())
+            numbers, table = [], wanted.table or ClassTable((), ())
         channels = wanted.channels or (1 if all(head.grey for head, _ in heads) else 3)
         targets = [
             Target(channels, *(wanted.size_px or (head.height, head.width))) for head, _d in heads
@@ -93,10 +99,6 @@ def read_masked(path: Path, wanted: Wanted, *, needs_mask: bool = True) -> Maske
         pixels = _all(pool.map(_safe(_pixels), pairs.found, targets))
     masks: list[np.ndarray] = []
     if needs_mask:
-        numbers = _all(
-            _safe(numbered)(one, table, pair.mask_place)
-            for one, pair in zip(raw, pairs.found, strict=True)
-        )
         masks = [
             nearest(one, (target.height, target.width))
             for one, target in zip(numbers, targets, strict=True)
@@ -195,8 +197,10 @@ def _table_of_ids(raw: Sequence[RawMask], pairs: Pairs, wanted: Wanted) -> Class
     return ClassTable(names, kept, (), tuple(sorted(void)), colours)
 
 
-def _check_sizes(pairs: Sequence[Pair], heads: Sequence[Header], raw: Sequence[RawMask]) -> None:
-    faults = [
+def _of_other_size(
+    pairs: Sequence[Pair], heads: Sequence[Header], raw: Sequence[RawMask]
+) -> list[DataFault]:
+    return [
         DataFault(
             "DATA-MASK-SIZE",
             place=pair.mask_place,
@@ -211,8 +215,6 @@ def _check_sizes(pairs: Sequence[Pair], heads: Sequence[Header], raw: Sequence[R
         for pair, head, one in zip(pairs, heads, raw, strict=True)
         if one.values.shape != (head.height, head.width)
     ]
-    if faults:
-        raise ManyDataFaults(faults)
 
 
 def _check_memory(targets: Sequence[Target], path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.nn.unpooling import Unpooling
@@ -134,11 +134,3 @@ def _band(
         band[-1, :, left:right] += weight
     assert band is not None
     return band
-
-
-def tiled_answer(
-    network: nn.Module, window: Window, height: int, width: int, tiling: Tiling
-) -> UInt8[Tensor, "height width"]:
-    """The class of every pixel."""
-    bands = in_bands(network, window, height, width, tiling)
-    return torch.cat([band.argmax(0).to(torch.uint8) for band in bands])

@@ -77,10 +77,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "size": "180x240", "batch_size": 4, "steps": 4400, "lr": 1e-3, "warmup": 200,
         "evaluate_every": 500, "checkpoint_every": 500,
     },
-    # At full resolution, for an accelerator.
+    # At full resolution, for an accelerator; any --model with settings of its own.
     "camvid-full": {
-        **CAMVID, "model": "fc-densenet", "form": "67", "batch_size": 8, "precision": "bf16",
-        "steps": 9000, "lr": 2e-3, "warmup": 200, "evaluate_every": 450, "checkpoint_every": 450,
+        **CAMVID, "model": "fc-densenet", "batch_size": 8, "precision": "bf16", "steps": 9000,
+        "lr": 2e-3, "warmup": 200, "evaluate_every": 450, "checkpoint_every": 450,
     },
 }  # fmt: skip
 
@@ -107,6 +107,7 @@ class Config:
     dice: float = setting(0.0, "share of the dice loss beside the cross entropy")
     tile_px: int = setting(1024, "images with a longer side are answered in tiles of this side")
     overlap_px: int = setting(0, "pixels that tiles share; 0: as the network's reach asks for")
+    weights: Path | None = setting(None, "safetensors file of the same network to begin with")
     model: str = setting("unet", "which network: " + ", ".join(MODELS))
     training: Training = nested(
         Training, steps=2000, batch_size=8, lr=1e-3, schedule="cosine", evaluate_every=200,
@@ -146,10 +147,12 @@ def parse_size(name: str, text: str) -> tuple[int, int] | None:
 
 
 def read(config: Config, paths: Sequence[Path]) -> SegmentData:
-    """Masked images. Raises DataFaults; UsageFault for a precision that does not pay here."""
-    from shinso.recipes.uses.image_training import check_precision
+    """Masked images. Raises DataFaults; UsageFault for weights that are not there and for a
+    precision that does not pay here."""
+    from shinso.recipes.uses.image_training import check_precision, check_weights
     from shinso.recipes.uses.mask_parts import read_parts
 
+    check_weights(config.weights)
     notes = check_precision(config.training.precision)
     return read_parts(config, paths, notes)
 

@@ -48,7 +48,7 @@ BUDGET_S = {"quick": 16.0, "full": 150.0}
 
 FAR, NEAR = (1, 2, 4, 8, 1), (1, 1, 1, 1, 1)
 CHANNELS, SIDE_PX, SCALE = 12, 32, 3
-STEPS = {"quick": 80, "full": 400}
+STEPS = {"quick": 90, "full": 400}
 LEARNT, BATCH, LR, LEAST, TIMES = 256, 16, 1e-2, 0.05, 3.0
 NAMES = (Text("dilated", "膨張あり"), Text("side by side", "膨張なし"))
 
