@@ -49,25 +49,21 @@ class Ladder:
         and its share of the points against each opponent."""
         name = f"generation {self.count}"
         now = copy.deepcopy(self.model).eval()
-        rivals = {one: make() for one, make in self.anchors.items()}
+        rivals = [(one, one, make()) for one, make in self.anchors.items()]
         for back, state in enumerate(reversed(self._earlier), 1):
             before = copy.deepcopy(now)
             before.load_state_dict(state)
-            rivals[f"generation {self.count - back}"] = self.make(before)
-        found = {}
-        for number, (rival, mover) in enumerate(rivals.items()):
+            rivals.append((f"earlier_{back}", f"generation {self.count - back}", self.make(before)))
+        shares = {}
+        for number, (label, rival, mover) in enumerate(rivals):
             seed = self.seed + 1000 * self.count + 100 * number
             points, games = contest(self.rules, self.make(now), mover, games=self.games, seed=seed)
             self.results[name, rival] = (points, games - points)
-            back = len(rivals) - len(self._earlier)
-            found[rival if number < back else f"earlier_{number - back + 1}"] = points / games
+            shares[f"points_against_{label}"] = points / games
         self._earlier = [*self._earlier, copy.deepcopy(now.state_dict())][-EARLIER:]
         self.count += 1
-        rated = ratings(
-            [*self.anchors, *(f"generation {n}" for n in range(self.count))], self.results
-        )
-        elo, half = rated[name]
-        shares = {f"points_against_{rival}": share for rival, share in found.items()}
+        generations = [f"generation {number}" for number in range(self.count)]
+        elo, half = ratings([*self.anchors, *generations], self.results)[name]
         return {"elo": elo, "elo_half_width": half, **shares}
 
     def state_dict(self) -> dict[str, Any]:
