@@ -113,7 +113,9 @@ def _two_stages(*, blind: bool) -> FasterRCNN:
     if blind:
         look = model.look
         whole = torch.tensor([0.0, 0.0, SIDE_PX, SIDE_PX])
-        model.look = lambda maps, boxes, images: look(maps, whole.expand(len(boxes), 4), images)
+        model.look = lambda maps, boxes_xyxy_px, images: look(
+            maps, whole.expand(len(boxes_xyxy_px), 4), images
+        )
     return model
 
 
