@@ -139,8 +139,10 @@ def read_coco(path: Path, content: bytes, tree: FileTree) -> WrittenBoxes:
             continue
         if PurePosixPath(name).suffix.lower() not in ENDINGS:
             continue
-        size = (entry.get("width"), entry.get("height"))
-        stated = (int(size[0]), int(size[1])) if all(isinstance(s, int) for s in size) else None
+        width, height = entry.get("width"), entry.get("height")
+        stated = None
+        if isinstance(width, int) and isinstance(height, int):
+            stated = (width, height)
         own = tuple(boxes.pop(entry["id"], []))
         found.images.append(WrittenImage(name, place, tree.loads[name], own, stated))
     for number, lost in boxes.items():

@@ -86,7 +86,7 @@ def read_voc(tree: FileTree, names: list[str], counts_from: CountsFrom) -> Writt
             no_image(found, place, wanted or stem)
             continue
         boxes = _objects(found, place, root, float(counts_from))
-        part = parts.get(stem, "") if parts else ""
+        part: SplitPart | Literal[""] = parts.get(stem, "")
         unlisted += bool(parts) and not part
         found.images.append(WrittenImage(image, place, tree.loads[image], boxes, _size(root), part))
     _missing(found, tree, parts, {PurePosixPath(name).stem for name in names})

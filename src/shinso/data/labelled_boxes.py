@@ -310,5 +310,5 @@ class _Judge:
 
 def own_split(boxes: LabelledBoxes) -> dict[SplitPart, int]:
     """How many images the data put into each part themselves; empty where they put none."""
-    counts = {part: len(boxes.of_part(part)) for part in PARTS}
+    counts: dict[SplitPart, int] = {part: len(boxes.of_part(part)) for part in PARTS}
     return {part: count for part, count in counts.items() if count}

@@ -47,16 +47,17 @@ def stages_of(
         stages = [stem, *layers]
         widths = [network.conv1.out_channels * 2**number for number in (0, 0, 1, 2, 3)]
         return [(2 ** (n + 1), s, c) for n, (s, c) in enumerate(zip(stages, widths, strict=True))]
-    kind = MobileNetV1 if backbone == "mobilenet-v1" else MobileNetV2
-    mobile = kind(kind.Config(width=width, halvings=5), **fixed)
-    return _mobile_stages(mobile)
+    if backbone == "mobilenet-v1":
+        return _mobile_stages(MobileNetV1(MobileNetV1.Config(width=width, halvings=5), **fixed))
+    return _mobile_stages(MobileNetV2(MobileNetV2.Config(width=width, halvings=5), **fixed))
 
 
 def _mobile_stages(network: MobileNetV1 | MobileNetV2) -> list[tuple[int, nn.Module, int]]:
     """Blocks joined so that each stage begins where sides are halved."""
     stem: nn.Module = nn.Sequential(network.conv_stem, network.bn1, network.act1)
     found: list[tuple[int, list[nn.Module], int]] = []
-    stride, joined, channels = 2, [stem], network.conv_stem.out_channels
+    joined: list[nn.Module] = [stem]
+    stride, channels = 2, network.conv_stem.out_channels
     for block in network.blocks:
         convolutions = [one for one in block.modules() if isinstance(one, nn.Conv2d)]
         if any(one.stride == (2, 2) for one in convolutions):

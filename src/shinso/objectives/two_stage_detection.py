@@ -36,8 +36,8 @@ def sampled(classes: Int[Tensor, " box"], count: int, share_right: float) -> Boo
 class TwoStageObjective:
     """Whether default boxes hold something, what proposals hold, and how far both are off.
 
-    Differs: errors of boxes are means over the matched ones, as in SSD, not over all that were
-    sampled: with few objects an image the boxes would hardly learn. Proposals carry no gradient (approximate joint training, section 3.2). A default box is on an
+    Differs: all four losses are divided by the number of matched boxes, as in SSD, not by that of
+    sampled ones; classes and boxes then weigh alike, however few the objects are. Proposals carry no gradient (approximate joint training, section 3.2). A default box is on an
     object by more than ``threshold``; no band between object and background is left out.
     """
 
@@ -52,15 +52,16 @@ class TwoStageObjective:
         holds, moves = self._first_look(model, first, targets)
         boxes, belongs, classes, truths = self._learnt(first, batch)
         seen = model.look(first.maps, boxes, belongs)
-        named = F.cross_entropy(seen.scores.float(), classes)
         right = classes > 0
+        count = right.sum().clamp(min=1)
+        named = F.cross_entropy(seen.scores.float(), classes, reduction="sum") / count
         corrected = box_losses(
             seen.offsets.float()[right],
             cxcywh_from_xyxy(boxes[right]),
             truths[right],
             self.box_loss,
         )
-        corrected = corrected.sum() / right.sum().clamp(min=1)
+        corrected = corrected.sum() / count
         return {
             "loss": holds + moves + named + corrected,
             "proposal_loss_nats": holds.detach(),
@@ -74,17 +75,18 @@ class TwoStageObjective:
     ) -> tuple[Tensor, Tensor]:
         chosen = torch.stack([sampled(own, FIRST_SAMPLED, FIRST_RIGHT) for own in targets.classes])
         right = targets.classes > 0
-        holds = F.binary_cross_entropy_with_logits(
-            first.scores.float()[chosen], right[chosen].float()
-        )
         learnt = right & chosen
+        count = learnt.sum().clamp(min=1)
+        holds = F.binary_cross_entropy_with_logits(
+            first.scores.float()[chosen], right[chosen].float(), reduction="sum"
+        )
         moves = box_losses(
             first.offsets.float()[learnt],
             model.defaults.expand(len(learnt), -1, -1)[learnt],
             targets.boxes_xyxy_px[learnt],
             self.box_loss,
         )
-        return holds, moves.sum() / learnt.sum().clamp(min=1)
+        return holds / count, moves.sum() / count
 
     @torch.no_grad()
     def _learnt(

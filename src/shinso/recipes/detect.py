@@ -67,8 +67,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "bccd": {
         "model": "ssd-resnet", "faulty": "drop", "image_px": 240, "strides": "4,8,16,32",
         "top_down": 64, "upside_down": True, "zoom_out": 1.5, "smallest_crop": 0.6, "tone": 0.6,
-        "steps": 5000, "batch_size": 8, "lr": 1e-3, "warmup": 200, "weight_decay": 0.01,
-        "average": 0.995, "evaluate_every": 500, "checkpoint_every": 500,
+        "steps": 1600, "batch_size": 8, "lr": 1e-3, "warmup": 100, "weight_decay": 0.01,
+        "average": 0.995, "evaluate_every": 200, "checkpoint_every": 200,
     },
 }  # fmt: skip
 

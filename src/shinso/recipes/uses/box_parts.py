@@ -121,7 +121,7 @@ def _split(
     else:
         rest = list(boxes.images)
     shares = dict(zip(PARTS, parse_shares(config.split), strict=True))
-    waiting = [part for part in PARTS[1:] if part not in parts]
+    waiting: list[SplitPart] = [part for part in PARTS[1:] if part not in parts]
     if len(rest) <= len(waiting):
         raise DataFault(
             "DATA-TOO-SHORT",

@@ -1,0 +1,1 @@
+"""What the course says of object detection."""
