@@ -119,7 +119,13 @@ def program(model: nn.Module, call: Call, axes: Axes) -> torch.export.ExportedPr
     }
     try:
         with portable(), torch.no_grad(), _quietly():
-            return torch.export.export(wrapped, (), kwargs=dict(call.inputs), dynamic_shapes=shapes)
+            return torch.export.export(
+                wrapped,
+                (),
+                kwargs=dict(call.inputs),
+                dynamic_shapes=shapes,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
     except Exception as error:  # torch raises many kinds; each means that it could not follow
         raise refused(model, error) from error
 

@@ -187,7 +187,7 @@ class RolloutPolicy(nn.Module):
         points = self.table(rows).squeeze(-1).sum(-1)
         # A legal point's second feature is never row 0: that row belongs to the patterns.
         points = points.masked_fill(rows[..., 1] == 0, -torch.inf)
-        return torch.cat([points, self.passing.expand(len(rows), 1)], dim=1)
+        return torch.cat([points, self.passing.expand(rows.shape[0], 1)], dim=1)
 
     @torch.no_grad()
     def weights(self) -> Float[Tensor, " row"]:

@@ -135,7 +135,7 @@ class Seq2Seq(nn.Module):
     def start_state(self, summary: Float[Tensor, "sentence memory"]) -> State:
         """The decoder's state before the first word: tanh(W summary)."""
         layers, hidden = self.config.decoder_layers, self.config.hidden
-        first = torch.tanh(self.start(summary)).view(len(summary), -1, layers, hidden)
+        first = torch.tanh(self.start(summary)).view(summary.shape[0], -1, layers, hidden)
         return tuple(part.contiguous() for part in first.permute(1, 2, 0, 3))
 
     def forward(
@@ -194,7 +194,7 @@ class Seq2Seq(nn.Module):
         """One step or, where the context does not enter the state, many: the last layer, the state
         and the attention's weights. Rows are sentences, each with all of its beams in turn."""
         rows, steps = vectors.shape[:2]
-        sentences = len(seen.memory)
+        sentences = seen.memory.shape[0]
         beams = rows // sentences
         weights = None
         if self.config.attention == "luong":

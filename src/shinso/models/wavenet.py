@@ -118,7 +118,7 @@ class WaveNet(nn.Module):
             )
         if labels is None or self.condition is None:
             return None
-        return self.condition(labels).view(len(labels), self.config.layers, -1).transpose(0, 1)
+        return self.condition(labels).view(labels.shape[0], self.config.layers, -1).transpose(0, 1)
 
 
 def _waves(num_classes: int, width: int) -> Float[Tensor, "class width"]:

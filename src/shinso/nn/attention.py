@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn.dense import Dense
+from shinso.nn.portable import wanted
 from shinso.nn.positions import rotate
 
 
@@ -33,8 +34,9 @@ def attend(
     causal: query i sees keys up to i, counted so that the last query sees the last key.
     """
     queries, keys = query.shape[-2], key.shape[-2]
-    if causal and queries > 1 and (mask is not None or queries != keys):
-        # The kernel's own causal mask is aligned to the first key and takes no other beside it.
+    if causal and (wanted() or (queries > 1 and (mask is not None or queries != keys))):
+        # The kernel's own causal mask is aligned to the first key and takes no other beside it; an
+        # exported graph has it written out, since it cannot ask how many queries there are.
         past = causal_mask(queries, keys, query.device)
         mask = past if mask is None else mask & past
         causal = False

@@ -77,7 +77,7 @@ class GatedDilatedStack(nn.Module):
     ) -> Float[Tensor, "batch time skip"]:
         """The skips' sum at every sample. What lies before the first sample reads as zero in every
         layer. condition: V c, added to the gates of a whole sequence (global conditioning)."""
-        bias = self.bias.unsqueeze(1).expand(-1, len(x), -1)
+        bias = self.bias.unsqueeze(1).expand(-1, x.shape[0], -1)
         if condition is not None:
             bias = bias + condition
         everyone = (x, bias, self.past, self.now, self.residual, self.skip)

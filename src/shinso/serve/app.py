@@ -85,7 +85,9 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
 
     @app.exception_handler(HTTPException)
     async def refused(_request: Any, error: Any) -> Any:
-        return JSONResponse(fault("REQUEST", str(error.detail)), error.status_code)
+        # A method that is not allowed comes with those that are (RFC 9110, section 15.5.6).
+        found = fault("REQUEST", str(error.detail))
+        return JSONResponse(found, error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def bug(_request: Any, error: Exception) -> Any:

@@ -194,10 +194,11 @@ def _grey_png(target: Any) -> str:
 
 
 def _base64(most_bytes: int) -> Any:
+    """Groups of four signs, the last of them perhaps filled up; not none."""
     field = need("pydantic").Field
-    return Annotated[
-        str, field(max_length=most_bytes * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]+={0,2}$")
-    ]
+    sign = "[A-Za-z0-9+/]"
+    pattern = f"^(?:{sign}{{4}})*(?:{sign}{{4}}|{sign}{{3}}=|{sign}{{2}}==)$"
+    return Annotated[str, field(max_length=most_bytes * 4 // 3 + 4, pattern=pattern)]
 
 
 class Unanswerable(Exception):

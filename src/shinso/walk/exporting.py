@@ -110,11 +110,11 @@ def known_calls(run: Run, model: nn.Module) -> list[Call]:
         use.evaluate(order.recipe.read(order.config, order.paths), "valid")
     if not made.calls:
         in_parts = _("its evaluation calls the network in parts, not as a whole")
-        raise _no_calls(model, made.unknown or in_parts)
+        raise no_calls(model, made.unknown or in_parts)
     return calling.few(made.calls)
 
 
-def _no_calls(model: nn.Module, found: str) -> RunFault:
+def no_calls(model: nn.Module, found: str) -> RunFault:
     return RunFault(
         "EXPORT-NO-CALLS",
         place=type(model).__name__,

@@ -1,0 +1,88 @@
+"""Every recipe's network as ONNX: it agrees with PyTorch at sizes that the export never saw, or it
+is refused by its name with the reason. A new recipe is tested by being there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shinso.compress import calls as calling
+from shinso.compress import export
+from shinso.compress.axes import find, unseen
+from shinso.faults import RunFault
+from shinso.walk import catalogue
+from shinso.walk.exporting import check_parity, no_calls
+from shinso.walk.training import prepare
+from tests.recipes.test_every_recipe import order_of_sample
+
+FIRST = [(task, next(iter(catalogue.recipe(task).MODELS))) for task in catalogue.tasks()]
+OTHERS = [
+    (task, model)
+    for task in catalogue.tasks()
+    for model in catalogue.recipe(task).MODELS
+    if (task, model) not in FIRST
+]
+
+
+def exported(task: str, model: str, folder: Path) -> export.Parity:
+    """How an untrained network's file compares with it. Raises what ``shinso export`` raises."""
+    order = order_of_sample(task, model, folder)
+    data = order.recipe.read(order.config, order.paths)
+    built = prepare(order, data, data.facts(), 0)
+    network = getattr(order.recipe.use(order.config, data.facts(), built.model), "model", None)
+    if network is None:
+        raise no_calls(built.model, "it is a table, no network")
+    network.eval()
+    with calling.recorded(network) as made:
+        order.recipe.use(order.config, data.facts(), network).evaluate(data, "valid")
+    if not made.calls:
+        raise no_calls(network, made.unknown or "in parts")
+    known = calling.few(made.calls)
+    axes = find(network, known)
+    example = export.example_of(known[0], axes)
+    path = folder / "model.onnx"
+    export.to_onnx(network, export.program(network, example, axes), path, {})
+    sizes = axes.sizes(example)
+    tests = [(one, axes.resized(known[-1], one)) for one in unseen(axes, sizes)]
+    parity = export.compare(network, tests, export.run_onnx(path), sizes)
+    check_parity(network, parity, path)
+    return parity
+
+
+def outcome(task: str, model: str, folder: Path) -> export.Parity | RunFault:
+    try:
+        return exported(task, model, folder)
+    except RunFault as fault:
+        return fault
+
+
+def agrees_or_is_refused(task: str, model: str, folder: Path) -> None:
+    found = outcome(task, model, folder)
+    if isinstance(found, RunFault):
+        assert (task, model) not in MUST_AGREE, found.text()
+        assert found.code in ("EXPORT-REFUSED", "EXPORT-NO-CALLS", "EXPORT-DIFFERS")
+        assert found.place
+        assert found.found
+        return
+    assert len(found.comparisons) >= 3
+    assert found.agrees
+
+
+MUST_AGREE = {
+    ("alphago-zero", "residual"), ("audio", "wavenet-logistics"), ("classify-images", "resnet"),
+}  # fmt: skip
+"""Those that a change must not lose."""
+
+
+@pytest.mark.parametrize(("task", "model"), FIRST)
+def test_first_network_of_every_recipe_agrees_or_is_refused(
+    task: str, model: str, tmp_path: Path
+) -> None:
+    agrees_or_is_refused(task, model, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "model"), OTHERS)
+def test_every_other_network_agrees_or_is_refused(task: str, model: str, tmp_path: Path) -> None:
+    agrees_or_is_refused(task, model, tmp_path)
