@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.extras import need
 
     need("fastapi")
-    from shinso.serve.app import serve
+    from shinso.serve.listening import serve
     from shinso.serve.ui import make_ui
 
     app = make_ui(
