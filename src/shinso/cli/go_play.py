@@ -27,12 +27,16 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.extras import need
 
     need("fastapi")
-    from shinso.serve.app import serve
+    from shinso.serve.listening import serve
     from shinso.serve.ui import make_ui
 
+    limits = Limits()
     app = make_ui(
-        read.runs.absolute(), read.report.absolute(), Limits(),
+        read.runs.absolute(), read.report.absolute(), limits,
         hosts=("127.0.0.1", "localhost", "::1"), make_player=make,
     )  # fmt: skip
-    serve(app, "127.0.0.1", listening.port, on_ready=lambda url: print(f"{url}go", flush=True))
+    serve(
+        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s,
+        on_ready=lambda url: print(f"{url}go", flush=True),
+    )  # fmt: skip
     return 0
