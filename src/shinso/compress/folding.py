@@ -69,7 +69,7 @@ def folded_norms(model: nn.Module, call: Call, numbers: Numbers) -> Iterator[Num
     """Within, normalizations behind convolutions do nothing and the convolutions do their part;
     gives ``numbers`` (as ``packing.whole_numbers``) with the scales that go with that."""
     scales = dict(numbers)
-    undo: list[tuple[nn.Module, nn.Parameter | None, Tensor, BatchNorm]] = []
+    undo: list[tuple[nn.Conv2d, Tensor | None, Tensor, BatchNorm]] = []
     try:
         for name, norm in pairs(model.eval(), call).items():
             conv = model.get_submodule(name)
@@ -89,8 +89,8 @@ def folded_norms(model: nn.Module, call: Call, numbers: Numbers) -> Iterator[Num
         yield scales
     finally:
         for conv, bias, weight, norm in undo:
-            conv.weight.data = weight  # pyright: ignore[reportAttributeAccessIssue]
-            conv.bias = bias
+            conv.weight.data = weight
+            conv.bias = bias  # pyright: ignore[reportAttributeAccessIssue]
             del norm.forward
 
 

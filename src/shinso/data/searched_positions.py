@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -19,4 +19,18 @@ class SearchedBatch(NamedTuple):
     owners: Float[Tensor, "batch point"] | None = None
 
     def to(self, device: torch.device | str) -> SearchedBatch:
-        return SearchedBatch(*(None if part is None else part.to(device) for part in self))
+        return SearchedBatch(
+            self.planes.to(device),
+            self.policy.to(device),
+            self.result.to(device),
+            None if self.owners is None else self.owners.to(device),
+        )
+
+    def take(self, chosen: Int[Tensor, " chosen"]) -> SearchedBatch:
+        """These positions."""
+        return SearchedBatch(
+            self.planes[chosen],
+            self.policy[chosen],
+            self.result[chosen],
+            None if self.owners is None else self.owners[chosen],
+        )

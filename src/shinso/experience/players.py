@@ -113,7 +113,8 @@ class Lanes:
         plies: int = 4,
     ) -> None:
         self.model, self.manner, self.workers = model, manner, workers
-        self.lanes, self.seed, self.precision, self.plies = lanes, seed, precision, plies
+        self.lanes, self.seed, self.plies = lanes, seed, plies
+        self.precision: Precision = precision
         self._under_way: deque[tuple[LaneTask, Any]] = deque()
 
     def play(self, drawn: int) -> list[Finished]:

@@ -39,11 +39,11 @@ class Game(Asked):
     side: int = Field(9, ge=2, le=19)
     komi: float = Field(7.0, ge=-400, le=400, allow_inf_nan=False)
     ko: Literal["positional", "simple"] = "positional"
-    black: list[int] = Field([], max_length=361)
-    white: list[int] = Field([], max_length=361)
+    black: list[int] = Field(default=[], max_length=361)
+    white: list[int] = Field(default=[], max_length=361)
     turn: Literal[1, 2] = 1
-    moves: list[tuple[Literal[1, 2], int]] = Field([], max_length=2000)
-    result: str = Field("", max_length=40)
+    moves: list[tuple[Literal[1, 2], int]] = Field(default=[], max_length=2000)
+    result: str = Field(default="", max_length=40)
 
     def position(self) -> Position:
         """The board after all moves; UsageFault GO-SETUP or GO-ILLEGAL."""

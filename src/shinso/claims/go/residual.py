@@ -71,7 +71,6 @@ def _losses(seed: int, body: str, heads: str, steps: int) -> dict[str, float]:
     from shinso.claims.go._policies import SIDE
     from shinso.claims.go._zero_positions import learnt_and_kept
     from shinso.claims.sequence_training import seeded
-    from shinso.data.searched_positions import SearchedBatch
     from shinso.models.go_network import GoNetwork
     from shinso.objectives.policy_and_value import PolicyAndValueObjective
     from shinso.training.gradient import GradientLearner
@@ -89,7 +88,7 @@ def _losses(seed: int, body: str, heads: str, steps: int) -> dict[str, float]:
         learner = GradientLearner(model, objective, training)
         for _ in range(steps):
             chosen = torch.randint(len(learnt.result), (BATCH,), generator=generator)
-            learner.step(SearchedBatch(*(part[chosen] for part in learnt)))
+            learner.step(learnt.take(chosen))
         model.eval()
         with torch.no_grad():
             scalars = objective(model, kept)
