@@ -117,7 +117,9 @@ def test_what_is_no_sound_is_said(tmp_path):
 def test_archive_reads_as_its_folder(tmp_path):
     place = tmp_path / "out"
     with tarfile.open(samples.path("tones.tar.xz")) as tar:
-        tar.extractall(place, filter="data")
+        for one in filter(tarfile.TarInfo.isfile, tar):  # extractall changed within Python 3.11
+            (place / one.name).parent.mkdir(parents=True, exist_ok=True)
+            (place / one.name).write_bytes(tar.extractfile(one).read())
     packed, plain = read_recordings(samples.path("tones.tar.xz")), read_recordings(place / "tones")
     assert packed.labels == plain.labels
     assert packed.classes == ("fall", "flat", "rise")

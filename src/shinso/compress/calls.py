@@ -66,10 +66,11 @@ def recorded(model: nn.Module, *, most: int = 16) -> Iterator[Recording]:
     A call whose arguments are not all tensors and plain constants cannot be kept."""
     found = Recording()
     names = list(inspect.signature(model.forward).parameters)
+    dtype = next((one.dtype for one in model.parameters() if one.is_floating_point()), None)
 
     def before(_module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         if len(found.calls) < most:
-            call = _call(dict(zip(names, given, strict=False)) | named)
+            call = _call(dict(zip(names, given, strict=False)) | named, dtype)
             if isinstance(call, str):
                 found.unknown = call
             else:
@@ -82,9 +83,14 @@ def recorded(model: nn.Module, *, most: int = 16) -> Iterator[Recording]:
         handle.remove()
 
 
-def _call(arguments: Mapping[str, Any]) -> Call | str:
-    """The call, or why it cannot be kept."""
-    tensors = {n: v.detach().cpu() for n, v in arguments.items() if isinstance(v, Tensor)}
+def _call(arguments: Mapping[str, Any], dtype: torch.dtype | None) -> Call | str:
+    """The call, or why it cannot be kept. dtype: of the network's weights; a copy that computes in
+    half precision is asked in that, and brings the hook with it."""
+    tensors = {
+        name: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype)
+        for name, value in arguments.items()
+        if isinstance(value, Tensor)
+    }
     others = {n: v for n, v in arguments.items() if not isinstance(v, Tensor)}
     for name, value in others.items():
         if not isinstance(value, bool | int | float | str | None):
