@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shinso.data import samples
+from shinso.data.drawn_positions import DrawnPositions
 from shinso.data.go_files import GoGames, read_games
-from shinso.data.go_positions import DrawnMoves, MoveSamples, pattern_forms
+from shinso.data.go_positions import MoveSamples, pattern_forms
 from shinso.games.go import Position, Rules
 from shinso.games.go_patterns_numba import (
     FEATURES,
@@ -142,12 +143,14 @@ def test_turned_samples_are_the_same_moves():
 
 def test_drawn_batches_follow_from_their_number():
     one = MoveSamples(games(), np.arange(5, dtype=np.int64), "patterns")
-    first, second = DrawnMoves(one, 8, 3), DrawnMoves(one, 8, 3)
+    first, second = DrawnPositions(one, 8, 3), DrawnPositions(one, 8, 3)
     for _ in range(3):
         first.next_batch()
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.next_batch().inputs, second.next_batch().inputs)
-    assert not torch.equal(first.next_batch().actions, DrawnMoves(one, 8, 4).next_batch().actions)
+    assert not torch.equal(
+        first.next_batch().actions, DrawnPositions(one, 8, 4).next_batch().actions
+    )
 
 
 def test_policies_overfit():
@@ -159,7 +162,7 @@ def test_policies_overfit():
         (ConvolutionalPolicy(ConvolutionalPolicy.Config(filters=24, layers=3), side=7), 1e-2, 120),
     ):
         torch.manual_seed(0)
-        source = DrawnMoves(MoveSamples(found, chosen, model.reads), 24, 0, only=12)
+        source = DrawnPositions(MoveSamples(found, chosen, model.reads), 24, 0, only=12)
         learner = GradientLearner(
             model, MovePredictionObjective(), Training(steps=steps, lr=lr, schedule="one-cycle")
         )

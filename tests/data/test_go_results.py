@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from shinso.data import samples
+from shinso.data.drawn_positions import DrawnPositions
 from shinso.data.go_files import read_games
-from shinso.data.go_results import DrawnResults, ResultSamples
+from shinso.data.go_results import ResultSamples
 from shinso.models.go_value import PLANES, ValueNetwork
 from shinso.objectives.game_results import GameResultObjective
 from shinso.training.gradient import GradientLearner
@@ -53,7 +54,7 @@ def test_value_network_overfits():
     samples_ = ResultSamples(GAMES, SOME, "one")
     training = Training(steps=80, lr=1e-2, schedule="constant")
     learner = GradientLearner(model, GameResultObjective(), training)
-    source = DrawnResults(samples_, 16, 0, only=16)
+    source = DrawnPositions(samples_, 16, 0, only=16)
     for _ in range(80):
         learner.step(source.next_batch())
     model.eval()

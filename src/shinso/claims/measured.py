@@ -46,6 +46,13 @@ def share(values: Sequence[float]) -> intervals.Interval:
     return intervals.Interval(found.value, max(found.low, 0.0), min(found.high, 1.0))
 
 
+def beyond(interval: intervals.Interval, bound: float) -> Verdict:
+    """Holds where the interval lies above ``bound``, refuted where below, else undecided."""
+    if interval.low > bound:
+        return Verdict.HOLDS
+    return Verdict.REFUTED if interval.high < bound else Verdict.UNDECIDED
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bound:
     """A deviation that an exact statement may show: rounding and no more.

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Verdict
+from shinso.claims.claim import Finding
+from shinso.claims.measured import beyond
 from shinso.claims.sequence_training import answers, learn
 from shinso.data.digit_scenes import digit_scenes
 from shinso.language import Text
@@ -91,16 +92,10 @@ def gain(
     """Holds if the 95 % interval of the difference first − second lies above ``least``; does not
     hold if it lies below; otherwise undecided."""
     found = intervals.paired_difference(first, second)
-    if found.low > least:
-        verdict = Verdict.HOLDS
-    elif found.high < least:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
     one, other = intervals.mean(first), intervals.mean(second)
     seeds = len(first)
     return Finding(
-        verdict=verdict,
+        verdict=beyond(found, least),
         because=Text(
             f"Mean IoU {one.value:.3f} ({names[0].en}) and {other.value:.3f} ({names[1].en}); "
             f"difference {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}).",

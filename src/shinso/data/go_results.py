@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from shinso.data.drawn_positions import PositionSamples
 from shinso.data.go_files import GoGames
 from shinso.data.go_positions import MoveSamples
 from shinso.games.go import BLACK
@@ -26,7 +26,7 @@ class ResultBatch(NamedTuple):
         return ResultBatch(*(part.to(device) for part in self))
 
 
-class ResultSamples:
+class ResultSamples(PositionSamples[ResultBatch]):
     """Positions of those of the chosen games whose winner is known.
 
     positions: "one" takes a single position of each game, drawn by ``seed``. Positions of one game
@@ -55,11 +55,6 @@ class ResultSamples:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def spread(self, at_most: int) -> Int64[np.ndarray, " sample"]:
-        """Numbers of ``at_most`` samples at equal distances; of all with 0."""
-        count = min(at_most, len(self)) if at_most else len(self)
-        return np.arange(count, dtype=np.int64) * len(self) // max(count, 1)
-
     def take(
         self, chosen: Int64[np.ndarray, " batch"], turned: Int64[np.ndarray, " batch"] | None = None
     ) -> ResultBatch:
@@ -80,38 +75,3 @@ class ResultSamples:
     def numbers(self, chosen: Int64[np.ndarray, " batch"]) -> np.ndarray:
         """Moves played before each position."""
         return self.moves.number[self.indices[chosen]]
-
-    def batches(self, batch_size: int, at_most: int = 0) -> Iterator[ResultBatch]:
-        """All samples in order, or ``at_most`` of them spread evenly."""
-        chosen = self.spread(at_most)
-        for begin in range(0, len(chosen), batch_size):
-            yield self.take(chosen[begin : begin + batch_size])
-
-
-class DrawnResults:
-    """Training batches drawn at random, each position seen through a random symmetry.
-
-    A batch follows from (seed, number of the batch) alone, which is all the state there is.
-    """
-
-    def __init__(
-        self, samples: ResultSamples, batch_size: int, seed: int, *, only: int | None = None
-    ) -> None:
-        """only: draw from so many samples, spread over all, and do not turn them."""
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
-        self.only = None if only is None else samples.spread(only)
-        self.drawn = 0
-
-    def next_batch(self) -> ResultBatch:
-        rng = np.random.default_rng([self.seed, self.drawn])
-        self.drawn += 1
-        if self.only is not None:
-            return self.samples.take(rng.choice(self.only, self.batch_size))
-        chosen = rng.integers(len(self.samples), size=self.batch_size)
-        return self.samples.take(chosen, rng.integers(8, size=self.batch_size))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"drawn": self.drawn}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.drawn = state["drawn"]

@@ -166,13 +166,21 @@ def _by_folder(
 
 
 def _nothing(path: Path, needs_label: bool) -> DataFault:
+    return no_images(
+        path,
+        _("each class needs a folder of its own with images in it")
+        if needs_label
+        else _("there is nothing to answer"),
+    )
+
+
+def no_images(path: Path, why: str) -> DataFault:
+    """DATA-EMPTY: there is not one image below ``path``."""
     return DataFault(
         "DATA-EMPTY",
         place=str(path),
         found=_("no image ({endings})").format(endings=", ".join(sorted(ENDINGS))),
-        why=_("each class needs a folder of its own with images in it")
-        if needs_label
-        else _("there is nothing to answer"),
+        why=why,
         next_step=_("give the folder that holds the images"),
     )
 

@@ -21,6 +21,7 @@ from typing import Literal
 
 from shinso.data.findings import Findings
 from shinso.data.image_decoding import ENDINGS
+from shinso.data.image_entries import no_images
 from shinso.data.splits import SplitPart
 from shinso.data.text import read_bytes, read_text
 from shinso.faults import DataFault, ManyDataFaults
@@ -237,14 +238,11 @@ def _alone(path: Path, name: str, code: str) -> DataFault:
 
 
 def _nothing(path: Path, needs_mask: bool) -> DataFault:
-    return DataFault(
-        "DATA-EMPTY",
-        place=str(path),
-        found=_("no image ({endings})").format(endings=", ".join(sorted(ENDINGS))),
-        why=_("images lie in images/ and their masks in masks/")
+    return no_images(
+        path,
+        _("images lie in images/ and their masks in masks/")
         if needs_mask
         else _("there is nothing to answer"),
-        next_step=_("give the folder that holds the images"),
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shinso.models.feature_pyramid import Backbone, FeaturePyramid
+from shinso.models.feature_pyramid import Backbone, FeaturePyramid, check_levels
 from shinso.models.ssd import CENTRE_SCALE, RARE, SIZE_SCALE, Detected, listed, surest
 from shinso.nn.boxes import (
     boxes_from,
@@ -70,10 +70,7 @@ class FasterRCNN(nn.Module):
         hidden: int = setting(128, "units of the box head's two layers")
 
         def __post_init__(self) -> None:
-            if not self.width > 0:
-                raise ValueError(f"width is {self.width}; give a number above 0")
-            if not self.strides or any(one < 2 or one & (one - 1) for one in self.strides):
-                raise ValueError(f"strides is {self.strides}; give powers of 2, such as 8,16,32")
+            check_levels(self.width, self.strides)
             for name in ("top_down", "proposals", "bins", "hidden"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")

@@ -29,6 +29,14 @@ EXTRA = 128
 """Channels of a stage beyond the backbone's, at width 1 (SSD: 256)."""
 
 
+def check_levels(width: float, strides: Sequence[int]) -> None:
+    """ValueError where there can be no such pyramid."""
+    if not width > 0:
+        raise ValueError(f"width is {width}; give a number above 0")
+    if not strides or any(one < 2 or one & (one - 1) for one in strides):
+        raise ValueError(f"strides is {strides}; give powers of 2, such as 8,16,32")
+
+
 def stages_of(
     backbone: Backbone, num_channels: int, width: float
 ) -> list[tuple[int, nn.Module, int]]:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shinso.models.feature_pyramid import Backbone, FeaturePyramid
+from shinso.models.feature_pyramid import Backbone, FeaturePyramid, check_levels
 from shinso.models.image_parts import initialize
 from shinso.nn.boxes import boxes_from, clip_to_image, non_maximum_suppression, xyxy_from_cxcywh
 from shinso.nn.conv import Convolution, DepthwiseSeparable
@@ -63,12 +63,9 @@ class SSD(nn.Module):
         )
 
         def __post_init__(self) -> None:
-            if not self.width > 0:
-                raise ValueError(f"width is {self.width}; give a number above 0")
+            check_levels(self.width, self.strides)
             if self.top_down < 0:
                 raise ValueError(f"top_down is {self.top_down}; give 0 or more channels")
-            if not self.strides or any(one < 2 or one & (one - 1) for one in self.strides):
-                raise ValueError(f"strides is {self.strides}; give powers of 2, such as 8,16,32")
 
     def __init__(
         self,

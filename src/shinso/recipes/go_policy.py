@@ -118,7 +118,7 @@ def make_model(
 
 
 def build(config: Config, data: MoveData, model: nn.Module, seed: int) -> Built:
-    from shinso.data.go_positions import DrawnMoves
+    from shinso.data.drawn_positions import DrawnPositions
     from shinso.data.on_device import OnDevice
     from shinso.data.prefetched import Prefetched
     from shinso.objectives.move_prediction import MovePredictionObjective
@@ -135,10 +135,10 @@ def build(config: Config, data: MoveData, model: nn.Module, seed: int) -> Built:
 
     return Built(
         objective=MovePredictionObjective(),
-        source=OnDevice(Prefetched(DrawnMoves(samples, size, seed)), device),
+        source=OnDevice(Prefetched(DrawnPositions(samples, size, seed)), device),
         validate=validate,
         selection=Selection("loss_nats"),
-        overfit=lambda number: OnDevice(DrawnMoves(samples, size, seed, only=number), device),
+        overfit=lambda number: OnDevice(DrawnPositions(samples, size, seed, only=number), device),
     )
 
 

@@ -99,7 +99,7 @@ def make_model(
 
 
 def build(config: Config, data: MoveData, model: nn.Module, seed: int) -> Built:
-    from shinso.data.go_results import DrawnResults
+    from shinso.data.drawn_positions import DrawnPositions
     from shinso.data.on_device import OnDevice
     from shinso.data.prefetched import Prefetched
     from shinso.objectives.game_results import GameResultObjective
@@ -116,10 +116,10 @@ def build(config: Config, data: MoveData, model: nn.Module, seed: int) -> Built:
 
     return Built(
         objective=GameResultObjective(),
-        source=OnDevice(Prefetched(DrawnResults(samples, size, seed)), device),
+        source=OnDevice(Prefetched(DrawnPositions(samples, size, seed)), device),
         validate=validate,
         selection=Selection("mse"),
-        overfit=lambda number: OnDevice(DrawnResults(samples, size, seed, only=number), device),
+        overfit=lambda number: OnDevice(DrawnPositions(samples, size, seed, only=number), device),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column
+from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.measured import beyond, column
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -82,16 +82,10 @@ def _whole_set(network, images) -> None:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     with_, without = (column(measurements, f"gap_{name}") for name in ("with", "without"))
     gain = intervals.paired_difference(without, with_)
-    if gain.low > 0:
-        verdict = Verdict.HOLDS
-    elif gain.high < 0:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
     gaps = {"with": intervals.mean(with_), "without": intervals.mean(without)}
     seeds = len(measurements)
     return Finding(
-        verdict=verdict,
+        verdict=beyond(gain, 0),
         because=Text(
             f"The gap is {gaps['with'].value:.3f} with and {gaps['without'].value:.3f} without "
             f"normalization; difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).",

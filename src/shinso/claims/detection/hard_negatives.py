@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column, share
+from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.measured import beyond, column, share
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -77,15 +77,9 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     hard, random = (column(measurements, f"ap_{name}") for name in ("hard", "random"))
     gain = intervals.paired_difference(hard, random)
-    if gain.low > 0:
-        verdict = Verdict.HOLDS
-    elif gain.high < 0:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
     shares = {"hardest": share(hard), "random": share(random)}
     return Finding(
-        verdict=verdict,
+        verdict=beyond(gain, 0),
         because=Text(
             f"AP {shares['hardest'].value:.3f} with the hardest background, "
             f"{shares['random'].value:.3f} with random; difference {gain.value:+.3f} "

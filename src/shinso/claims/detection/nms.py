@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column, share
+from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.measured import beyond, column, share
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -113,15 +113,9 @@ def _once(answers: Answers, truths: Truths) -> Answers:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     suppressed, raw = (column(measurements, f"ap_{name}") for name in ("with", "without"))
     gain = intervals.paired_difference(suppressed, raw)
-    if gain.low > MARGIN:
-        verdict = Verdict.HOLDS
-    elif gain.high < MARGIN:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
     shares = {"with suppression": share(suppressed), "without": share(raw)}
     return Finding(
-        verdict=verdict,
+        verdict=beyond(gain, MARGIN),
         because=Text(
             f"AP {shares['with suppression'].value:.3f} with suppression, "
             f"{shares['without'].value:.3f} without; difference {gain.value:+.3f} "

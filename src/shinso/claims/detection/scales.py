@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column, share
+from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.measured import beyond, column, share
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -75,15 +75,9 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     several, one = (column(measurements, f"ap_{name}") for name in ("several", "one"))
     gain = intervals.paired_difference(several, one)
-    if gain.low > MARGIN:
-        verdict = Verdict.HOLDS
-    elif gain.high < MARGIN:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
     shares = {"several scales": share(several), "one scale": share(one)}
     return Finding(
-        verdict=verdict,
+        verdict=beyond(gain, MARGIN),
         because=Text(
             f"AP {shares['several scales'].value:.3f} with several scales, "
             f"{shares['one scale'].value:.3f} with one; difference {gain.value:+.3f} "

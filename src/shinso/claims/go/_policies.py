@@ -15,8 +15,9 @@ from shinso.claims import intervals
 from shinso.claims.claim import Measurement, Verdict
 from shinso.claims.measured import column
 from shinso.data import samples
+from shinso.data.drawn_positions import DrawnPositions
 from shinso.data.go_files import GoGames, read_games
-from shinso.data.go_positions import DrawnMoves, MoveSamples, Reads
+from shinso.data.go_positions import MoveSamples, Reads
 from shinso.experience.policy_pool import PoolPlay
 from shinso.games.go import Rules
 from shinso.models.go_policy import ConvolutionalPolicy
@@ -47,7 +48,7 @@ def moves_of(part: Literal["learnt", "kept"], reads: Reads) -> MoveSamples:
 def imitate(model: nn.Module, seed: int, *, steps: int, lr: float, batch: int = 64) -> None:
     """Learn the moves of the train folder."""
     reads: Reads = "patterns" if getattr(model, "reads", "") == "patterns" else "planes"
-    source = DrawnMoves(moves_of("learnt", reads), batch, seed)
+    source = DrawnPositions(moves_of("learnt", reads), batch, seed)
     training = Training(steps=steps, lr=lr, schedule="one-cycle", batch_size=batch)
     learner = GradientLearner(model, MovePredictionObjective(), training)
     for _ in range(steps):
