@@ -64,12 +64,17 @@ def test_rules_look_at_the_difference_in_ap(module, better, worse, margin):
 
 
 def test_two_stages_must_be_better_and_slower():
-    def verdict(two, ms):
-        return verdict_of(stages, *seeds_of(ap_two=two, ap_one=0.5, ms_two=ms, ms_one=1.0))
+    def verdict(two, ms, fit=1.0):
+        both = seeds_of(
+            ap_two=two, ap_one=0.5, fit_two=fit, fit_one=1.0, ms_two=ms, ms_one=1.0
+        )  # fmt: skip
+        return verdict_of(stages, *both)
 
     assert verdict(0.8, 2.0) is Verdict.HOLDS
     assert verdict(0.8, 0.5) is Verdict.REFUTED
     assert verdict(0.2, 2.0) is Verdict.REFUTED
+    # A detector that has not learnt its own training canvases says nothing of accuracy.
+    assert verdict(0.2, 2.0, fit=0.5) is Verdict.UNDECIDED
 
 
 def test_second_answers_of_a_class_to_one_object_go_and_others_stay():

@@ -160,6 +160,20 @@ def test_detector_overfits_one_batch(kind: str, scene: BoxBatch) -> None:
     assert found_all(model, scene)
 
 
+@pytest.mark.parametrize(("side_px", "level"), [(5.0, 0), (12.0, 0), (24.0, 1), (31.0, 1)])
+def test_second_look_reads_the_map_on_which_a_box_spans_its_bins(
+    side_px: float, level: int
+) -> None:
+    config = FasterRCNN.Config(backbone="vgg", width=0.125, strides=(4, 8), top_down=16, bins=3)
+    model = FasterRCNN(config, **SIZES)
+    maps = [torch.rand(1, 16, 32 // stride, 32 // stride).requires_grad_() for stride in (4, 8)]
+    box = torch.tensor([[0.0, 0.0, side_px, side_px]])
+    seen = model.look(maps, box, torch.zeros(1, dtype=torch.long))
+    seen.scores.square().sum().backward()
+    read = [one.grad is not None and bool(one.grad.any()) for one in maps]
+    assert read == [level == 0, level == 1]
+
+
 @pytest.mark.parametrize("backbone", ["resnet", "vgg", "mobilenet-v1", "mobilenet-v2"])
 def test_every_backbone_answers_each_default_box(backbone: str) -> None:
     config = SSD.Config(backbone=backbone, width=0.125, strides=(4, 8, 16, 32, 64))

@@ -4,7 +4,8 @@ Place in the course: detection in two looks, beside SSD's one. A small network p
 may hold anything; a second one looks into each of them, says what it is and moves the box again.
 
 Differs: a top-down pyramid with one proposal network for all levels (Lin et al. 2017, section 4);
-default boxes as in SSD; RoIAlign for RoIPool (He et al. 2017); one corrected box for all classes.
+default boxes as in SSD; RoIAlign for RoIPool (He et al. 2017), from the level on which a bin is about
+as wide as one position, where Lin et al. take two; one corrected box for all classes.
 """
 
 from __future__ import annotations
@@ -95,10 +96,10 @@ class FasterRCNN(nn.Module):
             width=config.width,
             top_down=config.top_down,
         )
-        self.level_sizes = level_sizes_px(*object_px, len(config.strides))
+        sizes = level_sizes_px(*object_px, len(config.strides))
         self.defaults: Tensor
         self.register_buffer(
-            "defaults", default_boxes(size_px, config.strides, self.level_sizes), persistent=False
+            "defaults", default_boxes(size_px, config.strides, sizes), persistent=False
         )
         channels = config.top_down
         self.propose = nn.Sequential(
@@ -114,6 +115,10 @@ class FasterRCNN(nn.Module):
         )
         self.classes = nn.Linear(config.hidden, num_classes + 1)
         self.corrections = nn.Linear(config.hidden, 4)
+        for layer in self.head:
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
         for layer in (self.propose[0], self.holds, self.moves, self.classes, self.corrections):
             assert isinstance(layer, nn.Conv2d | nn.Linear)
             assert layer.bias is not None
@@ -172,11 +177,15 @@ class FasterRCNN(nn.Module):
         return Seen(self.classes(hidden), self.corrections(hidden))
 
     def _levels(self, boxes_xyxy_px: Float[Tensor, "proposal 4"]) -> Int[Tensor, " proposal"]:
-        """The level whose default boxes are nearest in size."""
+        """The level on which a box spans as many positions as it has bins (Lin et al. 2017, eq. 1).
+
+        Its default box lies on a coarser one, where the whole object is two positions wide: enough
+        to propose it, too blurred to say what it is.
+        """
         sides = boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2]
         size = sides.clamp(min=SMALLEST_PX).prod(1).sqrt().log()
-        known = torch.tensor(self.level_sizes, device=size.device).log()
-        return (size[:, None] - known).abs().argmin(1)
+        spanned = torch.tensor(self.config.strides, device=size.device) * self.config.bins
+        return (size[:, None] - spanned.log()).abs().argmin(1)
 
     @torch.no_grad()
     def detect(
