@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,26 +53,64 @@ def test_self_play_begins_as_the_run_it_names(policy, improved):
     assert {"the policy it began as", "random moves"} <= names
 
 
-def test_generated_games_can_be_learnt_from(improved, tmp_path, capsys):
-    archive = tmp_path / "games.tar.gz"
-    assert (
-        main(["generate", str(improved), "-o", str(archive), "--games", "30", "--seed", "3"]) == 0
-    )
-    assert "30" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def archive(improved, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("games") / "games.tar.gz"
+    assert main(["generate", str(improved), "-o", str(path), "--games", "30", "--seed", "3"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def value(archive, tmp_path_factory) -> Path:
+    settings = {
+        **SMALL, "blocks": 1, "steps": 6, "evaluate_every": 3, "batch_size": 8,
+        "split": "0.6,0.2,0.2", "runs": str(tmp_path_factory.mktemp("value")),
+    }  # fmt: skip
+    return train(place("go-value", (archive,), ("test", settings))).folder.path
+
+
+def test_generated_games_can_be_learnt_from(archive, value):
     games = read_games([archive])
     assert len(games) == 30
     assert games.side == 7
     assert (games.winners > 0).all()
-    settings = {
-        **SMALL, "blocks": 1, "steps": 6, "evaluate_every": 3, "batch_size": 8,
-        "split": "0.6,0.2,0.2", "runs": str(tmp_path),
-    }  # fmt: skip
-    run = train(place("go-value", (archive,), ("test", settings)))
+    run = Run.open(value)
     metrics = run.result(0)["test"]["metrics"]
     assert {"mse", "winner", "mse_above_train"} <= set(metrics)
     rows = run.predict((archive,)).rows
     assert len(rows) == games.num_moves
     assert all(-1 <= row[2] <= 1 for row in rows)
+
+
+def played(words: list[str], monkeypatch, capsys) -> str:
+    """What a GTP engine with these flags says to a first move on 7×7."""
+    lines = "boardsize 7\ngenmove b\nquit\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    assert main(["go", "gtp", "--simulations", "8", *words]) == 0
+    return capsys.readouterr().out.split("\n\n")[1]
+
+
+def test_policy_and_value_play_together(improved, policy, value, monkeypatch, capsys):
+    for start in (improved, policy):
+        moved = played(["--policy", str(start), "--value", str(value)], monkeypatch, capsys)
+        assert re.fullmatch(r"= ([A-H][1-7]|pass)", moved)
+    both_values = ["--policy", str(value), "--value", str(value)]
+    assert played(both_values, monkeypatch, capsys).startswith("? GO-NO-POLICY")
+    both_policies = ["--policy", str(policy), "--value", str(policy)]
+    assert played(both_policies, monkeypatch, capsys).startswith("? GO-NO-VALUE")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--policy", "here"],
+        ["--value", "here"],
+        ["--policy", "here", "--value", "here", "--network", "here"],
+    ],
+)
+def test_half_of_alphago_is_refused(words, capsys):
+    assert main(["go", "gtp", *words]) == 2
+    assert "SETTING-REFUSED" in capsys.readouterr().err
 
 
 def test_wrong_starts_are_refused(policy, improved, tmp_path):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shinso.cli.parsing import Parser
 from shinso.faults import UsageFault
@@ -33,8 +33,17 @@ def add_player_flags(parser: Parser) -> None:
                "[the one that ships with shinso, on 9×9]"),
     )  # fmt: skip
     group.add_argument(
+        "--policy", type=Path, metavar="RUN",
+        help=_("AlphaGo instead: a run of go-policy or go-self-play that says which moves are likely"),
+    )  # fmt: skip
+    group.add_argument(
+        "--value", type=Path, metavar="RUN",
+        help=_("and with it a run of go-value that says what positions are worth"),
+    )  # fmt: skip
+    group.add_argument(
         "--mixture", type=float,
-        help=_("share of rollouts in a position's worth beside the network (AlphaGo Lee)"),
+        help=_("share of rollouts in a position's worth beside the network "
+               "[0; 0.5 with --policy and --value]"),
     )  # fmt: skip
     group.add_argument(
         "--threads", type=int, default=1,
@@ -54,8 +63,26 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
                 found=str(getattr(read, name)),
                 next_step=_("give at least {least}").format(least=least),
             )
+    lee = read.policy is not None
+    if lee != (read.value is not None):
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place="--policy" if lee else "--value",
+            found=str(read.policy if lee else read.value),
+            next_step=_("AlphaGo plays with both; add {flag} RUN").format(
+                flag="--value" if lee else "--policy"
+            ),
+        )
+    if lee and read.network not in ("shipped", "none"):
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place="--network",
+            found=read.network,
+            next_step=_("give either --network, or --policy and --value"),
+        )
     mixture = read.mixture
-    if mixture is not None and (not 0 <= mixture <= 1 or read.network == "none"):
+    alone = read.network == "none" and not lee
+    if mixture is not None and (not 0 <= mixture <= 1 or alone):
         raise UsageFault(
             "SETTING-REFUSED",
             place="--mixture",
@@ -66,9 +93,10 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
     def make() -> Any:
         from shinso.recipes.uses.go_agent import Agent
 
-        own = read.network not in ("shipped", "none")
+        own = read.network not in ("shipped", "none") and not lee
         return Agent(
             network=_network(Path(read.network)) if own else None,
+            lee=_lee(read.policy, read.value) if lee else None,
             shipped=read.network == "shipped",
             simulations=read.simulations or 0,
             seconds=read.seconds,
@@ -91,31 +119,61 @@ def _say_other_side(side: int) -> None:
 def _network(path: Path) -> Any:
     from shinso.models.go_network import GoNetwork
     from shinso.models.go_pooled_network import PooledGoNetwork
+
+    known = (GoNetwork, PooledGoNetwork)
+    return _of_run(path, known, "GO-NO-NETWORK", "shinso train alphago-zero").model
+
+
+def _lee(policy_path: Path, value_path: Path) -> Any:
+    """AlphaGo's two networks, ready to be asked, and their board's side."""
+    from shinso.models.go_inference import folded
+    from shinso.models.go_policy import ConvolutionalPolicy, ResidualPolicy
+    from shinso.models.go_value import LeeEvaluator, ValueNetwork
+
+    policy = _of_run(
+        policy_path, (ConvolutionalPolicy, ResidualPolicy), "GO-NO-POLICY",
+        "shinso train go-policy GAMES",
+    )  # fmt: skip
+    value = _of_run(value_path, (ValueNetwork,), "GO-NO-VALUE", "shinso train go-value GAMES")
+    if policy.side != value.side:
+        raise UsageFault(
+            "GO-SIDES",
+            place=str(value_path),
+            found=_("the network plays on {side}×{side}").format(side=value.side),
+            next_step=_("give two runs of one board; the policy's is {side}×{side}").format(
+                side=policy.side
+            ),
+        )
+    return LeeEvaluator(folded(policy.model), folded(value.model)), policy.side
+
+
+class _Trained(NamedTuple):
+    model: Any
+    side: int
+
+
+def _of_run(path: Path, kinds: tuple[type, ...], code: str, command: str) -> _Trained:
+    """The network of a run and its board; UsageFault ``code`` where it is of no such kind."""
     from shinso.walk.run import Run
 
     run = Run.open(path)
-    model = getattr(run.use(), "model", None)
-    if not isinstance(model, GoNetwork | PooledGoNetwork):
+    use: Any = run.use()
+    model = getattr(use, "model", None)
+    # A run of self-play keeps the policy beside the one that it began as.
+    model = getattr(model, "policy", model)
+    if not isinstance(model, kinds):
         raise UsageFault(
-            "GO-NO-NETWORK",
+            code,
             place=str(path),
             found=f"{run.order.task}, {run.order.model}",
-            next_step="shinso train alphago-zero",
+            next_step=command,
         )
-    return model
+    return _Trained(model, use.facts["side"])
 
 
 def _rollout_weights(path: Path) -> Any:
     from shinso.models.go_policy import RolloutPolicy
-    from shinso.walk.run import Run
 
-    run = Run.open(path)
-    model = getattr(run.use(), "model", None)
-    if not isinstance(model, RolloutPolicy):
-        raise UsageFault(
-            "GO-NO-ROLLOUT-POLICY",
-            place=str(path),
-            found=f"{run.order.task}, {run.order.model}",
-            next_step="shinso train go-policy GAMES --model rollout",
-        )
-    return model.weights().numpy()
+    command = "shinso train go-policy GAMES --model rollout"
+    found = _of_run(path, (RolloutPolicy,), "GO-NO-ROLLOUT-POLICY", command)
+    return found.model.weights().numpy()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from shinso.models.go_value import LeeEvaluator
+    from shinso.search.evaluator import BoardsEvaluator, PlanesEvaluator
     from shinso.search.gtp_player import SearchPlayer
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "weights"
@@ -20,6 +22,8 @@ SHIPPED = "go-9x9"
 ROLLOUT_SIMULATIONS, NETWORK_SIMULATIONS = 10_000, 1_600
 LEAVES = 16
 """Leaves that a network is asked about at once."""
+LEE_MIXTURE = 0.5
+"""λ of AlphaGo (Silver et al. 2016, Methods): half of a leaf's worth is a rollout."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +31,15 @@ class Agent:
     """How a player searches.
 
     network: whose board's size it plays with that network; None is the one that ships, where
-    ``shipped`` allows it. simulations: 0 takes the usual number. mixture: share of rollouts in a
-    leaf's worth beside the network, rollouts: how many; None are what the shipped network plays best
-    with. threads: trees that a rollout search grows side by side. rollout_weights: of a ``RolloutPolicy``. on_other_side: told of a board that the network
-    does not know.
+    ``shipped`` allows it. lee: AlphaGo's policy and value network, and their board's side, instead.
+    simulations: 0 takes the usual number. mixture: share of rollouts in a leaf's worth beside the
+    network, rollouts: how many; None are what the shipped network plays best with, a half and one with
+    ``lee``. threads: trees that a rollout search grows side by side. rollout_weights: of a
+    ``RolloutPolicy``. on_other_side: told of a board that the network does not know.
     """
 
     network: nn.Module | None = None
+    lee: tuple[LeeEvaluator, int] | None = None
     shipped: bool = True
     simulations: int = 0
     seconds: float = 0.0
@@ -49,14 +55,13 @@ class Agent:
         from shinso.search.by_side import SearchBySide
         from shinso.search.gtp_player import SearchPlayer
 
-        network, record = self.network, {}
-        if network is None and self.shipped and (WEIGHTS / f"{SHIPPED}.json").exists():
-            network, record = shipped_network(), shipped_record()
+        found = self._evaluated()
         special = None
-        if network is not None:
-            side: int = network.side  # pyright: ignore[reportAssignmentType]
-            special = (side, lambda: self._network_search(network, record.get("play", {})))
-        told = self.on_other_side if self.network is not None else None
+        if found is not None:
+            evaluator, side, play = found
+            special = (side, lambda: self._network_search(evaluator, side, play))
+        own = self.network is not None or self.lee is not None
+        told = self.on_other_side if own else None
         search = SearchBySide(
             special, self._rollout_search, on_other_side=told or (lambda side: None)
         )
@@ -75,20 +80,37 @@ class Agent:
         ]
         return trees[0] if self.threads == 1 else RootParallel(trees)
 
-    def _network_search(self, network: nn.Module, play: dict[str, Any]) -> Any:
+    def _evaluated(
+        self,
+    ) -> tuple[PlanesEvaluator | BoardsEvaluator, int, dict[str, Any]] | None:
+        """What is asked about positions, on which board, and how it plays best."""
+        if self.lee is not None:
+            return (*self.lee, {"mixture": LEE_MIXTURE})
+        network, record = self.network, {}
+        if network is None and self.shipped and (WEIGHTS / f"{SHIPPED}.json").exists():
+            network, record = shipped_network(), shipped_record()
+        if network is None:
+            return None
         from shinso.models.go_inference import FoldedEvaluator
+
+        side: int = network.side  # pyright: ignore[reportAssignmentType]
+        return FoldedEvaluator(network), side, record.get("play", {})
+
+    def _network_search(
+        self, evaluator: PlanesEvaluator | BoardsEvaluator, side: int, play: dict[str, Any]
+    ) -> Any:
         from shinso.search.forest import ForestConfig
         from shinso.search.network_search import NetworkSearch
 
         mixture = play.get("mixture", 0.0) if self.mixture is None else self.mixture
         rollouts = play.get("rollouts", 1) if self.rollouts is None else self.rollouts
         return NetworkSearch(
-            FoldedEvaluator(network),
+            evaluator,
             ForestConfig(
                 simulations=self.simulations or NETWORK_SIMULATIONS, leaves=LEAVES,
                 mixture=mixture, rollouts=rollouts,
             ),
-            side=network.side,  # pyright: ignore[reportArgumentType]
+            side=side,
             seed=self.seed,
             rollout_weights=self.rollout_weights,
         )  # fmt: skip
