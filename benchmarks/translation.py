@@ -212,12 +212,12 @@ def training() -> None:
         batch = samples.take(np.lexsort((samples.source_lengths, samples.target_lengths)))
         words = int((batch.target_lengths - 1).sum() + batch.source_lengths.sum())
         own = make(size, dropout=0.1)
-        peer = TorchTransformer(make(size, dropout=0.1))
+        reference = TorchTransformer(make(size, dropout=0.1))
         marian = marian_twin(peer("transformers"), make(size, dropout=0.1))
         seconds = in_turn(
             {
                 "ours": _ours_step(own, batch),
-                "torch.nn.Transformer": _torch_step(peer, batch),
+                "torch.nn.Transformer": _torch_step(reference, batch),
                 "Marian": _marian_step(marian, batch),
             },
             rounds=7,
