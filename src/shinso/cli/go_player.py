@@ -93,7 +93,7 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
     def make() -> Any:
         from shinso.recipes.uses.go_agent import Agent
 
-        own = read.network not in ("shipped", "none") and not lee
+        own = read.network not in ("shipped", "none")
         return Agent(
             network=_network(Path(read.network)) if own else None,
             lee=_lee(read.policy, read.value) if lee else None,
