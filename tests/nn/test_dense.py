@@ -14,7 +14,7 @@ from shinso.nn.dense import Dense
 @pytest.mark.parametrize("bias", [True, False])
 def test_layer_and_gradients_match_torch(monkeypatch, rows, inputs, outputs, bias):
     """On every processor: the kernels are right where they do not pay, too."""
-    monkeypatch.setattr(dense, "LANES", 16)
+    monkeypatch.setattr(dense, "KERNELS_PAY", True)
     torch.manual_seed(0)
     own, other = Dense(inputs, outputs, bias=bias), nn.Linear(inputs, outputs, bias=bias)
     other.load_state_dict(own.state_dict())
@@ -45,7 +45,7 @@ def test_gradcheck_in_float64():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [1, 7, 130])
 def test_fixed_weights_give_what_the_layer_gives(monkeypatch, rows, bias):
-    monkeypatch.setattr(dense, "LANES", 16)
+    monkeypatch.setattr(dense, "KERNELS_PAY", True)
     torch.manual_seed(0)
     layer, other = nn.Linear(19, 45, bias=bias), nn.Linear(19, 45)
     fixed = dense.FixedDense(layer.weight, layer.bias)

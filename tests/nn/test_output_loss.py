@@ -19,7 +19,7 @@ from shinso.nn.output_loss import output_loss
 def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows, dtype):
     """In blocks of any size: values and all gradients; float32 on the kernels."""
     torch.manual_seed(0)
-    monkeypatch.setattr(dense, "LANES", 16)
+    monkeypatch.setattr(dense, "KERNELS_PAY", True)
     monkeypatch.setattr(module, "_BLOCK", rows * 11)
     hidden = torch.randn(7, 5, dtype=dtype, requires_grad=True)
     weight = torch.randn(11, 5, dtype=dtype, requires_grad=True)
@@ -39,7 +39,7 @@ def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows, dtyp
 
 def test_output_loss_on_several_threads_is_the_same(monkeypatch):
     torch.manual_seed(0)
-    monkeypatch.setattr(dense, "LANES", 16)
+    monkeypatch.setattr(dense, "KERNELS_PAY", True)
     hidden, weight = torch.randn(4000, 40, requires_grad=True), torch.randn(90, 40)
     weight.requires_grad_()
     labels = torch.randint(90, (4000,))

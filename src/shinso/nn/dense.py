@@ -1,7 +1,7 @@
 """Linear layers on the compiled kernels, on the CPU.
 
-On processors with vectors of 512 bits the library behind torch's product may use half of them only;
-the kernels of the recurrent layers use all. Where they do not apply this is ``torch.nn.Linear``.
+On AMD's processors with vectors of 512 bits the library behind torch's product uses half of them
+only; the kernels of the recurrent layers use all. Elsewhere this is ``torch.nn.Linear``.
 """
 
 # torch names the first parameter ctx and passes it by place.
@@ -22,6 +22,7 @@ from torch.nn.functional import linear
 
 from shinso.nn.kernels.dense_numba import DEPTH, weight_gradient
 from shinso.nn.kernels.matrix_numba import (
+    FEATURES,
     LANES,
     PAD,
     STRIP,
@@ -32,6 +33,10 @@ from shinso.nn.kernels.matrix_numba import (
 )
 from shinso.nn.kernels.scratch import scratch
 from shinso.nn.threads import in_parts
+
+# By what the processor is (sse4a: AMD's alone) and not by a race, so that a run repeats itself. On
+# Intel's the kernels took 1.0 to 1.8 times the library's time.
+KERNELS_PAY = LANES == 16 and "+sse4a" in FEATURES
 
 _FEWEST = 32  # rows below which packing the weights costs more than it brings
 
@@ -110,7 +115,7 @@ def compiled(*tensors: Tensor) -> bool:
         and one.dtype == torch.float32
         for one in tensors
     )
-    return here and LANES == 16 and not torch.is_autocast_enabled("cpu") and not is_compiling()
+    return here and KERNELS_PAY and not torch.is_autocast_enabled("cpu") and not is_compiling()
 
 
 class _Affine(Function):

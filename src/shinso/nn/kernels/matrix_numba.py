@@ -14,8 +14,8 @@ from numba.extending import intrinsic
 from shinso.nn.kernels.compile_numba import kernel, part
 from shinso.nn.kernels.scratch import scratch
 
-_features = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
-LANES = 16 if "+avx512f" in _features else 8 if "+avx" in _features else 4
+FEATURES = config.CPU_FEATURES or binding.get_host_cpu_features().flatten()
+LANES = 16 if "+avx512f" in FEATURES else 8 if "+avx" in FEATURES else 4
 TALL, VECTORS = (4, 3) if LANES == 8 else (8, 2)  # fits 16 registers; the others have 32
 WIDTH = LANES * VECTORS
 PAD = 2  # rows between strips: without them, all would begin in one set of the cache
