@@ -49,6 +49,7 @@ def test_fixed_weights_give_what_the_layer_gives(monkeypatch, rows, bias):
     torch.manual_seed(0)
     layer, other = nn.Linear(19, 45, bias=bias), nn.Linear(19, 45)
     fixed = dense.FixedDense(layer.weight, layer.bias)
-    dense.FixedDense(other.weight, other.bias)  # packs in the same scratch memory
     x = torch.randn(rows, 19)
+    fixed(x)
+    dense.FixedDense(other.weight, other.bias)(x)  # packs in the same scratch memory
     torch.testing.assert_close(fixed(x), layer(x).detach(), rtol=1e-5, atol=1e-5)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from shinso.nn import positions
 from shinso.nn.positions import LearnedPositions, SinusoidalPositions, rotate, sinusoids
 
 
@@ -49,3 +50,12 @@ def test_rotary_products_depend_on_distance_alone():
     assert product(5, 5) == pytest.approx(float((query * key).sum()), rel=1e-5)
     with pytest.raises(ValueError, match="give an even one"):
         rotate(torch.zeros(1, 3))
+
+
+def test_a_table_first_made_while_writing_serves_training():
+    positions._turns.cache_clear()
+    x = torch.randn(2, 5, 6)
+    with torch.inference_mode():
+        rotate(x)
+    rotate(x.requires_grad_()).sum().backward()
+    assert x.grad is not None

@@ -39,6 +39,7 @@ from shinso.nn.threads import in_parts
 KERNELS_PAY = LANES == 16 and "+sse4a" in FEATURES
 
 _FEWEST = 32  # rows below which packing the weights costs more than it brings
+_FEWEST_FIXED = 4  # the same where they stay: a row or two only wait for the weights to be read
 
 
 @final
@@ -85,18 +86,21 @@ class Packed:
 
 @final
 class FixedDense:
-    """y = x Wᵀ + b again and again with the same weights, packed once; without gradients."""
+    """y = x Wᵀ + b again and again with the same weights, packed when they are first worth it; without
+    gradients."""
 
     def __init__(
         self, weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None = None
     ) -> None:
         self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
-        self._packed = Packed.of(weight, bias, "dense").kept() if compiled(weight) else None
+        self._packed: Packed | None = None
 
     def __call__(self, x: Float[Tensor, "row in"]) -> Float[Tensor, "row out"]:
-        packed = self._packed
-        if packed is None or not compiled(x):
+        if len(x) < _FEWEST_FIXED or not compiled(x, self.weight):
             return linear(x, self.weight, self.bias)
+        if self._packed is None:
+            self._packed = Packed.of(self.weight, self.bias, "dense").kept()
+        packed = self._packed
         out = x.new_empty(len(x), len(self.weight))
         in_parts(
             lambda lo, hi: packed.rows(x[lo:hi], out[lo:hi]),

@@ -49,7 +49,9 @@ def _room(positions: int) -> int:
     return max(256, 1 << (positions - 1).bit_length())
 
 
+# A table is kept: first made while something is written, it must serve training too.
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _table(positions: int, width: int) -> Tensor:
     return sinusoids(positions, width)
 
@@ -98,5 +100,6 @@ def rotate(
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _turns(positions: int, size: int, base: float) -> Tensor:
     return sinusoids(positions, size, base=base)

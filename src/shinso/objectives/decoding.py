@@ -87,7 +87,7 @@ class Search:
         return log_p / ((5 + words) / 6) ** self.length_penalty
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def search(
     model: Writes,
     source: Int[Tensor, "batch source"],
