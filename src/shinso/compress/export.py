@@ -236,8 +236,19 @@ def to_onnx(
     found.model.metadata_props.update(about)
     found.model.producer_name = "shinso"
     content = io.BytesIO()
-    need("onnx").save(found.model_proto, content)
+    need("onnx").save(without_traces(found.model_proto), content)
     write_atomically(path, content.getvalue())
+
+
+def without_traces(model: Any) -> Any:
+    """An ONNX model without what the exporter notes beside each node, and without its shapes in between,
+    which runtimes find themselves. The notes name files of this machine, and with them a file of
+    8-bit weights is a fifth larger."""
+    graph = model.graph
+    graph.ClearField("value_info")
+    for one in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        one.ClearField("metadata_props")
+    return model
 
 
 def run_onnx(path: Path) -> Callable[[Call], Sequence[np.ndarray]]:
