@@ -60,7 +60,7 @@ BRIEF = Brief(
 PRESETS = {
     # Burda et al. 2016, one stochastic layer: 50 numbers, 2 × 200 tanh units, pixels drawn anew.
     "mnist": {
-        "latent": 50, "split": "0.95,0.025,0.025", "steps": 250_000, "batch_size": 100, "lr": 1e-3,
+        "latent": 50, "split": "0.95,0.025,0.025", "steps": 560_000, "batch_size": 100, "lr": 1e-3,
         "schedule": "cosine", "warmup": 500, "average": 0.999, "evaluate_every": 5000,
         "checkpoint_every": 5000, "estimate_codes": 5000, "estimate_samples": 1000,
         "look_samples": 1500, "clip_norm": 0.0,
