@@ -49,7 +49,13 @@ def test_what_is_no_time_repeats_and_is_drawn(name):
     first, second, control = (
         module.measure(3, control, "quick") for control in (False, False, True)
     )
-    assert _timeless(first) == _timeless(second) != _timeless(control)
+    assert _timeless(first) == _timeless(second)
+    # A few games can come out alike by chance; that depends on how a processor rounds.
+    assert _timeless(first) != _timeless(control) or any(
+        _timeless(module.measure(seed, False, "quick"))
+        != _timeless(module.measure(seed, True, "quick"))
+        for seed in (4, 5, 6)
+    )
     check_drawing(module, first, control)
     module.holds([first, second])
 

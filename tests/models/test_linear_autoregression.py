@@ -57,8 +57,9 @@ def test_descent_on_squared_errors_matches_the_normal_equations(own_weights: boo
     joined = windows(60, 10)
     past, future = joined[:, :6], joined[:, 6:, :2]
     optimizer = torch.optim.LBFGS(
-        model.parameters(), max_iter=200, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
-    )
+        model.parameters(), max_iter=1000, tolerance_grad=1e-12, tolerance_change=1e-15,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
 
     def closure() -> Tensor:
         optimizer.zero_grad()
