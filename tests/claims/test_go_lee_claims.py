@@ -23,10 +23,10 @@ def short(monkeypatch):
     monkeypatch.setitem(sl_vs_rollout.STEPS, "quick", 3)
     monkeypatch.setitem(sl_vs_rollout.PATTERN_STEPS, "quick", 3)
     monkeypatch.setattr(sl_vs_rollout, "TIMED", 5)
+    monkeypatch.setitem(rl_policy.GAMES, "quick", 24)  # the other's counts could come out alike
     for module in (rl_policy, policy_pool):
         monkeypatch.setitem(module.LEARNT, "quick", 3)
         monkeypatch.setitem(module.STEPS, "quick", 4)
-        monkeypatch.setitem(module.GAMES, "quick", 24)
         monkeypatch.setattr(module, "BATCH_GAMES", 12)
     monkeypatch.setitem(value.LEARNT_GAMES, "quick", 40)
     monkeypatch.setitem(value.ASKED_GAMES, "quick", 10)
@@ -49,13 +49,7 @@ def test_what_is_no_time_repeats_and_is_drawn(name):
     first, second, control = (
         module.measure(3, control, "quick") for control in (False, False, True)
     )
-    assert _timeless(first) == _timeless(second)
-    # A few games can come out alike by chance; that depends on how a processor rounds.
-    assert _timeless(first) != _timeless(control) or any(
-        _timeless(module.measure(seed, False, "quick"))
-        != _timeless(module.measure(seed, True, "quick"))
-        for seed in (4, 5, 6)
-    )
+    assert _timeless(first) == _timeless(second) != _timeless(control)
     check_drawing(module, first, control)
     module.holds([first, second])
 

@@ -236,11 +236,11 @@ def to_onnx(
     found.model.metadata_props.update(about)
     found.model.producer_name = "shinso"
     content = io.BytesIO()
-    need("onnx").save(without_traces(found.model_proto), content)
+    need("onnx").save(_without_traces(found.model_proto), content)
     write_atomically(path, content.getvalue())
 
 
-def without_traces(model: Any) -> Any:
+def _without_traces(model: Any) -> Any:
     """An ONNX model without what the exporter notes beside each node, and without its shapes in between,
     which runtimes find themselves. The notes name files of this machine, and with them a file of
     8-bit weights is a fifth larger."""

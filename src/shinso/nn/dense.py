@@ -113,13 +113,17 @@ class FixedDense:
 def compiled(*tensors: Tensor) -> bool:
     """Whether the kernels compute with these, and faster than the library does. Tensors of another
     class, such as one spread over several workers, are the library's."""
-    here = all(
-        type(one) in (Tensor, nn.Parameter)
-        and one.device.type == "cpu"
-        and one.dtype == torch.float32
-        for one in tensors
+    return (
+        KERNELS_PAY
+        and not torch.is_autocast_enabled("cpu")
+        and not is_compiling()
+        and all(
+            type(one) in (Tensor, nn.Parameter)
+            and one.device.type == "cpu"
+            and one.dtype == torch.float32
+            for one in tensors
+        )
     )
-    return here and KERNELS_PAY and not torch.is_autocast_enabled("cpu") and not is_compiling()
 
 
 class _Affine(Function):
