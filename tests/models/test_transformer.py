@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from benchmarks.marian import marian_twin
@@ -9,6 +11,7 @@ from benchmarks.marian import marian_twin
 from shinso.data.parallel_batches import ParallelSamples, seen
 from shinso.data.subwords import BEGIN, END, PAD
 from shinso.models.transformer import Transformer
+from shinso.nn import threads
 from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import TranslationObjective
 from shinso.training.gradient import GradientLearner
@@ -81,6 +84,70 @@ def test_padding_and_later_words_change_nothing(norm, positions):
     torch.testing.assert_close(whole[:1, :3], alone)
     other = model(SOURCE.flip(1), MASK, TARGET)
     assert not torch.allclose(whole[1], other[1])
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize("sentences", [1, 5])
+def test_compiled_writing_gives_what_the_decoder_gives(norm, positions, activation, sentences):
+    """In float32 with compiled calls, for few rows and for packed ones, and in float64 without; while
+    sentences leave and beams take each other's places."""
+    settings = {"norm": norm, "positions": positions, "activation": activation, "width": 20}
+    model = make(**settings, capacity=16, inner=24).eval()
+    generator = torch.Generator().manual_seed(sentences)
+    source = torch.randint(4, 15, (sentences, 6), generator=generator)
+    lengths = torch.randint(1, 7, (sentences,), generator=generator)
+    mask = torch.arange(6) < lengths.unsqueeze(1)
+    beams, kept = 2, torch.arange(sentences)
+    with torch.inference_mode():
+        writers = [one.begin(source, mask, beams, 8) for one in (model, make_double(model))]
+        history = torch.empty(sentences, beams, 0, dtype=torch.int64)
+        for step in range(8):
+            words = torch.randint(4, 15, history.shape[:2], generator=generator)
+            history = torch.cat([history, words.unsqueeze(-1)], -1)
+            flat = history.flatten(0, 1)
+            memory, seen_words = (
+                part.repeat_interleave(beams, 0)
+                for part in (model.encode(source, mask)[kept], mask[kept])
+            )
+            expected = model.output(model.decode(flat, memory, seen_words)[:, -1])
+            for writer in writers:
+                found = writer.step(words).flatten(0, 1).float()
+                torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+            parents = torch.randint(0, beams, history.shape[:2], generator=generator)
+            going = torch.arange(1, len(kept)) if step == 4 and sentences > 1 else None
+            if going is not None:
+                parents, kept, history = parents[going], kept[going], history[going]
+            history = history.gather(1, parents.unsqueeze(-1).expand_as(history))
+            for writer in writers:
+                writer.take(going, parents)
+    assert writers[0].blocks.compiled
+    assert not writers[1].blocks.compiled
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_rows_shared_among_threads_are_written_alike(monkeypatch, beams):
+    model = make(width=16).eval()
+    source = torch.randint(4, 15, (11, 6), generator=torch.Generator().manual_seed(0))
+    how = Search(begin=BEGIN, end=END, beams=beams, never=(PAD,))
+    alone = words_of(search(model, source, None, [8] * 11, how))
+    monkeypatch.setattr(threads, "_SMALLEST", 1)
+    monkeypatch.setattr(threads, "_GRAIN", 3)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert words_of(search(model, source, None, [8] * 11, how)) == alone
+    finally:
+        torch.set_num_threads(before)
+
+
+def words_of(found):
+    return [[one.words for one in some] for some in found]
+
+
+def make_double(model: Transformer) -> Transformer:
+    return copy.deepcopy(model).double()
 
 
 def test_transformer_overfits_one_batch():

@@ -13,9 +13,13 @@ from shinso.nn.attention import (
     MultiplicativeAttention,
     SelfAttention,
     attend,
+    attend_places,
     attention_weights,
     causal_mask,
+    join_heads,
+    split_heads,
 )
+from shinso.nn.unpadded import Unpadded
 
 WIDTH, HEADS, BATCH, TIME = 12, 3, 2, 5
 
@@ -103,16 +107,36 @@ def test_cache_gives_what_the_whole_sequence_gives(rotary, pieces):
         layer(x[:, :1], causal=True, cache=cache)
 
 
-def test_cache_goes_on_with_the_rows_taken():
+def test_attention_to_places_is_attention_to_what_lies_there():
+    """A row looks at its own list, in any order, with others' places in between; at none it gets 0."""
     torch.manual_seed(0)
-    layer = with_biases(SelfAttention(WIDTH, HEADS))
-    x = torch.randn(3, 2, WIDTH, dtype=torch.float64)
-    cache = KeyValueCache.empty(3, HEADS, 2, WIDTH // HEADS, x)
-    layer(x[:, :1], causal=True, cache=cache)
-    rows = torch.tensor([2, 0, 2, 1])
-    cache.take(rows)
-    found = layer(x[rows, 1:], causal=True, cache=cache)
-    torch.testing.assert_close(found, layer(x, causal=True)[rows, 1:])
+    query = torch.randn(3, WIDTH, dtype=torch.float64)
+    memory = torch.randn(9, 2 * WIDTH, dtype=torch.float64)
+    places = torch.tensor([[8, 0, 3, 3], [5, 99, 99, 99], [99, 99, 99, 99]])
+    counts = torch.tensor([4, 1, 0])
+    found = attend_places(query, memory, places, counts, HEADS)
+    for row, count in enumerate(counts.tolist()):
+        keys, values = memory[places[row, :count]].chunk(2, -1)
+        by_head = (
+            split_heads(one.unsqueeze(0), HEADS) for one in (query[row : row + 1], keys, values)
+        )
+        expected = join_heads(attend(*by_head))[0, 0] if count else torch.zeros(WIDTH).double()
+        torch.testing.assert_close(found[row], expected)
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+def test_unpadded_gives_what_the_padded_batch_gives(rotary):
+    torch.manual_seed(0)
+    layer = with_biases(SelfAttention(WIDTH, HEADS, rotary=rotary))
+    x = torch.randn(3, TIME, WIDTH, dtype=torch.float64)
+    mask = torch.arange(TIME) < torch.tensor([2, TIME, 1]).unsqueeze(1)
+    steps = Unpadded(mask, 3, TIME, x.device)
+    found = layer.unpadded(steps.flat(x), steps)
+    torch.testing.assert_close(found, layer(x, mask.unsqueeze(1))[mask])
+    whole = Unpadded(None, 3, TIME, x.device)
+    torch.testing.assert_close(layer.unpadded(whole.flat(x), whole), layer(x).flatten(0, 1))
+    assert steps.lengths.tolist() == [2, TIME, 1]
+    assert whole.lengths.tolist() == [TIME] * 3
 
 
 def test_causal_looks_at_nothing_that_comes_later():

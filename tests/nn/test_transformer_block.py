@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from shinso.nn.transformer_block import TransformerBlock
+from shinso.nn.unpadded import Unpadded
 
 WIDTH, HEADS, INNER = 8, 2, 12
 
@@ -74,15 +75,20 @@ def test_block_matches_torch_decoder_layer(norm):
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("rotary", [False, True])
 def test_cached_block_gives_what_the_uncached_gives(norm, rotary):
-    own = block(norm=norm, cross=True, rotary=rotary)
+    own = block(norm=norm, rotary=rotary)
     x = torch.randn(2, 5, WIDTH, dtype=torch.float64)
-    memory = torch.randn(2, 4, WIDTH, dtype=torch.float64)
-    cache = own.new_cache(2, 5, x, memory)
+    cache = own.new_cache(2, 5, x)
     found = [own(step, causal=True, cache=cache) for step in x.split(1, 1)]
-    torch.testing.assert_close(torch.cat(found, 1), own(x, causal=True, memory=memory))
-    cache.take(torch.tensor([1]))
-    assert cache.own.length == 5
-    assert len(cache.memory[0]) == len(cache.own.keys) == 1
+    torch.testing.assert_close(torch.cat(found, 1), own(x, causal=True))
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_unpadded_block_gives_what_the_padded_gives(norm):
+    own = block(norm=norm).eval()
+    x = torch.randn(2, 5, WIDTH, dtype=torch.float64)
+    mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    steps = Unpadded(mask, 2, 5, x.device)
+    torch.testing.assert_close(own.unpadded(steps.flat(x), steps), own(x, mask.unsqueeze(1))[mask])
 
 
 def test_cross_block_asks_for_its_memory():

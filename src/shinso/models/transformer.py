@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from shinso.models.transformer_writing import Writing
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.positions import LearnedPositions, SinusoidalPositions
-from shinso.nn.transformer_block import Activation, BlockCache, Norm, TransformerBlock
+from shinso.nn.transformer_block import Activation, Norm, TransformerBlock
+from shinso.nn.unpadded import Unpadded
 from shinso.settings import setting
 
 Positions = Literal["sinusoidal", "learned", "rotary"]
@@ -128,19 +129,15 @@ class Transformer(nn.Module):
     def decode(
         self,
         target: Int[Tensor, "batch target"],
-        memory: Float[Tensor, "batch source width"] | None,
+        memory: Float[Tensor, "batch source width"],
         mask: Bool[Tensor, "batch source"] | None = None,
-        caches: list[BlockCache] | None = None,
     ) -> Float[Tensor, "batch target width"]:
-        """A vector at each place of ``target`` from which the next word follows. With ``caches``
-        the target goes on from the steps in them, and memory is taken from there."""
-        first = 0 if caches is None else caches[0].own.length
+        """A vector at each place of ``target`` from which the next word follows."""
         x = self.target_embedding(target) * math.sqrt(self.config.width)
-        x = self.dropout(self.target_positions(x, first))
+        x = self.dropout(self.target_positions(x))
         keys = None if mask is None else mask.unsqueeze(1)
-        for place, block in enumerate(self.decoder):
-            cache = None if caches is None else caches[place]
-            x = block(x, causal=True, memory=memory, memory_mask=keys, cache=cache)
+        for block in self.decoder:
+            x = block(x, causal=True, memory=memory, memory_mask=keys)
         return self.decoder_norm(x)
 
     def forward(
@@ -186,11 +183,13 @@ class Transformer(nn.Module):
         steps: int,
     ) -> Writing:
         """Ready to write ``beams`` translations of each sentence, of up to ``steps`` words."""
-        memory = self.encode(source, mask)
-        rows = len(source) * beams
-        blocks: list[Any] = list(self.decoder)
-        caches = [block.new_cache(rows, steps, memory, memory) for block in blocks]
-        return Writing(self, caches, mask, beams)
+        words = Unpadded(mask, len(source), source.shape[1], source.device)
+        x = self.source_embedding(source) * math.sqrt(self.config.width)
+        x = words.flat(self.source_positions(x))
+        blocks: list[Any] = list(self.encoder)
+        for block in blocks:
+            x = block.unpadded(x, words)
+        return Writing(self, self.encoder_norm(x), words.lengths, beams, steps)
 
 
 class _Nowhere(nn.Module):

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from shinso.nn.dense import Dense
 from shinso.nn.portable import wanted
 from shinso.nn.positions import rotate
+from shinso.nn.unpadded import Unpadded
 
 
 def attend(
@@ -43,6 +44,22 @@ def attend(
     return F.scaled_dot_product_attention(
         query, key, value, mask, dropout_p=dropout, is_causal=causal and queries > 1
     )
+
+
+def attend_places(
+    query: Float[Tensor, "row width"],
+    memory: Float[Tensor, "place both"],
+    places: Int[Tensor, "row most"],
+    counts: Int[Tensor, " row"],
+    heads: int,
+) -> Float[Tensor, "row width"]:
+    """``attend`` for one query a row, whose keys and values lie anywhere in ``memory``: keys, and
+    values right behind them. A row looks at the first so many of its places; at none, it gets 0."""
+    rows, most = places.shape
+    seen = torch.arange(most, device=query.device) < counts.unsqueeze(1)
+    found = memory[places.where(seen, 0)].view(rows, most, 2, heads, -1)
+    keys, values = found.permute(2, 0, 3, 1, 4)
+    return attend(query.view(rows, heads, 1, -1), keys, values, seen[:, None, None]).flatten(1)
 
 
 def causal_mask(
@@ -110,14 +127,6 @@ class KeyValueCache:
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
-    def take(self, rows: Int[Tensor, " rows"]) -> None:
-        """Go on with these rows of the batch, in this order; a row may be taken twice."""
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = old.new_empty((len(rows), *old.shape[1:]))
-            new[:, :, : self.length] = old[:, :, : self.length].index_select(0, rows)
-            setattr(self, name, new)
-
 
 def split_heads(
     x: Float[Tensor, "batch time width"], heads: int
@@ -175,12 +184,22 @@ class SelfAttention(nn.Module):
         cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "batch time width"]:
         """cache: the steps before these; these are added to it."""
-        query, key, value = self._projected(x, 0 if cache is None else cache.length)
+        query, key, value = self._heads_of(
+            self.query_key_value(x), 0 if cache is None else cache.length
+        )
         if cache is not None:
             key, value = cache.append(key, value)
         dropout = self.dropout if self.training else 0.0
         seen = _for_heads(mask)
         return self.out(join_heads(attend(query, key, value, seen, causal=causal, dropout=dropout)))
+
+    def unpadded(
+        self, x: Float[Tensor, "step width"], steps: Unpadded
+    ) -> Float[Tensor, "step width"]:
+        """``forward`` of a padded batch, its real steps alone. For use after training."""
+        query, key, value = self._heads_of(steps.padded(self.query_key_value(x)), 0)
+        seen = None if steps.mask is None else steps.mask[:, None, None]
+        return self.out(steps.flat(join_heads(attend(query, key, value, seen))))
 
     def weights(
         self,
@@ -190,14 +209,14 @@ class SelfAttention(nn.Module):
         causal: bool = False,
     ) -> Float[Tensor, "batch heads time time"]:
         """Where each head of each step looks."""
-        query, key, _value = self._projected(x, 0)
+        query, key, _value = self._heads_of(self.query_key_value(x), 0)
         if causal:
             past = causal_mask(x.shape[1], x.shape[1], x.device)
             mask = past if mask is None else mask & past
         return attention_weights(query, key, _for_heads(mask))
 
-    def _projected(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        parts = self.query_key_value(x).chunk(3, -1)
+    def _heads_of(self, projected: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        parts = projected.chunk(3, -1)
         query, key, value = (split_heads(part, self.heads) for part in parts)
         if self.rotary:
             query, key = rotate(query, first), rotate(key, first)

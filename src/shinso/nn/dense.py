@@ -40,6 +40,10 @@ KERNELS_PAY = LANES == 16 and "+sse4a" in FEATURES
 
 _FEWEST = 32  # rows below which packing the weights costs more than it brings
 _FEWEST_FIXED = 4  # the same where they stay: a row or two only wait for the weights to be read
+# Of weights that stay, packed ones; the library packs at each call. On the processors where it is the
+# faster of the two, that costs it more than it gains until there are so many rows.
+_MOST_FIXED = 64
+_NO_PANELS = np.empty((0, 0, 0), np.float32)
 
 
 @final
@@ -62,7 +66,7 @@ class Packed:
     """Weights in the order in which the kernels read them. Where ``compiled`` says yes."""
 
     def __init__(self, panels: np.ndarray, added: np.ndarray) -> None:
-        self._panels, self._added = panels, added
+        self.panels, self._added = panels, added
 
     @classmethod
     def of(cls, weight: Tensor, bias: Tensor | None, name: str) -> Packed:
@@ -77,11 +81,11 @@ class Packed:
 
     def kept(self) -> Packed:
         """In memory of its own."""
-        return Packed(self._panels.copy(), self._added)
+        return Packed(self.panels.copy(), self._added)
 
     def rows(self, x: Float[Tensor, "row in"], out: Float[Tensor, "row out"]) -> None:
         """All rows of ``out``, in this thread."""
-        affine(_array(x), 0, self._panels, self._added, out.numpy(), 0, len(x))
+        affine(_array(x), 0, self.panels, self._added, out.numpy(), 0, len(x))
 
 
 @final
@@ -95,8 +99,22 @@ class FixedDense:
         self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
         self._packed: Packed | None = None
 
+    @staticmethod
+    def worth_packing(rows: int) -> bool:
+        """A row or two only wait for the weights to be read, which packing would do once more."""
+        return rows >= _FEWEST_FIXED
+
+    def arrays(self, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, panels and bias for a kernel of so many rows; no panels where the rows are few."""
+        if self._packed is None and self.worth_packing(rows):
+            self._packed = Packed.of(self.weight, self.bias, "dense").kept()
+        panels = _NO_PANELS if self._packed is None else self._packed.panels
+        bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
+        return _array(self.weight), panels, _array(bias)
+
     def __call__(self, x: Float[Tensor, "row in"]) -> Float[Tensor, "row out"]:
-        if len(x) < _FEWEST_FIXED or not compiled(x, self.weight):
+        few = LANES == 16 and len(x) <= _MOST_FIXED
+        if len(x) < _FEWEST_FIXED or not compiled(x, self.weight, pays=few or KERNELS_PAY):
             return linear(x, self.weight, self.bias)
         if self._packed is None:
             self._packed = Packed.of(self.weight, self.bias, "dense").kept()
@@ -110,11 +128,12 @@ class FixedDense:
         return out
 
 
-def compiled(*tensors: Tensor) -> bool:
-    """Whether the kernels compute with these, and faster than the library does. Tensors of another
-    class, such as one spread over several workers, are the library's."""
+def compiled(*tensors: Tensor, pays: bool | None = None) -> bool:
+    """Whether the kernels compute with these, and faster than the library does (``pays``, where the
+    caller knows). Tensors of another class, such as one spread over several workers, are the
+    library's."""
     return (
-        KERNELS_PAY
+        (KERNELS_PAY if pays is None else pays)
         and not torch.is_autocast_enabled("cpu")
         and not is_compiling()
         and all(

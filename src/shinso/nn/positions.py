@@ -99,6 +99,11 @@ def rotate(
     return torch.cat([left * cosine - right * sine, left * sine + right * cosine], -1)
 
 
+def turns_at(step: int, size: int, *, base: float = 10_000.0) -> Float[Tensor, " {size}"]:
+    """What ``rotate`` turns by at one step: size / 2 sines and as many cosines."""
+    return _turns(_room(step + 1), size, base)[step]
+
+
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)
 def _turns(positions: int, size: int, base: float) -> Tensor:

@@ -6,16 +6,16 @@ The same block is an encoder's (no causal mask), a language model's (causal) and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn.attention import CrossAttention, KeyValueCache, SelfAttention
 from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
+from shinso.nn.unpadded import Unpadded
 
 Activation = Literal["relu", "gelu"]
 Norm = Literal["pre", "post"]
@@ -36,22 +36,6 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         return self.down(self.activation(self.up(x)))
-
-
-@dataclass
-class BlockCache:
-    """What one block keeps between decoding steps. memory: keys and values of the other sequence,
-    None in a block that looks at none."""
-
-    own: KeyValueCache
-    memory: tuple[Tensor, Tensor] | None = None
-
-    def take(self, rows: Int[Tensor, " rows"]) -> None:
-        """Go on with these rows of the batch."""
-        self.own.take(rows)
-        if self.memory is not None:
-            key, value = self.memory
-            self.memory = key.index_select(0, rows), value.index_select(0, rows)
 
 
 class TransformerBlock(nn.Module):
@@ -95,35 +79,36 @@ class TransformerBlock(nn.Module):
         causal: bool = False,
         memory: Float[Tensor, "batch keys width"] | None = None,
         memory_mask: Bool[Tensor, "#batch #time memory_keys"] | None = None,
-        cache: BlockCache | None = None,
+        cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "batch time width"]:
-        """mask, memory_mask: True where may be looked. memory: what a ``cross`` block looks at; with
-        ``cache`` its keys and values are taken from there."""
-        own = None if cache is None else cache.own
+        """mask, memory_mask: True where may be looked. memory: what a ``cross`` block looks at. cache:
+        of the attention to itself, with the steps before these."""
         start = self.attention_norm(x) if self.norm_first else x
-        x = x + self.dropout(self.attention(start, mask, causal=causal, cache=own))
+        x = x + self.dropout(self.attention(start, mask, causal=causal, cache=cache))
         x = x if self.norm_first else self.attention_norm(x)
         if self.cross is not None and self.cross_norm is not None:
-            known = None if cache is None else cache.memory
-            if known is None:
-                if memory is None:
-                    raise ValueError("this block looks at a second sequence; give memory")
-                known = self.cross.keys_and_values(memory)
+            if memory is None:
+                raise ValueError("this block looks at a second sequence; give memory")
             start = self.cross_norm(x) if self.norm_first else x
+            known = self.cross.keys_and_values(memory)
             x = x + self.dropout(self.cross(start, known, memory_mask))
             x = x if self.norm_first else self.cross_norm(x)
+        return self._at_each_step(x)
+
+    def unpadded(
+        self, x: Float[Tensor, "step width"], steps: Unpadded
+    ) -> Float[Tensor, "step width"]:
+        """``forward`` of a padded batch, its real steps alone. For an encoder after training."""
+        x = x + self.attention.unpadded(self.attention_norm(x) if self.norm_first else x, steps)
+        return self._at_each_step(x if self.norm_first else self.attention_norm(x))
+
+    def _at_each_step(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         start = self.network_norm(x) if self.norm_first else x
         x = x + self.dropout(self.network(start))
         return x if self.norm_first else self.network_norm(x)
 
-    def new_cache(
-        self, batch: int, capacity: int, like: Tensor, memory: Tensor | None = None
-    ) -> BlockCache:
-        """An empty cache for ``capacity`` steps; memory: the sequence that a ``cross`` block looks
-        at."""
+    def new_cache(self, batch: int, capacity: int, like: Tensor) -> KeyValueCache:
+        """An empty cache for ``capacity`` steps."""
         heads = self.attention.heads
         size = self.attention.out.in_features // heads
-        own = KeyValueCache.empty(batch, heads, capacity, size, like)
-        if self.cross is None or memory is None:
-            return BlockCache(own)
-        return BlockCache(own, self.cross.keys_and_values(memory))
+        return KeyValueCache.empty(batch, heads, capacity, size, like)
