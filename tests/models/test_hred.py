@@ -52,6 +52,21 @@ def test_nats_match_a_word_by_word_walk():
         assert float(found[row].detach()) == pytest.approx(nats, abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["hred", "vhred"])
+def test_what_is_learnt_from_is_the_sum_over_answers(kind):
+    """Values and gradients; the one keeps the scores of every word, the other does not."""
+    model, gradients = network(kind), []
+    used = [p for name, p in model.named_parameters() if not name.startswith("prior")]
+    for together in (False, True):
+        torch.manual_seed(1)
+        seen = model.read(*talks())
+        z = model.posterior_of(seen).mean if model.latent else None
+        nats = model.sum_of_nats(seen, z) if together else model(seen, z).sum()
+        gradients.append([nats.detach(), *torch.autograd.grad(nats, used)])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_context_of_a_chat_is_that_of_a_batch():
     for kind in ("hred", "seq2seq"):
         model = network(kind)

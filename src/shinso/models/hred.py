@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from shinso.nn import GRU
 from shinso.nn.dense import Dense
+from shinso.nn.output_loss import output_loss
 from shinso.settings import setting
 
 UNKNOWN_ID = 1
@@ -130,6 +131,19 @@ class HRED(nn.Module):
         self, seen: Seen, z: Float[Tensor, "answer latent"] | None
     ) -> Float[Tensor, " answer"]:
         """−ln p(answer | context, z) of each answer, in nats over its words and its end sign."""
+        states, wanted = self._states(seen, z)
+        nats = nn.functional.cross_entropy(self.head(states.data), wanted, reduction="none")
+        return pad_packed_sequence(states._replace(data=nats), batch_first=True)[0].sum(1)
+
+    def sum_of_nats(
+        self, seen: Seen, z: Float[Tensor, "answer latent"] | None
+    ) -> Float[Tensor, ""]:
+        """The same of all answers together: to learn from, as the scores of no word are kept."""
+        states, wanted = self._states(seen, z)
+        return output_loss(states.data, self.head.weight, self.head.bias, wanted)[0] * len(wanted)
+
+    def _states(self, seen: Seen, z: Tensor | None) -> tuple[PackedSequence, Tensor]:
+        """The decoder's state before each word of the answers, and these words."""
         told = self._condition(seen.context, z)
         given = seen.words.roll(1, dims=1)
         given[:, 0] = self.end
@@ -143,13 +157,7 @@ class HRED(nn.Module):
         wanted = pack_padded_sequence(
             seen.words, seen.lengths, batch_first=True, enforce_sorted=False
         )
-        nats = nn.functional.cross_entropy(
-            self.head(self.dropout(states.data)), wanted.data, reduction="none"
-        )
-        packed_nats = PackedSequence(
-            nats, states.batch_sizes, states.sorted_indices, states.unsorted_indices
-        )
-        return pad_packed_sequence(packed_nats, batch_first=True)[0].sum(1)
+        return states._replace(data=self.dropout(states.data)), wanted.data
 
     def _encoded(
         self, words: Int[Tensor, "turn word"], lengths: Int[Tensor, " turn"]

@@ -35,9 +35,10 @@ class DialogueObjective:
         return min(1.0, self.steps_taken / self.anneal_steps) if self.anneal_steps else 1.0
 
     def __call__(self, model: nn.Module, batch: DialogueBatch) -> Mapping[str, Tensor]:
-        reconstruction, kl, words = answer_nats(model, batch)
-        total = words.sum()
-        found = {"reconstruction_nats_per_word": reconstruction.sum() / total}
+        network: Any = model
+        seen, z, kl = _looked_at(network, batch, None)
+        total = seen.lengths.sum()
+        found = {"reconstruction_nats_per_word": network.sum_of_nats(seen, z) / total}
         loss = found["reconstruction_nats_per_word"]
         if kl is not None:
             costly = kl.mean().clamp(min=self.free_nats) * len(kl)
@@ -59,13 +60,20 @@ def answer_nats(
 ) -> tuple[Float[Tensor, " answer"], Float[Tensor, " answer"] | None, Float[Tensor, " answer"]]:
     """Reconstruction, KL divergence (None without a latent variable) and words of each answer,
     with one draw of the latent variable from what the answer says of it."""
+    seen, z, kl = _looked_at(model, batch, generator)
+    return model(seen, z), kl, seen.lengths.to(seen.context)
+
+
+def _looked_at(
+    model: Any, batch: DialogueBatch, generator: torch.Generator | None
+) -> tuple[Any, Tensor | None, Tensor | None]:
+    """What is known of each answer, a draw of its latent variable, and the KL divergence of that."""
     seen = model.read(*batch)
-    words = seen.lengths.to(seen.context)
     if not model.latent:
-        return model(seen, None), None, words
+        return seen, None, None
     posterior = model.posterior_of(seen)
     noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
-    return model(seen, posterior.draw(noise)), posterior.kl_to(model.prior_of(seen.context)), words
+    return seen, posterior.draw(noise), posterior.kl_to(model.prior_of(seen.context))
 
 
 @torch.no_grad()
