@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,35 @@ def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, ca
     world.lived = -1_000_000
     assert main(["train", "--resume", str(only_run())]) == 0
     assert json.loads((only_run() / "status.json").read_text())["state"] == "done"
+
+
+MENDABLE = """
+from tests.experience.small_worlds import Counting
+
+class Env(Counting):
+    lived = 0
+
+    def step(self, action):
+        Env.lived += 1
+        if Env.lived > 4300:
+            raise RuntimeError("the motor is broken")
+        return super().step(action)
+"""
+
+
+def test_file_that_was_mended_on_disk_goes_on_and_says_so(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    Path("mendme.py").write_text(MENDABLE)
+    assert train("mendme:Env", "--model", "ppo", "--checkpoint-every", "1") == 3
+    assert "--resume" in capsys.readouterr().err
+    before = json.loads((only_run() / "data.json").read_text())
+    assert before["source_sha256"] == hashlib.sha256(MENDABLE.encode()).hexdigest()
+    Path("mendme.py").write_text(MENDABLE.replace("4300", "1_000_000_000"))
+    monkeypatch.delitem(sys.modules, "mendme")  # as in a new process
+    assert main(["train", "--resume", str(only_run())]) == 0
+    assert f"mendme:Env is another than the run began with (sha256 {before['source_sha256']})" in (
+        " ".join(capsys.readouterr().err.split())
+    )
 
 
 def test_world_that_breaks_at_once_leaves_no_run(capsys):

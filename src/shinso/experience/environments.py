@@ -51,7 +51,11 @@ class Spaces:
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment by name, checked once. ``make`` opens another copy of it."""
+    """An environment by name, checked once. ``make`` opens another copy of it.
+
+    sha256: of all that a run which goes on must find again. source_sha256: of the file that
+    defines the environment, "" where that is Gymnasium's; a mended file may go on.
+    """
 
     name: str
     make: Callable[[], Any]
@@ -60,6 +64,7 @@ class Environment:
     time_limit: int | None
     time_aware: bool = False
     notes: tuple[str, ...] = ()
+    source_sha256: str = ""
 
     def facts(self) -> dict[str, Any]:
         """What a trained agent must know without the environment; JSON-able."""
@@ -67,6 +72,7 @@ class Environment:
         return {
             "environment": self.name,
             "sha256": self.sha256,
+            "source_sha256": self.source_sha256,
             "spaces": spaces.text,
             "observation": spaces.observation,
             "width": spaces.width,
@@ -108,7 +114,7 @@ def open_environment(
     limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     one.close()
     proof = json.dumps(
-        [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__],
+        [name, dict(settings), time_limit, time_aware, spaces.text, gym.__version__],
         sort_keys=True,
     )
     notes = [spaces.text]
@@ -118,7 +124,7 @@ def open_environment(
         )
     return Environment(
         name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, time_aware,
-        tuple(notes),
+        tuple(notes), source,
     )  # fmt: skip
 
 

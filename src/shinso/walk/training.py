@@ -129,6 +129,15 @@ def resume(
             next_step=_("bring the old file back, or train a new run"),
         )
     audience, stop = audience or NoAudience(), stop or StopRequest()
+    # A mended program is what a stopped run was told to come back with; only its data is held equal.
+    if before.get("source_sha256") != now.get("source_sha256"):
+        audience.on_notes(
+            [
+                _("the source of {data} is another than the run began with (sha256 {sha})").format(
+                    data=", ".join(map(str, order.paths)), sha=before.get("source_sha256")
+                )
+            ]
+        )
     if workers is not None:
         order = with_workers(order, workers)
     count = _started(order.run.config)
