@@ -78,6 +78,16 @@ class Textual(Counting):
     observation_space = spaces.Text(5)
 
 
+class Spaceless(gym.Env):
+    """Says what can be done, not what it shows."""
+
+    action_space = spaces.Discrete(2)
+
+
+class NoEnvironment:
+    observation_space, action_space = BOX, spaces.Discrete(2)
+
+
 class Unbounded(Counting):
     action_space = spaces.Box(-np.inf, np.inf, (1,), np.float32)
 

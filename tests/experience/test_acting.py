@@ -81,7 +81,13 @@ def test_nan_is_a_fault_with_the_spaces():
     assert "observation_space: Box" in found.found
 
 
-@pytest.mark.parametrize(("name", "space"), [("Textual", "Text"), ("Unbounded", "Box(-inf, inf")])
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("Textual", "Text"), ("Unbounded", "Box(-inf, inf"), ("Spaceless", "observation_space: None"),
+        ("NoEnvironment", "NoEnvironment"),
+    ],
+)  # fmt: skip
 def test_space_that_no_agent_handles_is_printed(name, space):
     found = fault_of(lambda: world(name))
     assert isinstance(found, DataFault)

@@ -103,6 +103,7 @@ def open_environment(
 
     def make() -> Any:
         made = _opened(maker, name)
+        _check_spaces(gym, made, name)
         if time_limit:
             made = gym.wrappers.TimeLimit(_without_limit(gym, made), time_limit)
         if _needs_flattening(gym, made.observation_space):
@@ -284,6 +285,27 @@ def _without_limit(gym: Any, made: Any) -> Any:
     return made.env if isinstance(made, gym.wrappers.TimeLimit) else made
 
 
+def _check_spaces(gym: Any, made: Any, name: str) -> None:
+    """DataFault ENV-SPACE where it is no environment or does not say its spaces."""
+    if not isinstance(made, gym.Env):
+        raise space_fault(
+            name,
+            type(made).__name__,
+            _("it is no gymnasium.Env"),
+            _("derive it from gymnasium.Env"),
+        )
+    for which in ("observation_space", "action_space"):
+        try:
+            space = getattr(made, which, None)
+        except Exception as error:
+            raise raised(name, which, error) from error
+        if not isinstance(space, gym.spaces.Space):
+            raise space_fault(
+                name, f"{which}: {space}", _("an agent must know what it sees and can do"),
+                _("set observation_space and action_space, each a gymnasium.spaces.Space"),
+            )  # fmt: skip
+
+
 def _needs_flattening(gym: Any, space: Any) -> bool:
     kinds = gym.spaces
     return isinstance(space, (kinds.Dict, kinds.Tuple, kinds.MultiDiscrete, kinds.MultiBinary)) or (
@@ -292,10 +314,7 @@ def _needs_flattening(gym: Any, space: Any) -> bool:
 
 
 def _spaces(gym: Any, env: Any, name: str) -> Spaces:
-    try:
-        seen, done = env.observation_space, env.action_space
-    except Exception as error:
-        raise raised(name, _("its spaces"), error) from error
+    seen, done = env.observation_space, env.action_space
     text = f"observation_space: {_short(seen)}; action_space: {_short(done)}"
     if isinstance(seen, gym.spaces.Discrete):
         observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
