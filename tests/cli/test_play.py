@@ -116,6 +116,32 @@ def test_agent_that_cannot_act_there_is_refused_before_a_run_is_made(capsys):
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("model", "flags"),
+    [
+        ("ppo", ["--optimizer", "sgd"]),
+        ("ppo", ["--random-steps", "16"]),
+        ("dqn", ["--average", "0.9"]),
+        ("dqn", ["--betas", "0.8,0.9"]),
+        ("a2c", ["--accumulate", "2"]),
+        ("a2c", ["--batch-size", "8"]),
+        ("reinforce", ["--weight-decay", "0.1"]),
+        ("reinforce", ["--rollout", "5"]),
+        ("ppo", ["--momentum", "0.5"]),
+        ("dqn", ["--precision", "bf16"]),
+        ("q-learning", ["--lr", "0.1"]),
+        ("linear", ["--schedule", "constant"]),
+        ("value-iteration", ["--environments", "2"]),
+    ],
+)
+def test_setting_that_the_agent_does_not_use_is_refused(model, flags, capsys):
+    assert train("FrozenLake-v1", "--model", model, *flags) == 2
+    said = capsys.readouterr().err
+    assert "SETTING-REFUSED" in said
+    assert f"{flags[0][2:].replace('-', '_')} is" in said
+    assert f"{model} does not use it" in said
+
+
 def test_table_learns_a_world_without_transitions():
     arguments = ["--model", "q-learning", "--rollout", "2000", "--gamma", "0.9"]
     assert train(f"{WORLDS}:NoTable", *arguments) == 0
@@ -148,15 +174,17 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
     from shinso.walk.order import place
     from shinso.walk.preparing import prepare
 
-    settings = {"model": model, "environments": 2, "steps": 20, "random_steps": 10, "batch_size": 8,
-                "valid_episodes": 2, "runs": str(tmp_path)}  # fmt: skip
+    settings: dict[str, Any] = {"model": model, "steps": 20, "valid_episodes": 2,
+                                "runs": str(tmp_path)}  # fmt: skip
     if model in ("a2c", "reinforce"):
-        settings |= {"normalize_observations": True, "normalize_rewards": True}
+        settings |= {
+            "environments": 2, "normalize_observations": True, "normalize_rewards": True,
+        }  # fmt: skip
     if model == "linear":
         settings["rollout"] = 20
     world = "FrozenLake-v1" if model == "q-learning" else "CartPole-v1"
     if model == "dqn":
-        settings["priority"] = 0.6
+        settings |= {"environments": 2, "random_steps": 10, "batch_size": 8, "priority": 0.6}
     order = place("control", [world], ("test", settings))
     data = order.recipe.read(order.config, order.paths)
     whole, parts = (prepare(order, data, data.facts(), 0) for _copy in range(2))

@@ -27,6 +27,8 @@ BRIEFLY = {"steps": 20, "evaluate_every": 5, "checkpoint_every": 5, "batch_size"
 def order_of_sample(task: str, model: str, runs: Path, **more: Any) -> Order:
     brief = catalogue.recipe(task).BRIEF
     settings = {**brief.settings, **BRIEFLY, "model": model, "runs": str(runs), **more}
+    if task == "control" and model not in ("ppo", "dqn"):
+        del settings["batch_size"]  # refused where a rollout or a step is learnt from as a whole
     return place(task, brief.data, ("test", settings))
 
 

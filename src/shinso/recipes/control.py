@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.agents import ONE_COPY, TABLES
+from shinso.recipes.agents import ONE_COPY, TABLES, unused
 from shinso.recipes.recipe import Brief, Built, ModelChoice
-from shinso.settings import nested, setting
+from shinso.settings import nested, schema, setting
 from shinso.training.plan import Training
 
 if TYPE_CHECKING:
@@ -154,6 +155,13 @@ class Config:
                 f"normalize_observations or normalize_rewards is set, but model is {self.model}; "
                 "leave them out, or choose ppo, a2c or reinforce"
             )
+        leaves = schema(Config)
+        for name in unused(self.model) if self.model in MODELS else ():
+            value = reduce(getattr, leaves[name].path, self)
+            if value != leaves[name].default:
+                raise ValueError(
+                    f"{name} is {value}, but {self.model} does not use it; leave it out"
+                )
         if self.env_steps and self.model in USUAL_ROLLOUT and not self.acting_steps:
             raise ValueError(f"env_steps is {self.env_steps}, but a step of {self.model} has no "
                              "fixed number of environment steps; give steps")  # fmt: skip
