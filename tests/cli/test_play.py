@@ -142,6 +142,31 @@ def test_setting_that_the_agent_does_not_use_is_refused(model, flags, capsys):
     assert f"{model} does not use it" in said
 
 
+@pytest.mark.parametrize(
+    ("model", "world", "code"),
+    [
+        ("ppo", {}, 0),
+        ("dqn", {}, 0),
+        ("linear", {}, 0),
+        ("q-learning", {"discrete": True}, 0),
+        ("ppo", {"lives": 2400}, 3),
+        ("ppo", {"lives": 1}, 3),
+    ],
+)
+def test_every_copy_that_was_opened_is_closed(model, world, code, monkeypatch):
+    """Also where the world breaks: in the course of training, or at the first look."""
+    from tests.experience.small_worlds import Door
+
+    for name in ("made", "closed", "lived"):
+        monkeypatch.setattr(Door, name, 0)
+    settings = ["--environment-settings", json.dumps(world), "--rollout", "40"]
+    assert train(f"{WORLDS}:Door", "--model", model, *settings) == code
+    assert Door.closed == Door.made > 1
+    if not code:
+        assert main(["play", str(only_run())]) == 0
+        assert Door.closed == Door.made
+
+
 def test_table_learns_a_world_without_transitions():
     arguments = ["--model", "q-learning", "--rollout", "2000", "--gamma", "0.9"]
     assert train(f"{WORLDS}:NoTable", *arguments) == 0

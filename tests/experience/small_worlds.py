@@ -32,6 +32,36 @@ class Counting(gym.Env):
         return seen, 1.0, over and not self.cut, over and self.cut, {}
 
 
+class Door(Counting):
+    """Counts how many were made and closed; shows a number of four states with ``discrete``; breaks
+    after ``lives`` steps of all copies."""
+
+    made = closed = lived = 0
+
+    def __init__(self, discrete: bool = False, lives: int = 0) -> None:
+        super().__init__()
+        self.discrete, self.lives = discrete, lives
+        self.observation_space = spaces.Discrete(4) if discrete else BOX
+        Door.made += 1
+
+    def close(self) -> None:
+        Door.closed += 1
+
+    def shown(self, seen: Any) -> Any:
+        return self.age if self.discrete else seen
+
+    def reset(self, **more: Any) -> Any:
+        seen, info = super().reset(**more)
+        return self.shown(seen), info
+
+    def step(self, action: int) -> Any:
+        Door.lived += 1
+        if self.lives and Door.lived > self.lives:
+            raise RuntimeError("the door is jammed")
+        seen, *rest = super().step(action)
+        return (self.shown(seen), *rest)
+
+
 class Noisy(Counting):
     """Adds chance that follows from the seed of reset."""
 

@@ -11,6 +11,7 @@ bootstrap from.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ class Acting:
         self.one_hot = self.spaces.observation == "discrete" and not as_state
         self.as_state = as_state
         width = 1 if as_state else self.spaces.width
-        self.copies = [environment.make() for _place in range(count)]
+        self.copies: list[Any] = []
         self.episodes = [0] * count
         self.actions: list[list[Any]] = [[] for _place in range(count)]
         self.returns = [0.0] * count
@@ -70,8 +71,20 @@ class Acting:
         self.finished: list[tuple[float, int]] = []
         self.middle = (self.spaces.low + self.spaces.high) / 2
         self.half = (self.spaces.high - self.spaces.low) / 2
-        for place in range(count):
-            self._begin(place)
+        try:
+            for _place in range(count):
+                self.copies.append(environment.make())
+            for place in range(count):
+                self._begin(place)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every copy. One that cannot be closed must not hide the error before it."""
+        for one in self.copies:
+            with suppress(Exception):
+                one.close()
 
     def episode_seed(self, place: int) -> int:
         return mixed(self.seed, place, self.episodes[place])

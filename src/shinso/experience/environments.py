@@ -14,6 +14,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +104,14 @@ def open_environment(
 
     def make() -> Any:
         made = _opened(maker, name)
+        try:
+            return shaped(made)
+        except BaseException:
+            if isinstance(made, gym.Env):
+                made.close()
+            raise
+
+    def shaped(made: Any) -> Any:
         _check_spaces(gym, made, name)
         if time_limit:
             made = gym.wrappers.TimeLimit(_without_limit(gym, made), time_limit)
@@ -110,10 +119,9 @@ def open_environment(
             made = gym.wrappers.FlattenObservation(made)
         return _with_age(gym, made, _limit_of(made, name)) if time_aware else made
 
-    one = make()
-    spaces = _spaces(gym, one, name)
-    limit = time_limit or getattr(one.spec, "max_episode_steps", None)
-    one.close()
+    with closing(make()) as one:
+        spaces = _spaces(gym, one, name)
+        limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     proof = json.dumps(
         [name, dict(settings), time_limit, time_aware, spaces.text, gym.__version__],
         sort_keys=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,12 @@ def play(
     """
     together = min(episodes, TOGETHER)
     acting = _Numbered(environment, together, 0, first=first_seed, as_state=as_state)
+    with closing(acting):
+        return _play(acting, policy, episodes)
+
+
+def _play(acting: _Numbered, policy: Policy, episodes: int) -> Played:
+    together = len(acting.copies)
     returns, steps = np.full(episodes, np.nan), np.zeros(episodes)
     left, unfinished = episodes, 0
     while left:

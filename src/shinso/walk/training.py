@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -267,7 +267,7 @@ def _train_seed(
 ) -> None:
     one = folder.seed(seed)
     ready = prepare(order, data, facts, seed, crew)
-    with _closing(ready.learner, audience):
+    with closing(ready), _closing(ready.learner, audience):
         outcome = _run(order, ready, one, audience, stop, crew, previous_checkpoint)
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())

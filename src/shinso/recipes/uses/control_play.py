@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -216,9 +217,8 @@ class ControlUse:
         UsageFault PLAY-NO-PICTURES where it knows none of them."""
         plain = environment_of(self.config, paths)
         self._fits(plain)
-        one = plain.make()
-        known = (one.metadata or {}).get("render_modes", [])
-        one.close()
+        with closing(plain.make()) as one:
+            known = (one.metadata or {}).get("render_modes", [])
         for mode in modes:
             if not mode:
                 return plain, ""
@@ -264,7 +264,8 @@ class ControlUse:
         states = torch.arange(count)[:, None].float() if self.as_state else torch.eye(count)
         judged, values = judge(self.model, states)
         best = judged.argmax(axis=1)
-        map_of = getattr(data.environment.make().unwrapped, "desc", None)
+        with closing(data.environment.make()) as one:
+            map_of = getattr(one.unwrapped, "desc", None)
         shape = tuple(map_of.shape) if map_of is not None else (1, count)
         if shape[0] * shape[1] != count:
             columns = math.ceil(math.sqrt(count))
