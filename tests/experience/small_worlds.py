@@ -104,6 +104,19 @@ class NotANumber(Raising):
         return (seen, float("nan") if broken else reward, *rest)
 
 
+class Misshapen(Counting):
+    """Shows one number too many, or a single one, from the second step on."""
+
+    def __init__(self, single: bool = False) -> None:
+        super().__init__()
+        self.single = single
+
+    def step(self, action: int) -> Any:
+        seen, *rest = super().step(action)
+        wrong = 0.5 if self.single else np.zeros(3)
+        return (wrong if self.age > 1 else seen, *rest)
+
+
 class Textual(Counting):
     observation_space = spaces.Text(5)
 

@@ -81,6 +81,25 @@ def test_nan_is_a_fault_with_the_spaces():
     assert "observation_space: Box" in found.found
 
 
+@pytest.mark.parametrize(("single", "shape"), [(False, "(3,)"), (True, "()")])
+def test_observation_of_another_shape_is_a_fault_with_both_shapes(single, shape):
+    """A single number would fit any shape, by broadcasting."""
+    acting = Acting(world("Misshapen", single=single), 2, 0)
+    acting.step(np.zeros((2, 1)))
+    found = fault_of(lambda: acting.step(np.zeros((2, 1))))
+    assert found.code == "ENV-SHAPE"
+    assert f"shape {shape}" in found.found
+    assert "(2,)" in found.why
+    assert "observation_space: Box" in found.found
+    assert "step 1" in found.place
+
+
+def test_list_of_numbers_is_an_observation_like_an_array():
+    acting = Acting(world("Counting"), 1, 0)
+    acting._write([1, 2], acting.seen[0], 0)
+    assert acting.seen.tolist() == [[1.0, 2.0]]
+
+
 @pytest.mark.parametrize(
     ("name", "space"),
     [

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from shinso.experience.environments import Environment, raised
-from shinso.faults import DataFault, RunFault
+from shinso.faults import DataFault, Fault, RunFault
 from shinso.language import _
 
 VALID_SEEDS, TEST_SEEDS, NEW_SEEDS = 1 << 30, 5 << 28, 3 << 29
@@ -104,8 +104,10 @@ class Acting:
             action = given[place]
             try:
                 seen, reward, ended, cut, _info = one.step(action)
-                self._write(seen, successors[place])
+                self._write(seen, successors[place], place)
                 rewards[place] = reward
+            except Fault:
+                raise
             except Exception as error:
                 raise raised(
                     self.environment.name, "step", error, where=self._where(place)
@@ -139,7 +141,9 @@ class Acting:
     def _begin(self, place: int) -> None:
         try:
             seen, _info = self.copies[place].reset(seed=self.episode_seed(place))
-            self._write(seen, self.seen[place])
+            self._write(seen, self.seen[place], place)
+        except Fault:
+            raise
         except Exception as error:
             raise raised(self.environment.name, "reset", error, where=self._where(place)) from error
         self.actions[place] = []
@@ -147,13 +151,15 @@ class Acting:
         if not np.isfinite(self.seen[place]).all():
             raise self._not_a_number(self.seen, np.zeros(len(self.copies)))
 
-    def _write(self, seen: Any, row: np.ndarray) -> None:
+    def _write(self, seen: Any, row: np.ndarray, place: int) -> None:
         if self.one_hot:
             row[:] = 0
             row[self._state(seen)] = 1
         elif self.as_state:
             row[0] = self._state(seen)
         else:
+            if getattr(seen, "shape", None) != row.shape and np.shape(seen) != row.shape:
+                raise self._misshapen(seen, row, place)
             row[:] = seen
 
     def _state(self, seen: Any) -> int:
@@ -166,6 +172,16 @@ class Acting:
         """How to find the moment again."""
         return _("episode of seed {seed}, step {step}").format(
             seed=self.episode_seed(place), step=len(self.actions[place])
+        )
+
+    def _misshapen(self, seen: Any, row: np.ndarray, place: int) -> DataFault:
+        return DataFault(
+            "ENV-SHAPE",
+            place=f"{self.environment.name}: {self._where(place)}",
+            found=_("observation of shape {shape}").format(shape=np.shape(seen))
+            + f"\n  {self.spaces.text}",
+            why=_("its observation_space promises {shape}").format(shape=row.shape),
+            next_step=_("mend the environment, then go on with --resume where a run was begun"),
         )
 
     def _not_a_number(self, seen: np.ndarray, rewards: np.ndarray) -> DataFault:
@@ -200,7 +216,7 @@ class Acting:
             for action in taken:
                 given = action if isinstance(action, int) else np.array(action, np.float32)
                 seen, reward, _ended, _cut, _info = self.copies[place].step(given)
-                self._write(seen, self.seen[place])
+                self._write(seen, self.seen[place], place)
                 self.actions[place].append(given)
                 self.returns[place] += float(reward)
         if not np.array_equal(self.seen, np.array(state["seen"], np.float32)):
