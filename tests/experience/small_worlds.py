@@ -104,6 +104,14 @@ class NotANumber(Raising):
         return (seen, float("nan") if broken else reward, *rest)
 
 
+class TextualPart(Counting):
+    observation_space = spaces.Dict({"said": spaces.Text(5), "place": BOX})
+
+
+class PartOfAnyLength(Counting):
+    observation_space = spaces.Tuple([spaces.Sequence(BOX), BOX])
+
+
 class Misshapen(Counting):
     """Shows one number too many, or a single one, from the second step on."""
 

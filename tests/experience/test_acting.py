@@ -104,7 +104,8 @@ def test_list_of_numbers_is_an_observation_like_an_array():
     ("name", "space"),
     [
         ("Textual", "Text"), ("Unbounded", "Box(-inf, inf"), ("Spaceless", "observation_space: None"),
-        ("NoEnvironment", "NoEnvironment"),
+        ("NoEnvironment", "NoEnvironment"), ("TextualPart", "'said': Text"),
+        ("PartOfAnyLength", "Tuple(Sequence"),
     ],
 )  # fmt: skip
 def test_space_that_no_agent_handles_is_printed(name, space):

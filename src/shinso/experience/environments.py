@@ -312,6 +312,18 @@ def _check_spaces(gym: Any, made: Any, name: str) -> None:
                 name, f"{which}: {space}", _("an agent must know what it sees and can do"),
                 _("set observation_space and action_space, each a gymnasium.spaces.Space"),
             )  # fmt: skip
+    if not _has_numbers_only(gym, made.observation_space):
+        raise space_fault(name, _text(made), _("no agent reads such observations"))
+
+
+def _has_numbers_only(gym: Any, space: Any) -> bool:
+    """Whether it is, or can be flattened to, a fixed number of numbers that mean something.
+    Gymnasium flattens Text too, to places in a list of characters."""
+    kinds = gym.spaces
+    if isinstance(space, kinds.Dict | kinds.Tuple):
+        parts = space.spaces.values() if isinstance(space, kinds.Dict) else space.spaces
+        return all(_has_numbers_only(gym, part) for part in parts)
+    return isinstance(space, kinds.Box | kinds.Discrete | kinds.MultiDiscrete | kinds.MultiBinary)
 
 
 def _needs_flattening(gym: Any, space: Any) -> bool:
@@ -323,13 +335,11 @@ def _needs_flattening(gym: Any, space: Any) -> bool:
 
 def _spaces(gym: Any, env: Any, name: str) -> Spaces:
     seen, done = env.observation_space, env.action_space
-    text = f"observation_space: {_short(seen)}; action_space: {_short(done)}"
+    text = _text(env)
     if isinstance(seen, gym.spaces.Discrete):
         observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
-    elif isinstance(seen, gym.spaces.Box) and len(seen.shape) == 1:
-        observation, width, states, first = "vector", int(seen.shape[0]), 0, 0
     else:
-        raise space_fault(name, text, _("no agent reads such observations"))
+        observation, width, states, first = "vector", int(seen.shape[0]), 0, 0
     if width > MOST_INPUTS and observation == "vector":
         why = _("{count} numbers an observation are too many for a perceptron").format(count=width)
         raise space_fault(name, text, why)
@@ -357,6 +367,13 @@ def space_fault(name: str, text: str, why: str, next_step: str = "") -> DataFaul
         why=why,
         next_step=next_step
         or _("wrap the environment so that it has Discrete or one-dimensional Box spaces"),
+    )
+
+
+def _text(env: Any) -> str:
+    return (
+        f"observation_space: {_short(env.observation_space)}; "
+        f"action_space: {_short(env.action_space)}"
     )
 
 
