@@ -71,6 +71,35 @@ def test_error_of_the_environment_says_when_it_was():
     assert "the motor is broken" in found.found
     assert str(mixed(0, 0, 0)) in found.place
     assert "step 1" in found.place
+    assert "observation_space: Box(-10.0, 10.0, (2,), float32); action_space" in found.found
+
+
+def test_error_of_the_environment_names_the_last_line_of_the_users_own_code(tmp_path, monkeypatch):
+    """Not the line of numpy in which it came up, nor that of shinso in which it was caught."""
+    (tmp_path / "own_world.py").write_text(
+        "import numpy as np\n"
+        "from tests.experience.small_worlds import Counting\n"
+        "class Env(Counting):\n"
+        "    def step(self, action):\n"
+        "        return np.stack([np.zeros(2), np.zeros(3)])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    acting = Acting(open_environment("own_world:Env", {}), 1, 0)
+    found = fault_of(lambda: acting.step(np.zeros((1, 1))))
+    assert f"{tmp_path / 'own_world.py'}:5, step" in found.found
+    (tmp_path / "wrong_world.py").write_text("import numpy\n\nclass Env(:\n")
+    found = fault_of(lambda: open_environment("wrong_world:Env", {}))
+    assert f"{tmp_path / 'wrong_world.py'}:3" in found.found
+
+
+def test_error_while_an_episode_is_lived_again_is_the_environments():
+    acting = Acting(world("Raising", after=0), 1, 0)
+    acting.step(np.zeros((1, 1)))
+    state = acting.state_dict()
+    state["actions"] = [[0, 0]]
+    found = fault_of(lambda: acting.load_state_dict(state))
+    assert found.code == "ENV-RAISED"
+    assert "step 1" in found.place
 
 
 def test_nan_is_a_fault_with_the_spaces():

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from shinso.experience.environments import Environment, raised
+from shinso.experience.environment_faults import raised
+from shinso.experience.environments import Environment
 from shinso.faults import DataFault, Fault, RunFault
 from shinso.language import _
 
@@ -109,9 +110,7 @@ class Acting:
             except Fault:
                 raise
             except Exception as error:
-                raise raised(
-                    self.environment.name, "step", error, where=self._where(place)
-                ) from error
+                raise self._raised("step", error, place) from error
             terminated[place], truncated[place] = ended, cut
             self.actions[place].append(action)
             self.returns[place] += float(rewards[place])
@@ -145,7 +144,7 @@ class Acting:
         except Fault:
             raise
         except Exception as error:
-            raise raised(self.environment.name, "reset", error, where=self._where(place)) from error
+            raise self._raised("reset", error, place) from error
         self.actions[place] = []
         self.returns[place] = 0.0
         if not np.isfinite(self.seen[place]).all():
@@ -172,6 +171,11 @@ class Acting:
         """How to find the moment again."""
         return _("episode of seed {seed}, step {step}").format(
             seed=self.episode_seed(place), step=len(self.actions[place])
+        )
+
+    def _raised(self, doing: str, error: Exception, place: int) -> DataFault:
+        return raised(
+            self.environment.name, doing, error, where=self._where(place), spaces=self.spaces.text
         )
 
     def _misshapen(self, seen: Any, row: np.ndarray, place: int) -> DataFault:
@@ -215,8 +219,13 @@ class Acting:
             self._begin(place)
             for action in taken:
                 given = action if isinstance(action, int) else np.array(action, np.float32)
-                seen, reward, _ended, _cut, _info = self.copies[place].step(given)
-                self._write(seen, self.seen[place], place)
+                try:
+                    seen, reward, _ended, _cut, _info = self.copies[place].step(given)
+                    self._write(seen, self.seen[place], place)
+                except Fault:
+                    raise
+                except Exception as error:
+                    raise self._raised("step", error, place) from error
                 self.actions[place].append(given)
                 self.returns[place] += float(reward)
         if not np.array_equal(self.seen, np.array(state["seen"], np.float32)):

@@ -7,7 +7,6 @@ module registers.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import inspect
@@ -22,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 
 from shinso import extras
-from shinso.faults import DataFault, ExtraFault, Fault, UsageFault
+from shinso.experience.environment_faults import missing_package, not_made, raised, space_fault
+from shinso.faults import Fault, UsageFault
 from shinso.language import _
 
 MOST_INPUTS = 20_000
@@ -203,7 +203,7 @@ def _maker(
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name != module_name.split(".")[0] and error.name != module_name:
-            raise _missing_package(name, error) from error
+            raise missing_package(name, error) from error
         raise UsageFault(
             "ENV-UNKNOWN",
             place=name,
@@ -235,57 +235,8 @@ def _opened(maker: Callable[[], Any], name: str) -> Any:
         return maker()
     except Fault:
         raise
-    except gym.error.DependencyNotInstalled as error:
-        raise _missing_package(name, error) from error
-    except ModuleNotFoundError as error:
-        raise _missing_package(name, error) from error
-    except gym.error.NamespaceNotFound as error:
-        raise ExtraFault(
-            "ENV-NEEDS-PACKAGE",
-            place=name,
-            found=str(error),
-            why=_("the environment needs a package that is not installed"),
-            next_step=_("install the package that brings it, and name it as package:{name}").format(
-                name=name
-            ),
-        ) from error
-    except gym.error.UnregisteredEnv as error:
-        known = [key for key in gym.registry if "/" not in key]
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        raise UsageFault(
-            "ENV-UNKNOWN",
-            place=name,
-            found=str(error),
-            next_step=_("did you mean {near}?").format(near=", ".join(near))
-            if near
-            else _("give a Gymnasium id, or module:Env for an environment of your own"),
-        ) from error
     except Exception as error:
-        raise raised(name, _("making it"), error) from error
-
-
-def _missing_package(name: str, error: Exception) -> ExtraFault:
-    line = "pip install 'shinso[rl]'"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        line = f"pip install {error.name}"
-    return ExtraFault(
-        "ENV-NEEDS-PACKAGE",
-        place=name,
-        found=str(error),
-        why=_("the environment needs a package that is not installed"),
-        next_step=line,
-    )
-
-
-def raised(name: str, doing: str, error: Exception, *, where: str = "") -> DataFault:
-    """The fault for an environment that raised an error of its own."""
-    return DataFault(
-        "ENV-RAISED",
-        place=f"{name}: {doing}" + (f", {where}" if where else ""),
-        found=f"{type(error).__name__}: {error}",
-        why=_("the environment raised an error; it is not shinso's"),
-        next_step=_("mend the environment, then go on with --resume where a run was begun"),
-    )
+        raise not_made(gym, name, error) from error
 
 
 def _without_limit(gym: Any, made: Any) -> Any:
@@ -356,18 +307,6 @@ def _spaces(gym: Any, env: Any, name: str) -> Spaces:
             done.low.astype(float), done.high.astype(float), text,
         )  # fmt: skip
     raise space_fault(name, text, _("no agent acts in such a space"))
-
-
-def space_fault(name: str, text: str, why: str, next_step: str = "") -> DataFault:
-    """The fault for a space that an agent cannot handle; the spaces stand in it."""
-    return DataFault(
-        "ENV-SPACE",
-        place=name,
-        found=text,
-        why=why,
-        next_step=next_step
-        or _("wrap the environment so that it has Discrete or one-dimensional Box spaces"),
-    )
 
 
 def _text(env: Any) -> str:

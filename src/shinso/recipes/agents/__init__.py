@@ -57,7 +57,7 @@ def put_together(
 
 def check(config: Config, environment: Environment) -> None:
     """DataFault ENV-SPACE where the chosen agent cannot act in the environment."""
-    from shinso.experience.environments import space_fault
+    from shinso.experience.environment_faults import space_fault
     from shinso.language import _
     from shinso.recipes.agents import tables
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shinso.experience.environments import Environment, space_fault
+from shinso.experience.environment_faults import space_fault
+from shinso.experience.environments import Environment
 from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.experience.worlds import Nothing, World, WorldSource
 from shinso.language import _

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from shinso.experience.acting import NEW_SEEDS, TEST_SEEDS, VALID_SEEDS
-from shinso.experience.environments import Environment, open_environment, space_fault
+from shinso.experience.environment_faults import space_fault
+from shinso.experience.environments import Environment, open_environment
 from shinso.experience.episodes import Played, Policy, play
 from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.faults import UsageFault
