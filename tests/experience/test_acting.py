@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -164,6 +166,28 @@ def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
     found = fault_of(lambda: open_environment("needy_world:Env", {}))
     assert isinstance(found, ExtraFault)
     assert found.next_step == "pip install surely_not_installed_package"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ('MuJoCo is not installed, run `pip install "gymnasium[mujoco]"`',
+         'pip install "gymnasium[mujoco]"'),
+        ('run `pip install swig` followed by `pip install "gymnasium[box2d]"`',
+         'pip install swig && pip install "gymnasium[box2d]"'),
+        ("pygame is missing", "pip install 'shinso[rl]'"),
+    ],
+)  # fmt: skip
+def test_gymnasiums_own_install_line_is_the_next_step(said, line, tmp_path, monkeypatch):
+    (tmp_path / "dependent_world.py").write_text(
+        "from gymnasium.error import DependencyNotInstalled\n"
+        f"def Env():\n    raise DependencyNotInstalled({said!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "dependent_world", raising=False)
+    found = fault_of(lambda: open_environment("dependent_world:Env", {}))
+    assert isinstance(found, ExtraFault)
+    assert found.next_step == line
 
 
 def test_unknown_namespace_asks_for_its_package():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sysconfig
 import traceback
 from pathlib import Path
@@ -65,7 +66,10 @@ def line_of(error: Exception) -> str:
 
 
 def missing_package(name: str, error: Exception) -> ExtraFault:
-    line = "pip install 'shinso[rl]'"
+    """The fault for a package that an environment needs. The next step is Gymnasium's own where its
+    message has one: the extra ``rl`` does not bring what every environment needs."""
+    line = " && ".join(re.findall(r"`(pip install [^`]+)`", str(error)))
+    line = line or "pip install 'shinso[rl]'"
     if isinstance(error, ModuleNotFoundError) and error.name:
         line = f"pip install {error.name}"
     return ExtraFault(
