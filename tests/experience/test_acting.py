@@ -149,6 +149,17 @@ def test_space_that_no_agent_handles_is_printed(name, space):
 def test_parts_are_flattened():
     found = world("ManyParts")
     assert (found.spaces.observation, found.spaces.width) == ("vector", 7)
+    assert "Dict('a': Discrete(3), 'b': Box(0.0, 1.0, (2, 2), float32))" in found.spaces.text
+    assert "7 numbers" in found.spaces.text
+    assert found.notes[0] == found.spaces.text
+    aged = open_environment(f"{WORLDS}:ManyParts", {}, time_limit=9, time_aware=True)
+    assert "8 numbers" in aged.spaces.text
+
+
+def test_spaces_that_are_not_flattened_are_printed_as_they_are():
+    assert world("Counting").spaces.text == (
+        "observation_space: Box(-10.0, 10.0, (2,), float32); action_space: Discrete(2)"
+    )
 
 
 def test_unknown_names_are_usage_faults():

@@ -120,7 +120,7 @@ def open_environment(
         return _with_age(gym, made, _limit_of(made, name)) if time_aware else made
 
     with closing(make()) as one:
-        spaces = _spaces(gym, one, name)
+        spaces = _spaces(gym, one, name, _text_of_shaped(gym, one.env if time_aware else one, one))
         limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     proof = json.dumps(
         [name, dict(settings), time_limit, time_aware, spaces.text, gym.__version__],
@@ -284,9 +284,8 @@ def _needs_flattening(gym: Any, space: Any) -> bool:
     )
 
 
-def _spaces(gym: Any, env: Any, name: str) -> Spaces:
+def _spaces(gym: Any, env: Any, name: str, text: str) -> Spaces:
     seen, done = env.observation_space, env.action_space
-    text = _text(env)
     if isinstance(seen, gym.spaces.Discrete):
         observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
     else:
@@ -309,9 +308,17 @@ def _spaces(gym: Any, env: Any, name: str) -> Spaces:
     raise space_fault(name, text, _("no agent acts in such a space"))
 
 
-def _text(env: Any) -> str:
+def _text_of_shaped(gym: Any, inner: Any, env: Any) -> str:
+    """The spaces as the environment itself says them; English, because run folders keep it.
+    inner: ``env`` without its age."""
+    if not isinstance(inner, gym.wrappers.FlattenObservation):
+        return _text(env)
+    return _text(inner.env, f" (flattened: {env.observation_space.shape[0]} numbers)")
+
+
+def _text(env: Any, more: str = "") -> str:
     return (
-        f"observation_space: {_short(env.observation_space)}; "
+        f"observation_space: {_short(env.observation_space)}{more}; "
         f"action_space: {_short(env.action_space)}"
     )
 
