@@ -171,6 +171,32 @@ def test_unknown_names_are_usage_faults():
     assert "Counting" in found.next_step
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gymnasium warns before it refuses
+def test_outdated_version_names_the_new_one():
+    found = fault_of(lambda: open_environment("Taxi-v3", {}))
+    assert isinstance(found, UsageFault)
+    assert found.code == "ENV-UNKNOWN"
+    assert "Taxi-v4" in found.next_step
+    assert "mend" not in found.next_step
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", f"{WORLDS}:Counting"])
+def test_argument_that_the_environment_lacks_is_a_usage_fault(name):
+    found = fault_of(lambda: open_environment(name, {"grav": 3}))
+    assert isinstance(found, UsageFault)
+    assert "--environment-settings" in found.place
+    assert "'grav'" in found.found
+    assert "mend" not in found.next_step
+
+
+def test_argument_that_is_wrong_within_the_environment_is_its_own_error(tmp_path, monkeypatch):
+    (tmp_path / "muddled_world.py").write_text(
+        "def Env(size=1):\n    return dict.fromkeys(width=1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert fault_of(lambda: open_environment("muddled_world:Env", {"size": 2})).code == "ENV-RAISED"
+
+
 def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
     (tmp_path / "needy_world.py").write_text("import surely_not_installed_package\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import sysconfig
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,29 @@ def missing_package(name: str, error: Exception) -> ExtraFault:
     )
 
 
-def not_made(gym: Any, name: str, error: Exception) -> Fault:
+def not_made(gym: Any, name: str, settings: Mapping[str, Any], error: Exception) -> Fault:
     """The fault for an environment that was not made because of ``error``."""
+    lacking = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if isinstance(error, TypeError) and lacking and lacking[1] in settings:
+        return UsageFault(
+            "ENV-SETTINGS",
+            place=f"{name}: --environment-settings {json.dumps(dict(settings))}",
+            found=str(error),
+            next_step=_("give only arguments that the environment has; it has no {name}").format(
+                name=lacking[1]
+            ),
+        )
+    if isinstance(error, gym.error.DeprecatedEnv):
+        newer = re.search(r"use `([^`]+)`", str(error))
+        return UsageFault(
+            "ENV-UNKNOWN",
+            place=name,
+            found=str(error),
+            why=_("Gymnasium does not bring this version any more"),
+            next_step=_("name {newer}").format(newer=newer[1])
+            if newer
+            else _("name a newer version"),
+        )
     if isinstance(error, gym.error.DependencyNotInstalled | ModuleNotFoundError):
         return missing_package(name, error)
     if isinstance(error, gym.error.NamespaceNotFound):

@@ -103,7 +103,7 @@ def open_environment(
     maker, source = _maker(gym, name, dict(settings), render)
 
     def make() -> Any:
-        made = _opened(maker, name)
+        made = _opened(maker, name, settings)
         try:
             return shaped(made)
         except BaseException:
@@ -229,14 +229,14 @@ def _maker(
     return lambda: made(**more), source
 
 
-def _opened(maker: Callable[[], Any], name: str) -> Any:
+def _opened(maker: Callable[[], Any], name: str, settings: Mapping[str, Any]) -> Any:
     gym = extras.need("gymnasium")
     try:
         return maker()
     except Fault:
         raise
     except Exception as error:
-        raise not_made(gym, name, error) from error
+        raise not_made(gym, name, settings, error) from error
 
 
 def _without_limit(gym: Any, made: Any) -> Any:
