@@ -59,7 +59,7 @@ def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, ca
 
     world = getattr(small_worlds, name)
     world.lived = 0
-    broken = ["--environment-settings", '{"after": 4300}', "--checkpoint-every", "1"]
+    broken = ["--environment-settings", '{"after": 2300}', "--checkpoint-every", "1"]
     assert train(f"{WORLDS}:{name}", "--model", "ppo", *broken) == 3
     said = capsys.readouterr().err
     assert code in said
@@ -79,7 +79,7 @@ class Env(Counting):
 
     def step(self, action):
         Env.lived += 1
-        if Env.lived > 4300:
+        if Env.lived > 2300:
             raise RuntimeError("the motor is broken")
         return super().step(action)
 """
@@ -92,7 +92,7 @@ def test_file_that_was_mended_on_disk_goes_on_and_says_so(capsys, monkeypatch):
     assert "--resume" in capsys.readouterr().err
     before = json.loads((only_run() / "data.json").read_text())
     assert before["source_sha256"] == hashlib.sha256(MENDABLE.encode()).hexdigest()
-    Path("mendme.py").write_text(MENDABLE.replace("4300", "1_000_000_000"))
+    Path("mendme.py").write_text(MENDABLE.replace("2300", "1_000_000_000"))
     monkeypatch.delitem(sys.modules, "mendme")  # as in a new process
     assert main(["train", "--resume", str(only_run())]) == 0
     assert f"mendme:Env is another than the run began with (sha256 {before['source_sha256']})" in (
@@ -142,6 +142,17 @@ def test_setting_that_the_agent_does_not_use_is_refused(model, flags, capsys):
     assert f"{model} does not use it" in said
 
 
+@pytest.mark.parametrize(("model", "most"), [("ppo", 20), ("dqn", 20), ("linear", 2100)])
+def test_only_linear_features_cost_steps_of_measuring_before_training(model, most, monkeypatch):
+    from shinso.walk.order import place
+    from tests.experience.small_worlds import Door
+
+    monkeypatch.setattr(Door, "lived", 0)
+    order = place("control", [f"{WORLDS}:Door"], ("test", {"model": model}))
+    order.recipe.read(order.config, order.paths)
+    assert most // 4 < Door.lived <= most
+
+
 @pytest.mark.parametrize(
     ("model", "world", "code"),
     [
@@ -149,7 +160,7 @@ def test_setting_that_the_agent_does_not_use_is_refused(model, flags, capsys):
         ("dqn", {}, 0),
         ("linear", {}, 0),
         ("q-learning", {"discrete": True}, 0),
-        ("ppo", {"lives": 2400}, 3),
+        ("ppo", {"lives": 400}, 3),
         ("ppo", {"lives": 1}, 3),
     ],
 )

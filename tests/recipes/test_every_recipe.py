@@ -34,14 +34,15 @@ def order_of_sample(task: str, model: str, runs: Path, **more: Any) -> Order:
 
 @pytest.fixture(scope="module")
 def prepared_data() -> dict[str, Any]:
-    """The sample of each task, read once."""
+    """The sample of each task, read once; a world once for each agent, which it is measured for."""
     return {}
 
 
 def data_of(order: Order, prepared_data: dict[str, Any]) -> Any:
-    if order.task not in prepared_data:
-        prepared_data[order.task] = order.recipe.read(order.config, order.paths)
-    return prepared_data[order.task]
+    name = f"control {order.model}" if order.task == "control" else order.task
+    if name not in prepared_data:
+        prepared_data[name] = order.recipe.read(order.config, order.paths)
+    return prepared_data[name]
 
 
 @pytest.mark.parametrize(("task", "model"), EVERY)

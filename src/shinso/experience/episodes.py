@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from shinso.experience.acting import Acting
-from shinso.experience.environments import Environment
+from shinso.experience.environments import Environment, Spaces
 
 Policy = Callable[[Float[np.ndarray, "environment width"]], Real[np.ndarray, "environment action"]]
 """What is seen in each environment -> what to do in each."""
@@ -27,6 +27,18 @@ class Played:
     returns: Float[np.ndarray, " episode"]
     steps: Float[np.ndarray, " episode"]
     unfinished: int
+
+
+def by_chance(spaces: Spaces) -> Policy:
+    """The policy that every agent must beat: each action as likely as any other."""
+    rng = np.random.default_rng(0)
+
+    def policy(seen: np.ndarray) -> np.ndarray:
+        if spaces.action == "discrete":
+            return rng.integers(spaces.num_actions, size=(len(seen), 1))
+        return rng.uniform(-1, 1, (len(seen), spaces.num_actions))
+
+    return policy
 
 
 class _Numbered(Acting):
