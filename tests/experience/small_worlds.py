@@ -169,3 +169,33 @@ class NoTable(Counting):
         self.age += 1
         self.place = self.place + 1 if action else 0
         return self.place, float(self.place == 3), self.place == 3, self.age >= 20, {}
+
+
+class Slippery(NoTable):
+    """Numbers its states from 1, its actions from 2, and slips back to the first by chance."""
+
+    observation_space = spaces.Discrete(4, start=1)
+    action_space = spaces.Discrete(2, start=2)
+
+    def reset(self, **more: Any) -> Any:
+        super().reset(**more)
+        return 1, {}
+
+    def step(self, action: int) -> Any:
+        if self.np_random.random() < 0.2:
+            self.place = 0
+        seen, *rest = super().step(action - 2)
+        return (seen + 1, *rest)
+
+
+class Jumping(Slippery):
+    """Leaves its states in the second step, or pays what is no number with ``bad``."""
+
+    def __init__(self, bad: bool = False) -> None:
+        super().__init__()
+        self.bad = bad
+
+    def step(self, action: int) -> Any:
+        seen, reward, *rest = super().step(action)
+        wrong = self.age == 2
+        return (9 if wrong and not self.bad else seen, np.nan if wrong else reward, *rest)

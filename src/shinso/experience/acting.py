@@ -11,8 +11,10 @@ bootstrap from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,12 @@ from shinso.language import _
 
 VALID_SEEDS, TEST_SEEDS, NEW_SEEDS = 1 << 30, 5 << 28, 3 << 29
 """Where the seeds of evaluation begin; those of training lie below all of them."""
+
+
+Begin = Callable[[int], int]
+"""First state -> first action."""
+Learn = Callable[[int, float, bool, bool], int]
+"""(state, reward, whether it is terminal, whether the episode ended) -> next action"""
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,41 @@ class Acting:
                 self._begin(place)
         return Steps(successors, rewards, terminated, truncated)
 
+    def live(self, steps: int, action: int | None, begin: Begin, learn: Learn) -> None:
+        """``steps`` steps of the only copy, which shows a number of a state and takes a number, each
+        learnt from before the next is taken: ``step`` without arrays on the way.
+
+        action: to begin with, from 0; None where an episode begins.
+        """
+        take, first_action = self.copies[0].step, self.spaces.first_action
+        first, states = self.spaces.first_state, self.spaces.num_states
+        taken, total, state = self.actions[0], self.returns[0], int(self.seen[0, 0])
+        for _step in range(steps):
+            if action is None:
+                action = begin(state)
+            given = action + first_action
+            try:
+                seen, reward, terminated, truncated, _info = take(given)
+                state, reward = int(seen) - first, float(reward)
+                if not 0 <= state < states:
+                    self._state(seen)
+            except Exception as error:
+                raise self._raised("step", error, 0) from error
+            taken.append(given)
+            total += reward
+            if not isfinite(reward):
+                raise self._not_a_number(np.array([[state]]), np.array([reward]))
+            terminated = bool(terminated)
+            ended = terminated or bool(truncated)
+            action = learn(state, reward, terminated, ended)
+            if ended:
+                self.finished.append((total, len(taken)))
+                self.episodes[0] += 1
+                self._begin(0)
+                taken, total, state = self.actions[0], 0.0, int(self.seen[0, 0])
+                action = None
+        self.returns[0], self.seen[0, 0] = total, state
+
     def begin_all(self) -> None:
         """Begin a new episode in each, whatever was going on."""
         for place in range(len(self.copies)):
@@ -147,7 +190,7 @@ class Acting:
             raise self._raised("reset", error, place) from error
         self.actions[place] = []
         self.returns[place] = 0.0
-        if not np.isfinite(self.seen[place]).all():
+        if self.spaces.observation == "vector" and not np.isfinite(self.seen[place]).all():
             raise self._not_a_number(self.seen, np.zeros(len(self.copies)))
 
     def _write(self, seen: Any, row: np.ndarray, place: int) -> None:
