@@ -239,3 +239,13 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
         assert str(expected) == str(found)
     for name, value in whole.model.state_dict().items():
         assert value.equal(parts.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(("model", "each"), [("ppo", 16), ("q-learning", 2)])
+def test_learning_curve_counts_environment_steps(model, each):
+    copies = each // 2
+    settings = ["--rollout", "2", *(["--environments", str(copies)] if model == "ppo" else [])]
+    assert train("FrozenLake-v1", "--model", model, *settings) == 0
+    head, *rows = (only_run() / "plots/training.csv").read_text().splitlines()
+    assert head.split(",")[:3] == ["seed", "step", "environment_steps"]
+    assert [float(row.split(",")[2]) for row in rows] == [0, each, 2 * each, 3 * each]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.agents import ONE_COPY, TABLES, unused
+from shinso.recipes.agents import ONE_COPY, PLANNED, TABLES, unused
 from shinso.recipes.recipe import Brief, Built, ModelChoice
 from shinso.settings import nested, schema, setting
 from shinso.training.plan import Training
@@ -218,8 +218,13 @@ def build(config: Config, data: ControlData, model: nn.Module, seed: int) -> Bui
     used = use(config, data.facts(), model)
 
     def validate() -> Mapping[str, float]:
-        found = used.evaluate(data, "valid").metrics
-        return {**found, "steps_learnt": learner.done} if config.model in TABLES else found
+        found = dict(used.evaluate(data, "valid").metrics)
+        if config.model in TABLES:
+            found["steps_learnt"] = learner.done
+        if config.model not in PLANNED:
+            acted = learner.done if config.model in ONE_COPY else source.environment_steps
+            found["environment_steps"] = float(acted)
+        return found
 
     # Every value of a table is a mean that gets better with each visit, so the last table is kept;
     # a look at some episodes would rather pick a lucky one.
