@@ -185,6 +185,11 @@ def test_table_learns_a_world_without_transitions():
     assert result["test"]["metrics"]["return"] == 1.0
 
 
+def test_bandits_are_named_where_a_user_looks_for_them(capsys):
+    assert main(["list", "control"]) == 0
+    assert "shinso.experience.bandit:Bandit" in " ".join(capsys.readouterr().out.split())
+
+
 def test_bandit_is_solved_by_sample_averages():
     arguments = ["--model", "q-learning", "--rollout", "1000", "alpha=1", "alpha_power=1"]
     assert train("shinso.experience.bandit:Bandit", *arguments) == 0

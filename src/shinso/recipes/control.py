@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 TITLE = Text("Control of an environment", "環境の制御 (強化学習)")
 PLACE = Text("Day 4: reinforcement learning", "4 日目: 強化学習")
 READS = Text(
-    "a Gymnasium id such as CartPole-v1, or module:Env for an environment of your own",
-    "CartPole-v1 などの Gymnasium の ID、または自作環境の module:Env",
+    "a Gymnasium id such as CartPole-v1, module:Env for an environment of your own, or the multi-armed "
+    "bandit shinso.experience.bandit:Bandit",
+    "CartPole-v1 などの Gymnasium の ID、自作環境の module:Env、または多腕バンディット "
+    "shinso.experience.bandit:Bandit",
 )
 ABOUT = Text(
     "An agent acts, is rewarded and learns: by a table of values (Q-learning, SARSA), by linear "
