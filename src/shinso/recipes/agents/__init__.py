@@ -16,7 +16,7 @@ NO_AGENTS = (
 
 def unused(model: str) -> tuple[str, ...]:
     """Settings of ``control`` that the agent does not read."""
-    found = list(NO_AGENTS)
+    found: list[str] = list(NO_AGENTS)
     if model not in ("ppo", "dqn"):  # a whole rollout, or a single step, is learnt from at a time
         found.append("batch_size")
     if model in ONE_COPY:  # not by a gradient; the step size is the model's own alpha
