@@ -1,5 +1,6 @@
 """Environment steps per second of training: PPO and DQN beside Stable-Baselines3 with equal settings,
-tabular Q-learning beside a plain Python loop. One thread.
+tabular Q-learning beside a plain Python loop, simulated from the known transitions and (``live-table``)
+stepping the environment itself as the loop does. One thread.
 
     python benchmarks/reinforcement.py              all
     python benchmarks/reinforcement.py ppo dqn      some of them
@@ -15,12 +16,14 @@ import random
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
+from shinso.experience.worlds import WorldSource
 from shinso.walk.order import place
 from shinso.walk.training import prepare
 from timing import in_turn, print_table, ratio
@@ -29,17 +32,21 @@ ROUNDS = 9
 PPO_STEPS, DQN_STEPS, TABLE_STEPS, LOOP_STEPS = 2048, 1024, 1_000_000, 20_000
 
 
-def ours(environment: str, **settings: Any) -> Callable[[int], Callable[[], None]]:
-    """How to take so many environment steps, and what is learnt from them, in one call."""
+def ours(
+    environment: str, *, live: bool = False, **settings: Any
+) -> Callable[[int], Callable[[], None]]:
+    """How to take so many environment steps, and what is learnt from them, in one call. live: a table
+    learns as if the environment did not give its transitions."""
     order = place("control", [environment], ("benchmark", settings))
     data = order.recipe.read(order.config, order.paths)
     ready = prepare(order, data, data.facts(), 0)
     each = order.config.acting_steps * order.config.copies
+    source = WorldSource(data.environment, None, 0, each) if live else ready.built.source
 
     def steps(count: int) -> Callable[[], None]:
         def run() -> None:
             for _step in range(count // each):
-                ready.learner.step(ready.built.source.next_batch())
+                ready.learner.step(source.next_batch())
 
         return run
 
@@ -83,10 +90,11 @@ def dqn() -> tuple[Callable[[], object], Callable[[], object]]:
     return own, lambda: peer.learn(DQN_STEPS, reset_num_timesteps=False)
 
 
-def table() -> tuple[Callable[[], object], Callable[[], object]]:
+def table(*, live: bool = False) -> tuple[Callable[[], object], Callable[[], object]]:
     own = ours(
-        "FrozenLake-v1", model="q-learning", rollout=10_000, epsilon_end=0.1, epsilon_share=0.0
-    )
+        "FrozenLake-v1", live=live, model="q-learning", rollout=10_000, epsilon_end=0.1,
+        epsilon_share=0.0,
+    )  # fmt: skip
     import gymnasium
 
     env = gymnasium.make("FrozenLake-v1")
@@ -105,13 +113,14 @@ def table() -> tuple[Callable[[], object], Callable[[], object]]:
             row[action] += 0.5 * (goal - row[action])
             state = env.reset()[0] if terminated or truncated else after
 
-    return own(TABLE_STEPS), loop
+    return own(LOOP_STEPS if live else TABLE_STEPS), loop
 
 
 PAIRS = {
     "ppo": (ppo, PPO_STEPS, PPO_STEPS, "Stable-Baselines3"),
     "dqn": (dqn, DQN_STEPS, DQN_STEPS, "Stable-Baselines3"),
     "q-learning": (table, TABLE_STEPS, LOOP_STEPS, "Python loop"),
+    "live-table": (partial(table, live=True), LOOP_STEPS, LOOP_STEPS, "Python loop"),
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,7 @@ def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, ca
 
     world = getattr(small_worlds, name)
     world.lived = 0
-    broken = ["--environment-settings", '{"after": 4300}', "--checkpoint-every", "1"]
+    broken = ["--environment-settings", '{"after": 2300}', "--checkpoint-every", "1"]
     assert train(f"{WORLDS}:{name}", "--model", "ppo", *broken) == 3
     said = capsys.readouterr().err
     assert code in said
@@ -67,6 +69,35 @@ def test_broken_world_leaves_a_run_that_goes_on_once_it_is_mended(name, code, ca
     world.lived = -1_000_000
     assert main(["train", "--resume", str(only_run())]) == 0
     assert json.loads((only_run() / "status.json").read_text())["state"] == "done"
+
+
+MENDABLE = """
+from tests.experience.small_worlds import Counting
+
+class Env(Counting):
+    lived = 0
+
+    def step(self, action):
+        Env.lived += 1
+        if Env.lived > 2300:
+            raise RuntimeError("the motor is broken")
+        return super().step(action)
+"""
+
+
+def test_file_that_was_mended_on_disk_goes_on_and_says_so(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    Path("mendme.py").write_text(MENDABLE)
+    assert train("mendme:Env", "--model", "ppo", "--checkpoint-every", "1") == 3
+    assert "--resume" in capsys.readouterr().err
+    before = json.loads((only_run() / "data.json").read_text())
+    assert before["source_sha256"] == hashlib.sha256(MENDABLE.encode()).hexdigest()
+    Path("mendme.py").write_text(MENDABLE.replace("2300", "1_000_000_000"))
+    monkeypatch.delitem(sys.modules, "mendme")  # as in a new process
+    assert main(["train", "--resume", str(only_run())]) == 0
+    assert f"mendme:Env is another than the run began with (sha256 {before['source_sha256']})" in (
+        " ".join(capsys.readouterr().err.split())
+    )
 
 
 def test_world_that_breaks_at_once_leaves_no_run(capsys):
@@ -85,11 +116,78 @@ def test_agent_that_cannot_act_there_is_refused_before_a_run_is_made(capsys):
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("model", "flags"),
+    [
+        ("ppo", ["--optimizer", "sgd"]),
+        ("ppo", ["--random-steps", "16"]),
+        ("dqn", ["--average", "0.9"]),
+        ("dqn", ["--betas", "0.8,0.9"]),
+        ("a2c", ["--accumulate", "2"]),
+        ("a2c", ["--batch-size", "8"]),
+        ("reinforce", ["--weight-decay", "0.1"]),
+        ("reinforce", ["--rollout", "5"]),
+        ("ppo", ["--momentum", "0.5"]),
+        ("dqn", ["--precision", "bf16"]),
+        ("q-learning", ["--lr", "0.1"]),
+        ("linear", ["--schedule", "constant"]),
+        ("value-iteration", ["--environments", "2"]),
+    ],
+)
+def test_setting_that_the_agent_does_not_use_is_refused(model, flags, capsys):
+    assert train("FrozenLake-v1", "--model", model, *flags) == 2
+    said = capsys.readouterr().err
+    assert "SETTING-REFUSED" in said
+    assert f"{flags[0][2:].replace('-', '_')} is" in said
+    assert f"{model} does not use it" in said
+
+
+@pytest.mark.parametrize(("model", "most"), [("ppo", 20), ("dqn", 20), ("linear", 2100)])
+def test_only_linear_features_cost_steps_of_measuring_before_training(model, most, monkeypatch):
+    from shinso.walk.order import place
+    from tests.experience.small_worlds import Door
+
+    monkeypatch.setattr(Door, "lived", 0)
+    order = place("control", [f"{WORLDS}:Door"], ("test", {"model": model}))
+    order.recipe.read(order.config, order.paths)
+    assert most // 4 < Door.lived <= most
+
+
+@pytest.mark.parametrize(
+    ("model", "world", "code"),
+    [
+        ("ppo", {}, 0),
+        ("dqn", {}, 0),
+        ("linear", {}, 0),
+        ("q-learning", {"discrete": True}, 0),
+        ("ppo", {"lives": 400}, 3),
+        ("ppo", {"lives": 1}, 3),
+    ],
+)
+def test_every_copy_that_was_opened_is_closed(model, world, code, monkeypatch):
+    """Also where the world breaks: in the course of training, or at the first look."""
+    from tests.experience.small_worlds import Door
+
+    for name in ("made", "closed", "lived"):
+        monkeypatch.setattr(Door, name, 0)
+    settings = ["--environment-settings", json.dumps(world), "--rollout", "40"]
+    assert train(f"{WORLDS}:Door", "--model", model, *settings) == code
+    assert Door.closed == Door.made > 1
+    if not code:
+        assert main(["play", str(only_run())]) == 0
+        assert Door.closed == Door.made
+
+
 def test_table_learns_a_world_without_transitions():
     arguments = ["--model", "q-learning", "--rollout", "2000", "--gamma", "0.9"]
     assert train(f"{WORLDS}:NoTable", *arguments) == 0
     result = json.loads((only_run() / "seed0/result.json").read_text())
     assert result["test"]["metrics"]["return"] == 1.0
+
+
+def test_bandits_are_named_where_a_user_looks_for_them(capsys):
+    assert main(["list", "control"]) == 0
+    assert "shinso.experience.bandit:Bandit" in " ".join(capsys.readouterr().out.split())
 
 
 def test_bandit_is_solved_by_sample_averages():
@@ -117,15 +215,17 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
     from shinso.walk.order import place
     from shinso.walk.preparing import prepare
 
-    settings = {"model": model, "environments": 2, "steps": 20, "random_steps": 10, "batch_size": 8,
-                "valid_episodes": 2, "runs": str(tmp_path)}  # fmt: skip
+    settings: dict[str, Any] = {"model": model, "steps": 20, "valid_episodes": 2,
+                                "runs": str(tmp_path)}  # fmt: skip
     if model in ("a2c", "reinforce"):
-        settings |= {"normalize_observations": True, "normalize_rewards": True}
+        settings |= {
+            "environments": 2, "normalize_observations": True, "normalize_rewards": True,
+        }  # fmt: skip
     if model == "linear":
         settings["rollout"] = 20
     world = "FrozenLake-v1" if model == "q-learning" else "CartPole-v1"
     if model == "dqn":
-        settings["priority"] = 0.6
+        settings |= {"environments": 2, "random_steps": 10, "batch_size": 8, "priority": 0.6}
     order = place("control", [world], ("test", settings))
     data = order.recipe.read(order.config, order.paths)
     whole, parts = (prepare(order, data, data.facts(), 0) for _copy in range(2))
@@ -144,3 +244,13 @@ def test_learners_resume_bit_for_bit(model, tmp_path):
         assert str(expected) == str(found)
     for name, value in whole.model.state_dict().items():
         assert value.equal(parts.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(("model", "each"), [("ppo", 16), ("q-learning", 2)])
+def test_learning_curve_counts_environment_steps(model, each):
+    copies = each // 2
+    settings = ["--rollout", "2", *(["--environments", str(copies)] if model == "ppo" else [])]
+    assert train("FrozenLake-v1", "--model", model, *settings) == 0
+    head, *rows = (only_run() / "plots/training.csv").read_text().splitlines()
+    assert head.split(",")[:3] == ["seed", "step", "environment_steps"]
+    assert [float(row.split(",")[2]) for row in rows] == [0, each, 2 * each, 3 * each]

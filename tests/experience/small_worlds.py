@@ -32,6 +32,36 @@ class Counting(gym.Env):
         return seen, 1.0, over and not self.cut, over and self.cut, {}
 
 
+class Door(Counting):
+    """Counts how many were made and closed; shows a number of four states with ``discrete``; breaks
+    after ``lives`` steps of all copies."""
+
+    made = closed = lived = 0
+
+    def __init__(self, discrete: bool = False, lives: int = 0) -> None:
+        super().__init__()
+        self.discrete, self.lives = discrete, lives
+        self.observation_space = spaces.Discrete(4) if discrete else BOX
+        Door.made += 1
+
+    def close(self) -> None:
+        Door.closed += 1
+
+    def shown(self, seen: Any) -> Any:
+        return self.age if self.discrete else seen
+
+    def reset(self, **more: Any) -> Any:
+        seen, info = super().reset(**more)
+        return self.shown(seen), info
+
+    def step(self, action: int) -> Any:
+        Door.lived += 1
+        if self.lives and Door.lived > self.lives:
+            raise RuntimeError("the door is jammed")
+        seen, *rest = super().step(action)
+        return (self.shown(seen), *rest)
+
+
 class Noisy(Counting):
     """Adds chance that follows from the seed of reset."""
 
@@ -74,8 +104,39 @@ class NotANumber(Raising):
         return (seen, float("nan") if broken else reward, *rest)
 
 
+class TextualPart(Counting):
+    observation_space = spaces.Dict({"said": spaces.Text(5), "place": BOX})
+
+
+class PartOfAnyLength(Counting):
+    observation_space = spaces.Tuple([spaces.Sequence(BOX), BOX])
+
+
+class Misshapen(Counting):
+    """Shows one number too many, or a single one, from the second step on."""
+
+    def __init__(self, single: bool = False) -> None:
+        super().__init__()
+        self.single = single
+
+    def step(self, action: int) -> Any:
+        seen, *rest = super().step(action)
+        wrong = 0.5 if self.single else np.zeros(3)
+        return (wrong if self.age > 1 else seen, *rest)
+
+
 class Textual(Counting):
     observation_space = spaces.Text(5)
+
+
+class Spaceless(gym.Env):
+    """Says what can be done, not what it shows."""
+
+    action_space = spaces.Discrete(2)
+
+
+class NoEnvironment:
+    observation_space, action_space = BOX, spaces.Discrete(2)
 
 
 class Unbounded(Counting):
@@ -108,3 +169,33 @@ class NoTable(Counting):
         self.age += 1
         self.place = self.place + 1 if action else 0
         return self.place, float(self.place == 3), self.place == 3, self.age >= 20, {}
+
+
+class Slippery(NoTable):
+    """Numbers its states from 1, its actions from 2, and slips back to the first by chance."""
+
+    observation_space = spaces.Discrete(4, start=1)
+    action_space = spaces.Discrete(2, start=2)
+
+    def reset(self, **more: Any) -> Any:
+        super().reset(**more)
+        return 1, {}
+
+    def step(self, action: int) -> Any:
+        if self.np_random.random() < 0.2:
+            self.place = 0
+        seen, *rest = super().step(action - 2)
+        return (seen + 1, *rest)
+
+
+class Jumping(Slippery):
+    """Leaves its states in the second step, or pays what is no number with ``bad``."""
+
+    def __init__(self, bad: bool = False) -> None:
+        super().__init__()
+        self.bad = bad
+
+    def step(self, action: int) -> Any:
+        seen, reward, *rest = super().step(action)
+        wrong = self.age == 2
+        return (9 if wrong and not self.bad else seen, np.nan if wrong else reward, *rest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,35 @@ def test_error_of_the_environment_says_when_it_was():
     assert "the motor is broken" in found.found
     assert str(mixed(0, 0, 0)) in found.place
     assert "step 1" in found.place
+    assert "observation_space: Box(-10.0, 10.0, (2,), float32); action_space" in found.found
+
+
+def test_error_of_the_environment_names_the_last_line_of_the_users_own_code(tmp_path, monkeypatch):
+    """Not the line of numpy in which it came up, nor that of shinso in which it was caught."""
+    (tmp_path / "own_world.py").write_text(
+        "import numpy as np\n"
+        "from tests.experience.small_worlds import Counting\n"
+        "class Env(Counting):\n"
+        "    def step(self, action):\n"
+        "        return np.stack([np.zeros(2), np.zeros(3)])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    acting = Acting(open_environment("own_world:Env", {}), 1, 0)
+    found = fault_of(lambda: acting.step(np.zeros((1, 1))))
+    assert f"{tmp_path / 'own_world.py'}:5, step" in found.found
+    (tmp_path / "wrong_world.py").write_text("import numpy\n\nclass Env(:\n")
+    found = fault_of(lambda: open_environment("wrong_world:Env", {}))
+    assert f"{tmp_path / 'wrong_world.py'}:3" in found.found
+
+
+def test_error_while_an_episode_is_lived_again_is_the_environments():
+    acting = Acting(world("Raising", after=0), 1, 0)
+    acting.step(np.zeros((1, 1)))
+    state = acting.state_dict()
+    state["actions"] = [[0, 0]]
+    found = fault_of(lambda: acting.load_state_dict(state))
+    assert found.code == "ENV-RAISED"
+    assert "step 1" in found.place
 
 
 def test_nan_is_a_fault_with_the_spaces():
@@ -81,7 +112,33 @@ def test_nan_is_a_fault_with_the_spaces():
     assert "observation_space: Box" in found.found
 
 
-@pytest.mark.parametrize(("name", "space"), [("Textual", "Text"), ("Unbounded", "Box(-inf, inf")])
+@pytest.mark.parametrize(("single", "shape"), [(False, "(3,)"), (True, "()")])
+def test_observation_of_another_shape_is_a_fault_with_both_shapes(single, shape):
+    """A single number would fit any shape, by broadcasting."""
+    acting = Acting(world("Misshapen", single=single), 2, 0)
+    acting.step(np.zeros((2, 1)))
+    found = fault_of(lambda: acting.step(np.zeros((2, 1))))
+    assert found.code == "ENV-SHAPE"
+    assert f"shape {shape}" in found.found
+    assert "(2,)" in found.why
+    assert "observation_space: Box" in found.found
+    assert "step 1" in found.place
+
+
+def test_list_of_numbers_is_an_observation_like_an_array():
+    acting = Acting(world("Counting"), 1, 0)
+    acting._write([1, 2], acting.seen[0], 0)
+    assert acting.seen.tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("Textual", "Text"), ("Unbounded", "Box(-inf, inf"), ("Spaceless", "observation_space: None"),
+        ("NoEnvironment", "NoEnvironment"), ("TextualPart", "'said': Text"),
+        ("PartOfAnyLength", "Tuple(Sequence"),
+    ],
+)  # fmt: skip
 def test_space_that_no_agent_handles_is_printed(name, space):
     found = fault_of(lambda: world(name))
     assert isinstance(found, DataFault)
@@ -92,6 +149,17 @@ def test_space_that_no_agent_handles_is_printed(name, space):
 def test_parts_are_flattened():
     found = world("ManyParts")
     assert (found.spaces.observation, found.spaces.width) == ("vector", 7)
+    assert "Dict('a': Discrete(3), 'b': Box(0.0, 1.0, (2, 2), float32))" in found.spaces.text
+    assert "7 numbers" in found.spaces.text
+    assert found.notes[0] == found.spaces.text
+    aged = open_environment(f"{WORLDS}:ManyParts", {}, time_limit=9, time_aware=True)
+    assert "8 numbers" in aged.spaces.text
+
+
+def test_spaces_that_are_not_flattened_are_printed_as_they_are():
+    assert world("Counting").spaces.text == (
+        "observation_space: Box(-10.0, 10.0, (2,), float32); action_space: Discrete(2)"
+    )
 
 
 def test_unknown_names_are_usage_faults():
@@ -103,12 +171,60 @@ def test_unknown_names_are_usage_faults():
     assert "Counting" in found.next_step
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Gymnasium warns before it refuses
+def test_outdated_version_names_the_new_one():
+    found = fault_of(lambda: open_environment("Taxi-v3", {}))
+    assert isinstance(found, UsageFault)
+    assert found.code == "ENV-UNKNOWN"
+    assert "Taxi-v4" in found.next_step
+    assert "mend" not in found.next_step
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", f"{WORLDS}:Counting"])
+def test_argument_that_the_environment_lacks_is_a_usage_fault(name):
+    found = fault_of(lambda: open_environment(name, {"grav": 3}))
+    assert isinstance(found, UsageFault)
+    assert "--environment-settings" in found.place
+    assert "'grav'" in found.found
+    assert "mend" not in found.next_step
+
+
+def test_argument_that_is_wrong_within_the_environment_is_its_own_error(tmp_path, monkeypatch):
+    (tmp_path / "muddled_world.py").write_text(
+        "def Env(size=1):\n    return dict.fromkeys(width=1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert fault_of(lambda: open_environment("muddled_world:Env", {"size": 2})).code == "ENV-RAISED"
+
+
 def test_missing_package_names_its_install_line(tmp_path, monkeypatch):
     (tmp_path / "needy_world.py").write_text("import surely_not_installed_package\n")
     monkeypatch.syspath_prepend(tmp_path)
     found = fault_of(lambda: open_environment("needy_world:Env", {}))
     assert isinstance(found, ExtraFault)
     assert found.next_step == "pip install surely_not_installed_package"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ('MuJoCo is not installed, run `pip install "gymnasium[mujoco]"`',
+         'pip install "gymnasium[mujoco]"'),
+        ('run `pip install swig` followed by `pip install "gymnasium[box2d]"`',
+         'pip install swig && pip install "gymnasium[box2d]"'),
+        ("pygame is missing", "pip install 'shinso[rl]'"),
+    ],
+)  # fmt: skip
+def test_gymnasiums_own_install_line_is_the_next_step(said, line, tmp_path, monkeypatch):
+    (tmp_path / "dependent_world.py").write_text(
+        "from gymnasium.error import DependencyNotInstalled\n"
+        f"def Env():\n    raise DependencyNotInstalled({said!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "dependent_world", raising=False)
+    found = fault_of(lambda: open_environment("dependent_world:Env", {}))
+    assert isinstance(found, ExtraFault)
+    assert found.next_step == line
 
 
 def test_unknown_namespace_asks_for_its_package():

@@ -186,3 +186,49 @@ def test_linear_step_follows_the_error():
     )  # fmt: skip
     assert error == 1.0 + 0.5 * 4.0 - 2.0
     np.testing.assert_allclose(weights, [[1.1, 2.1], [0.0, 5.0]])
+
+
+@pytest.mark.parametrize("method", [linear.Q_LEARNING, linear.SARSA, linear.EXPECTED_SARSA])
+def test_linear_traces_match_a_plain_loop_over_all_weights(method):
+    """Sutton & Barto 2018, section 12.7, on dense feature vectors: replacing traces that an action
+    taken in the same place clears for the others, cut by an end and by Watkins's exploring action."""
+    rng = np.random.default_rng(method)
+    actions, size, gamma, trace, epsilon = 3, 12, 0.9, 0.8, 0.3
+    weights = rng.normal(size=(actions, size))
+    step_sizes, traces = rng.uniform(0.05, 0.2, size), np.zeros((actions, size))
+    w, z = [row.tolist() for row in weights], [[0.0] * size for _action in range(actions)]
+    cut = 0
+    for turn in range(30):
+        places = rng.choice(size, 4, replace=False)
+        values, action, reward = rng.uniform(0.5, 1, 4), int(rng.integers(actions)), rng.normal()
+        q, after = np.empty(actions), rng.normal(size=actions)
+        linear.values_of(weights, places, values, q)
+        terminated, ended = turn % 11 == 10, turn % 11 == 10 or turn % 7 == 6
+        following = int(after.argmax() if turn % 3 else rng.integers(actions))
+        error = linear.learn_step(
+            weights, traces, step_sizes, places, values, action, reward, q, after, following,
+            terminated, ended, method, epsilon, gamma, trace,
+        )  # fmt: skip
+
+        x = [0.0] * size
+        for place, value in zip(places, values, strict=True):
+            x[place] = value
+        later = {
+            linear.Q_LEARNING: max(after),
+            linear.SARSA: after[following],
+            linear.EXPECTED_SARSA: epsilon * sum(after) / actions + (1 - epsilon) * max(after),
+        }[method]
+        delta = reward + (0 if terminated else gamma * later)
+        delta -= sum(a * b for a, b in zip(w[action], x, strict=True))
+        explores = method == linear.Q_LEARNING and after[following] < max(after)
+        cut += explores
+        for k in range(actions):
+            for i in range(size):
+                if x[i]:
+                    z[k][i] = x[i] if k == action else 0.0
+                w[k][i] += step_sizes[i] * delta * z[k][i]
+                z[k][i] *= 0.0 if ended or explores else gamma * trace
+        assert error == pytest.approx(abs(delta))
+        np.testing.assert_allclose(weights, w, rtol=1e-9)
+        np.testing.assert_allclose(traces, z, rtol=1e-9)
+    assert (cut > 0) == (method == linear.Q_LEARNING)

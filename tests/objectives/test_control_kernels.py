@@ -11,6 +11,7 @@ import torch
 from shinso.models.action_values import ActionValues
 from shinso.models.actor_critic import PPO
 from shinso.nn.kernels import perceptron_numba
+from shinso.nn.kernels.sum_tree_numba import set_priority
 from shinso.objectives import action_values_numba, policy_gradient_numba
 from shinso.objectives.action_values import ActionValueObjective, Transitions
 from shinso.objectives.policy_gradient import PolicyGradientObjective, log_probability
@@ -167,3 +168,49 @@ def test_fits_a_fixed_target_when_one_batch_overfits():
     ]  # fmt: skip
     assert means[0] > 1
     assert means[-1] < 0.01
+
+
+def test_weights_of_prioritized_draws_match_their_formula():
+    """Schaul et al. 2016, section 3.4: row i is drawn with P(i) = p_i / Σ p, its loss is weighed by
+    (N P(i))^-β over the largest weight in the batch, and p_i becomes (|δ| + 1e-6)^α."""
+    torch.manual_seed(0)
+    config = ActionValues.Config(hidden=16, double=False)
+    model, target = (ActionValues(config, num_observations=4, num_actions=3) for _copy in range(2))
+    rng = np.random.default_rng(0)
+    stored, batch_size, alpha, beta, gamma = 6, 5, 0.6, 0.7, 0.9
+    seen, successors = rng.normal(size=(2, 8, 4)).astype(np.float32)
+    actions, rewards = rng.integers(3, size=8), rng.normal(size=8) * 3
+    priorities = np.array([0.1, 2.0, 0.5, 1.0, 0.3, 4.0, 0.0, 0.0])
+    tree = np.zeros(16)
+    for place, priority in enumerate(priorities):
+        set_priority(tree, place, priority)
+    noise = rng.random((1, batch_size))
+    terminated = np.arange(8) == 1
+    moments = np.zeros_like(model.vector), np.zeros_like(model.vector)
+    totals = action_values_numba.learn(
+        model.vector, model.gradient, *moments, 0, target.vector, model.network.sizes,
+        model.network.kind, False, False, seen, actions, rewards, successors, terminated, terminated,
+        stored, stored - 1, 1, tree, noise, gamma, 1, alpha, beta, 0.0, 0.0,
+    )  # fmt: skip
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+
+    masses = (np.arange(batch_size) + noise[0]) / batch_size * priorities.sum()
+    rows = np.searchsorted(priorities.cumsum(), masses, side="right")
+    assert len(set(rows)) > 2
+    weights = (stored * priorities[rows] / priorities.sum()) ** -beta
+    model.zero_grad(set_to_none=True)
+    q = model(torch.from_numpy(seen[rows]))[range(batch_size), actions[rows]]
+    with torch.no_grad():
+        later = target(torch.from_numpy(successors[rows])).max(1).values.numpy()
+    goals = rewards[rows] + gamma * np.where(terminated[rows], 0.0, later)
+    errors = q.detach().numpy() - goals
+    huber = torch.nn.functional.huber_loss(q, torch.from_numpy(goals).float(), reduction="none")
+    loss = (torch.from_numpy(weights / weights.max()).float() * huber).mean()
+    loss.backward()
+    assert totals[action_values_numba.LOSS] == pytest.approx(loss.item(), rel=1e-4)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, **TOLERANCE)
+    expected = priorities.copy()
+    expected[rows] = (np.abs(errors) + 1e-6) ** alpha
+    np.testing.assert_allclose(tree[8:], expected, rtol=1e-4)
+    assert tree[1] == pytest.approx(expected.sum(), rel=1e-4)

@@ -27,19 +27,22 @@ BRIEFLY = {"steps": 20, "evaluate_every": 5, "checkpoint_every": 5, "batch_size"
 def order_of_sample(task: str, model: str, runs: Path, **more: Any) -> Order:
     brief = catalogue.recipe(task).BRIEF
     settings = {**brief.settings, **BRIEFLY, "model": model, "runs": str(runs), **more}
+    if task == "control" and model not in ("ppo", "dqn"):
+        del settings["batch_size"]  # refused where a rollout or a step is learnt from as a whole
     return place(task, brief.data, ("test", settings))
 
 
 @pytest.fixture(scope="module")
 def prepared_data() -> dict[str, Any]:
-    """The sample of each task, read once."""
+    """The sample of each task, read once; a world once for each agent, which it is measured for."""
     return {}
 
 
 def data_of(order: Order, prepared_data: dict[str, Any]) -> Any:
-    if order.task not in prepared_data:
-        prepared_data[order.task] = order.recipe.read(order.config, order.paths)
-    return prepared_data[order.task]
+    name = f"control {order.model}" if order.task == "control" else order.task
+    if name not in prepared_data:
+        prepared_data[name] = order.recipe.read(order.config, order.paths)
+    return prepared_data[name]
 
 
 @pytest.mark.parametrize(("task", "model"), EVERY)

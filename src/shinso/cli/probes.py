@@ -7,6 +7,7 @@ import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ def probe(order: Order, read: argparse.Namespace) -> int:
     """Run the probe that was asked for; no run folder is made."""
     order = with_workers(order, 1)  # a look needs no others
     data = order.recipe.read(order.config, order.paths)
-    ready = prepare(order, data, data.facts(), order.seeds[0])
-    if read.one_batch:
-        return _one_batch(ready, as_json=read.json)
-    if read.find_lr:
-        return _find_lr(order, ready, as_json=read.json)
-    return _overfit(order, ready, read.overfit)
+    with closing(prepare(order, data, data.facts(), order.seeds[0])) as ready:
+        if read.one_batch:
+            return _one_batch(ready, as_json=read.json)
+        if read.find_lr:
+            return _find_lr(order, ready, as_json=read.json)
+        return _overfit(order, ready, read.overfit)
 
 
 def _one_batch(ready: Prepared, *, as_json: bool) -> int:

@@ -11,18 +11,28 @@ bootstrap from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
-from shinso.experience.environments import Environment, raised
-from shinso.faults import DataFault, RunFault
+from shinso.experience.environment_faults import raised
+from shinso.experience.environments import Environment
+from shinso.faults import DataFault, Fault, RunFault
 from shinso.language import _
 
 VALID_SEEDS, TEST_SEEDS, NEW_SEEDS = 1 << 30, 5 << 28, 3 << 29
 """Where the seeds of evaluation begin; those of training lie below all of them."""
+
+
+Begin = Callable[[int], int]
+"""First state -> first action."""
+Learn = Callable[[int, float, bool, bool], int]
+"""(state, reward, whether it is terminal, whether the episode ended) -> next action"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Acting:
         self.one_hot = self.spaces.observation == "discrete" and not as_state
         self.as_state = as_state
         width = 1 if as_state else self.spaces.width
-        self.copies = [environment.make() for _place in range(count)]
+        self.copies: list[Any] = []
         self.episodes = [0] * count
         self.actions: list[list[Any]] = [[] for _place in range(count)]
         self.returns = [0.0] * count
@@ -70,8 +80,20 @@ class Acting:
         self.finished: list[tuple[float, int]] = []
         self.middle = (self.spaces.low + self.spaces.high) / 2
         self.half = (self.spaces.high - self.spaces.low) / 2
-        for place in range(count):
-            self._begin(place)
+        try:
+            for _place in range(count):
+                self.copies.append(environment.make())
+            for place in range(count):
+                self._begin(place)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close every copy. One that cannot be closed must not hide the error before it."""
+        for one in self.copies:
+            with suppress(Exception):
+                one.close()
 
     def episode_seed(self, place: int) -> int:
         return mixed(self.seed, place, self.episodes[place])
@@ -91,12 +113,12 @@ class Acting:
             action = given[place]
             try:
                 seen, reward, ended, cut, _info = one.step(action)
-                self._write(seen, successors[place])
+                self._write(seen, successors[place], place)
                 rewards[place] = reward
+            except Fault:
+                raise
             except Exception as error:
-                raise raised(
-                    self.environment.name, "step", error, where=self._where(place)
-                ) from error
+                raise self._raised("step", error, place) from error
             terminated[place], truncated[place] = ended, cut
             self.actions[place].append(action)
             self.returns[place] += float(rewards[place])
@@ -110,6 +132,41 @@ class Acting:
                 self.episodes[place] += 1
                 self._begin(place)
         return Steps(successors, rewards, terminated, truncated)
+
+    def live(self, steps: int, action: int | None, begin: Begin, learn: Learn) -> None:
+        """``steps`` steps of the only copy, which shows a number of a state and takes a number, each
+        learnt from before the next is taken: ``step`` without arrays on the way.
+
+        action: to begin with, from 0; None where an episode begins.
+        """
+        take, first_action = self.copies[0].step, self.spaces.first_action
+        first, states = self.spaces.first_state, self.spaces.num_states
+        taken, total, state = self.actions[0], self.returns[0], int(self.seen[0, 0])
+        for _step in range(steps):
+            if action is None:
+                action = begin(state)
+            given = action + first_action
+            try:
+                seen, reward, terminated, truncated, _info = take(given)
+                state, reward = int(seen) - first, float(reward)
+                if not 0 <= state < states:
+                    self._state(seen)
+            except Exception as error:
+                raise self._raised("step", error, 0) from error
+            taken.append(given)
+            total += reward
+            if not isfinite(reward):
+                raise self._not_a_number(np.array([[state]]), np.array([reward]))
+            terminated = bool(terminated)
+            ended = terminated or bool(truncated)
+            action = learn(state, reward, terminated, ended)
+            if ended:
+                self.finished.append((total, len(taken)))
+                self.episodes[0] += 1
+                self._begin(0)
+                taken, total, state = self.actions[0], 0.0, int(self.seen[0, 0])
+                action = None
+        self.returns[0], self.seen[0, 0] = total, state
 
     def begin_all(self) -> None:
         """Begin a new episode in each, whatever was going on."""
@@ -126,21 +183,25 @@ class Acting:
     def _begin(self, place: int) -> None:
         try:
             seen, _info = self.copies[place].reset(seed=self.episode_seed(place))
-            self._write(seen, self.seen[place])
+            self._write(seen, self.seen[place], place)
+        except Fault:
+            raise
         except Exception as error:
-            raise raised(self.environment.name, "reset", error, where=self._where(place)) from error
+            raise self._raised("reset", error, place) from error
         self.actions[place] = []
         self.returns[place] = 0.0
-        if not np.isfinite(self.seen[place]).all():
+        if self.spaces.observation == "vector" and not np.isfinite(self.seen[place]).all():
             raise self._not_a_number(self.seen, np.zeros(len(self.copies)))
 
-    def _write(self, seen: Any, row: np.ndarray) -> None:
+    def _write(self, seen: Any, row: np.ndarray, place: int) -> None:
         if self.one_hot:
             row[:] = 0
             row[self._state(seen)] = 1
         elif self.as_state:
             row[0] = self._state(seen)
         else:
+            if getattr(seen, "shape", None) != row.shape and np.shape(seen) != row.shape:
+                raise self._misshapen(seen, row, place)
             row[:] = seen
 
     def _state(self, seen: Any) -> int:
@@ -153,6 +214,21 @@ class Acting:
         """How to find the moment again."""
         return _("episode of seed {seed}, step {step}").format(
             seed=self.episode_seed(place), step=len(self.actions[place])
+        )
+
+    def _raised(self, doing: str, error: Exception, place: int) -> DataFault:
+        return raised(
+            self.environment.name, doing, error, where=self._where(place), spaces=self.spaces.text
+        )
+
+    def _misshapen(self, seen: Any, row: np.ndarray, place: int) -> DataFault:
+        return DataFault(
+            "ENV-SHAPE",
+            place=f"{self.environment.name}: {self._where(place)}",
+            found=_("observation of shape {shape}").format(shape=np.shape(seen))
+            + f"\n  {self.spaces.text}",
+            why=_("its observation_space promises {shape}").format(shape=row.shape),
+            next_step=_("mend the environment, then go on with --resume where a run was begun"),
         )
 
     def _not_a_number(self, seen: np.ndarray, rewards: np.ndarray) -> DataFault:
@@ -186,8 +262,13 @@ class Acting:
             self._begin(place)
             for action in taken:
                 given = action if isinstance(action, int) else np.array(action, np.float32)
-                seen, reward, _ended, _cut, _info = self.copies[place].step(given)
-                self._write(seen, self.seen[place])
+                try:
+                    seen, reward, _ended, _cut, _info = self.copies[place].step(given)
+                    self._write(seen, self.seen[place], place)
+                except Fault:
+                    raise
+                except Exception as error:
+                    raise self._raised("step", error, place) from error
                 self.actions[place].append(given)
                 self.returns[place] += float(reward)
         if not np.array_equal(self.seen, np.array(state["seen"], np.float32)):

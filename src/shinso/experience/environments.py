@@ -7,13 +7,13 @@ module registers.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 
 from shinso import extras
-from shinso.faults import DataFault, ExtraFault, Fault, UsageFault
+from shinso.experience.environment_faults import missing_package, not_made, raised, space_fault
+from shinso.faults import Fault, UsageFault
 from shinso.language import _
 
 MOST_INPUTS = 20_000
@@ -51,7 +52,11 @@ class Spaces:
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment by name, checked once. ``make`` opens another copy of it."""
+    """An environment by name, checked once. ``make`` opens another copy of it.
+
+    sha256: of all that a run which goes on must find again. source_sha256: of the file that
+    defines the environment, "" where that is Gymnasium's; a mended file may go on.
+    """
 
     name: str
     make: Callable[[], Any]
@@ -60,6 +65,7 @@ class Environment:
     time_limit: int | None
     time_aware: bool = False
     notes: tuple[str, ...] = ()
+    source_sha256: str = ""
 
     def facts(self) -> dict[str, Any]:
         """What a trained agent must know without the environment; JSON-able."""
@@ -67,6 +73,7 @@ class Environment:
         return {
             "environment": self.name,
             "sha256": self.sha256,
+            "source_sha256": self.source_sha256,
             "spaces": spaces.text,
             "observation": spaces.observation,
             "width": spaces.width,
@@ -96,19 +103,27 @@ def open_environment(
     maker, source = _maker(gym, name, dict(settings), render)
 
     def make() -> Any:
-        made = _opened(maker, name)
+        made = _opened(maker, name, settings)
+        try:
+            return shaped(made)
+        except BaseException:
+            if isinstance(made, gym.Env):
+                made.close()
+            raise
+
+    def shaped(made: Any) -> Any:
+        _check_spaces(gym, made, name)
         if time_limit:
             made = gym.wrappers.TimeLimit(_without_limit(gym, made), time_limit)
         if _needs_flattening(gym, made.observation_space):
             made = gym.wrappers.FlattenObservation(made)
         return _with_age(gym, made, _limit_of(made, name)) if time_aware else made
 
-    one = make()
-    spaces = _spaces(gym, one, name)
-    limit = time_limit or getattr(one.spec, "max_episode_steps", None)
-    one.close()
+    with closing(make()) as one:
+        spaces = _spaces(gym, one, name, _text_of_shaped(gym, one.env if time_aware else one, one))
+        limit = time_limit or getattr(one.spec, "max_episode_steps", None)
     proof = json.dumps(
-        [name, dict(settings), time_limit, time_aware, spaces.text, source, gym.__version__],
+        [name, dict(settings), time_limit, time_aware, spaces.text, gym.__version__],
         sort_keys=True,
     )
     notes = [spaces.text]
@@ -118,7 +133,7 @@ def open_environment(
         )
     return Environment(
         name, make, spaces, hashlib.sha256(proof.encode()).hexdigest(), limit, time_aware,
-        tuple(notes),
+        tuple(notes), source,
     )  # fmt: skip
 
 
@@ -188,7 +203,7 @@ def _maker(
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name != module_name.split(".")[0] and error.name != module_name:
-            raise _missing_package(name, error) from error
+            raise missing_package(name, error) from error
         raise UsageFault(
             "ENV-UNKNOWN",
             place=name,
@@ -214,68 +229,52 @@ def _maker(
     return lambda: made(**more), source
 
 
-def _opened(maker: Callable[[], Any], name: str) -> Any:
+def _opened(maker: Callable[[], Any], name: str, settings: Mapping[str, Any]) -> Any:
     gym = extras.need("gymnasium")
     try:
         return maker()
     except Fault:
         raise
-    except gym.error.DependencyNotInstalled as error:
-        raise _missing_package(name, error) from error
-    except ModuleNotFoundError as error:
-        raise _missing_package(name, error) from error
-    except gym.error.NamespaceNotFound as error:
-        raise ExtraFault(
-            "ENV-NEEDS-PACKAGE",
-            place=name,
-            found=str(error),
-            why=_("the environment needs a package that is not installed"),
-            next_step=_("install the package that brings it, and name it as package:{name}").format(
-                name=name
-            ),
-        ) from error
-    except gym.error.UnregisteredEnv as error:
-        known = [key for key in gym.registry if "/" not in key]
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        raise UsageFault(
-            "ENV-UNKNOWN",
-            place=name,
-            found=str(error),
-            next_step=_("did you mean {near}?").format(near=", ".join(near))
-            if near
-            else _("give a Gymnasium id, or module:Env for an environment of your own"),
-        ) from error
     except Exception as error:
-        raise raised(name, _("making it"), error) from error
-
-
-def _missing_package(name: str, error: Exception) -> ExtraFault:
-    line = "pip install 'shinso[rl]'"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        line = f"pip install {error.name}"
-    return ExtraFault(
-        "ENV-NEEDS-PACKAGE",
-        place=name,
-        found=str(error),
-        why=_("the environment needs a package that is not installed"),
-        next_step=line,
-    )
-
-
-def raised(name: str, doing: str, error: Exception, *, where: str = "") -> DataFault:
-    """The fault for an environment that raised an error of its own."""
-    return DataFault(
-        "ENV-RAISED",
-        place=f"{name}: {doing}" + (f", {where}" if where else ""),
-        found=f"{type(error).__name__}: {error}",
-        why=_("the environment raised an error; it is not shinso's"),
-        next_step=_("mend the environment, then go on with --resume where a run was begun"),
-    )
+        raise not_made(gym, name, settings, error) from error
 
 
 def _without_limit(gym: Any, made: Any) -> Any:
     """The environment without the time limit that it came with."""
     return made.env if isinstance(made, gym.wrappers.TimeLimit) else made
+
+
+def _check_spaces(gym: Any, made: Any, name: str) -> None:
+    """DataFault ENV-SPACE where it is no environment or does not say its spaces."""
+    if not isinstance(made, gym.Env):
+        raise space_fault(
+            name,
+            type(made).__name__,
+            _("it is no gymnasium.Env"),
+            _("derive it from gymnasium.Env"),
+        )
+    for which in ("observation_space", "action_space"):
+        try:
+            space = getattr(made, which, None)
+        except Exception as error:
+            raise raised(name, which, error) from error
+        if not isinstance(space, gym.spaces.Space):
+            raise space_fault(
+                name, f"{which}: {space}", _("an agent must know what it sees and can do"),
+                _("set observation_space and action_space, each a gymnasium.spaces.Space"),
+            )  # fmt: skip
+    if not _has_numbers_only(gym, made.observation_space):
+        raise space_fault(name, _text(made), _("no agent reads such observations"))
+
+
+def _has_numbers_only(gym: Any, space: Any) -> bool:
+    """Whether it is, or can be flattened to, a fixed number of numbers that mean something.
+    Gymnasium flattens Text too, to places in a list of characters."""
+    kinds = gym.spaces
+    if isinstance(space, kinds.Dict | kinds.Tuple):
+        parts = space.spaces.values() if isinstance(space, kinds.Dict) else space.spaces
+        return all(_has_numbers_only(gym, part) for part in parts)
+    return isinstance(space, kinds.Box | kinds.Discrete | kinds.MultiDiscrete | kinds.MultiBinary)
 
 
 def _needs_flattening(gym: Any, space: Any) -> bool:
@@ -285,18 +284,12 @@ def _needs_flattening(gym: Any, space: Any) -> bool:
     )
 
 
-def _spaces(gym: Any, env: Any, name: str) -> Spaces:
-    try:
-        seen, done = env.observation_space, env.action_space
-    except Exception as error:
-        raise raised(name, _("its spaces"), error) from error
-    text = f"observation_space: {_short(seen)}; action_space: {_short(done)}"
+def _spaces(gym: Any, env: Any, name: str, text: str) -> Spaces:
+    seen, done = env.observation_space, env.action_space
     if isinstance(seen, gym.spaces.Discrete):
         observation, width, states, first = "discrete", int(seen.n), int(seen.n), int(seen.start)
-    elif isinstance(seen, gym.spaces.Box) and len(seen.shape) == 1:
-        observation, width, states, first = "vector", int(seen.shape[0]), 0, 0
     else:
-        raise space_fault(name, text, _("no agent reads such observations"))
+        observation, width, states, first = "vector", int(seen.shape[0]), 0, 0
     if width > MOST_INPUTS and observation == "vector":
         why = _("{count} numbers an observation are too many for a perceptron").format(count=width)
         raise space_fault(name, text, why)
@@ -315,15 +308,18 @@ def _spaces(gym: Any, env: Any, name: str) -> Spaces:
     raise space_fault(name, text, _("no agent acts in such a space"))
 
 
-def space_fault(name: str, text: str, why: str, next_step: str = "") -> DataFault:
-    """The fault for a space that an agent cannot handle; the spaces stand in it."""
-    return DataFault(
-        "ENV-SPACE",
-        place=name,
-        found=text,
-        why=why,
-        next_step=next_step
-        or _("wrap the environment so that it has Discrete or one-dimensional Box spaces"),
+def _text_of_shaped(gym: Any, inner: Any, env: Any) -> str:
+    """The spaces as the environment itself says them; English, because run folders keep it.
+    inner: ``env`` without its age."""
+    if not isinstance(inner, gym.wrappers.FlattenObservation):
+        return _text(env)
+    return _text(inner.env, f" (flattened: {env.observation_space.shape[0]} numbers)")
+
+
+def _text(env: Any, more: str = "") -> str:
+    return (
+        f"observation_space: {_short(env.observation_space)}{more}; "
+        f"action_space: {_short(env.action_space)}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from shinso.experience.acting import Acting
-from shinso.experience.environments import Environment
+from shinso.experience.environments import Environment, Spaces
 
 Policy = Callable[[Float[np.ndarray, "environment width"]], Real[np.ndarray, "environment action"]]
 """What is seen in each environment -> what to do in each."""
@@ -26,6 +27,18 @@ class Played:
     returns: Float[np.ndarray, " episode"]
     steps: Float[np.ndarray, " episode"]
     unfinished: int
+
+
+def by_chance(spaces: Spaces) -> Policy:
+    """The policy that every agent must beat: each action as likely as any other."""
+    rng = np.random.default_rng(0)
+
+    def policy(seen: np.ndarray) -> np.ndarray:
+        if spaces.action == "discrete":
+            return rng.integers(spaces.num_actions, size=(len(seen), 1))
+        return rng.uniform(-1, 1, (len(seen), spaces.num_actions))
+
+    return policy
 
 
 class _Numbered(Acting):
@@ -49,6 +62,12 @@ def play(
     """
     together = min(episodes, TOGETHER)
     acting = _Numbered(environment, together, 0, first=first_seed, as_state=as_state)
+    with closing(acting):
+        return _play(acting, policy, episodes)
+
+
+def _play(acting: _Numbered, policy: Policy, episodes: int) -> Played:
+    together = len(acting.copies)
     returns, steps = np.full(episodes, np.nan), np.zeros(episodes)
     left, unfinished = episodes, 0
     while left:

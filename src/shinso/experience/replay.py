@@ -121,6 +121,9 @@ class ReplaySource:
         self.replay.add(seen, actions, acting.step(actions))
         self.environment_steps += len(seen)
 
+    def close(self) -> None:
+        self.acting.close()
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "acting": self.acting.state_dict(),

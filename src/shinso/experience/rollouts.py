@@ -155,6 +155,9 @@ class Rollouts:
         advantages(rewards, values, following, ended, self.gamma, self.lam, found)
         return found
 
+    def close(self) -> None:
+        self.acting.close()
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "acting": self.acting.state_dict(),

@@ -7,6 +7,7 @@ policy under the time limit, and steps that are sampled without calling the envi
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +119,11 @@ def transition_table(environment: Environment) -> TransitionTable | None:
     """The environment's own table; None where it has none."""
     if environment.spaces.observation != "discrete" or environment.spaces.action != "discrete":
         return None
-    made = environment.make()
+    with closing(environment.make()) as made:
+        return _table_of(environment, made)
+
+
+def _table_of(environment: Environment, made: Any) -> TransitionTable | None:
     own = made.unwrapped
     table: Any = getattr(own, "P", None)
     states, actions = environment.spaces.num_states, environment.spaces.num_actions
@@ -140,7 +145,6 @@ def transition_table(environment: Environment) -> TransitionTable | None:
         start = np.zeros(states)
         for seed in range(STARTS):
             start[made.reset(seed=seed)[0]] += 1 / STARTS
-    made.close()
     start = np.array(start, float)
     found = TransitionTable(
         chance, following, reward, terminated, start / start.sum(), environment.time_limit or 0

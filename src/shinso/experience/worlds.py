@@ -46,6 +46,10 @@ class WorldSource:
     def next_batch(self) -> World:
         return World(self.position, self.chance, self.steps, self.table, self.acting)
 
+    def close(self) -> None:
+        if self.acting:
+            self.acting.close()
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "position": torch.from_numpy(self.position.copy()),

@@ -150,6 +150,35 @@ def learn_step(
 
 
 @kernel
+def live_step(
+    q, visits, traces, memory, rewards, position, chance, rule, totals, finished, reward, after,
+    terminated, ended, epsilon,
+):  # fmt: skip  # pragma: no cover
+    """Learn from one step that an environment took, and choose the next: the action in ``after``.
+
+    rule: [method, exploration, temperature, bonus, gamma, alpha, power, horizon, n_step, trace] as
+    one array, because each argument costs a call its time. totals, finished: as in ``simulate``.
+    """
+    method, exploration, temperature = int(rule[0]), int(rule[1]), rule[2]
+    next_action = 0
+    if not terminated:
+        next_action = choose(q, visits, after, exploration, epsilon, temperature, rule[3], chance)
+    totals[0] += learn_step(
+        q, visits, traces, memory, rewards, position, position[ACTION], reward, after, next_action,
+        terminated, ended, method, exploration, epsilon, temperature, rule[4], rule[5], rule[6],
+        rule[7], int(rule[8]), rule[9],
+    )  # fmt: skip
+    totals[1] += reward
+    position[STATE], position[ACTION] = after, next_action
+    if ended:
+        position[BEGUN] = 0
+        totals[2] += totals[1]
+        totals[1] = 0.0
+        finished[0] += 1
+    return next_action
+
+
+@kernel
 def draw(cumulative, chance):  # pragma: no cover
     """An index by its cumulative probabilities."""
     number = uniform(chance)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.agents import ONE_COPY, TABLES
+from shinso.recipes.agents import ONE_COPY, PLANNED, TABLES, unused
 from shinso.recipes.recipe import Brief, Built, ModelChoice
-from shinso.settings import nested, setting
+from shinso.settings import nested, schema, setting
 from shinso.training.plan import Training
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 TITLE = Text("Control of an environment", "環境の制御 (強化学習)")
 PLACE = Text("Day 4: reinforcement learning", "4 日目: 強化学習")
 READS = Text(
-    "a Gymnasium id such as CartPole-v1, or module:Env for an environment of your own",
-    "CartPole-v1 などの Gymnasium の ID、または自作環境の module:Env",
+    "a Gymnasium id such as CartPole-v1, module:Env for an environment of your own, or the multi-armed "
+    "bandit shinso.experience.bandit:Bandit",
+    "CartPole-v1 などの Gymnasium の ID、自作環境の module:Env、または多腕バンディット "
+    "shinso.experience.bandit:Bandit",
 )
 ABOUT = Text(
     "An agent acts, is rewarded and learns: by a table of values (Q-learning, SARSA), by linear "
@@ -154,6 +157,13 @@ class Config:
                 f"normalize_observations or normalize_rewards is set, but model is {self.model}; "
                 "leave them out, or choose ppo, a2c or reinforce"
             )
+        leaves = schema(Config)
+        for name in unused(self.model) if self.model in MODELS else ():
+            value = reduce(getattr, leaves[name].path, self)
+            if value != leaves[name].default:
+                raise ValueError(
+                    f"{name} is {value}, but {self.model} does not use it; leave it out"
+                )
         if self.env_steps and self.model in USUAL_ROLLOUT and not self.acting_steps:
             raise ValueError(f"env_steps is {self.env_steps}, but a step of {self.model} has no "
                              "fixed number of environment steps; give steps")  # fmt: skip
@@ -210,8 +220,13 @@ def build(config: Config, data: ControlData, model: nn.Module, seed: int) -> Bui
     used = use(config, data.facts(), model)
 
     def validate() -> Mapping[str, float]:
-        found = used.evaluate(data, "valid").metrics
-        return {**found, "steps_learnt": learner.done} if config.model in TABLES else found
+        found = dict(used.evaluate(data, "valid").metrics)
+        if config.model in TABLES:
+            found["steps_learnt"] = learner.done
+        if config.model not in PLANNED:
+            acted = learner.done if config.model in ONE_COPY else source.environment_steps
+            found["environment_steps"] = float(acted)
+        return found
 
     # Every value of a table is a mean that gets better with each visit, so the last table is kept;
     # a look at some episodes would rather pick a lucky one.

@@ -63,7 +63,9 @@ class Data(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """JSON-able: all that ``use`` needs later without the data (names, classes,
-        vocabulary, scaler) and what proves which data it was (sha256, rows, split)."""
+        vocabulary, scaler) and what proves which data it was (sha256, rows, split). Data
+        that is a program of the user's says its source_sha256 too: a run goes on with a mended
+        one, and says so."""
         ...
 
 

@@ -8,11 +8,13 @@ import html
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shinso.figures import style
 from shinso.language import _, current
 from shinso.recipes.recipe import Predictions
+from shinso.runs.folder import SeedFolder
 from shinso.walk.run import Run
 
 if TYPE_CHECKING:
@@ -67,37 +69,67 @@ def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
     looks = run.folder.seed(run.seeds[0]).metrics
     names = [*run.use().better, *run.result(run.seeds[0])["valid"]["metrics"]]
     name = next((one for one in names if looks.curve(one, "valid")[0]), names[0])
-    curves = {seed: run.folder.seed(seed).metrics.curve(name, "valid") for seed in run.seeds}
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for seed, (steps, values) in curves.items():
-            axes.plot(steps, values, label=f"seed {seed}")
-        _draw_middle(axes, curves)
-        axes.set_xlabel("step")
-        axes.set_ylabel(f"{name} (valid)")
-        axes.legend()
-
+    curves = {seed: curve_of(run.folder.seed(seed), name) for seed in run.seeds}
+    acted = all(curve.acted is not None for curve in curves.values())
     rows = [
-        (seed, step, value)
-        for seed, (steps, values) in curves.items()
-        for step, value in zip(steps, values, strict=True)
+        (seed, step, *([taken] if acted else []), value)
+        for seed, curve in curves.items()
+        for step, taken, value in zip(
+            curve.steps, curve.acted or curve.steps, curve.values, strict=True
+        )
     ]
-    return draw, Predictions(("seed", "step", name), rows)
+    columns = ("seed", "step", *(["environment_steps"] if acted else []), name)
+    return lambda figure: draw_curves(figure.subplots(), curves, name), Predictions(columns, rows)
 
 
-def _draw_middle(axes: Axes, curves: Mapping[int, tuple[Sequence[int], Sequence[float]]]) -> None:
-    """Over three seeds or more: the interquartile mean with its bootstrap interval."""
+@dataclass(frozen=True)
+class Curve:
+    """A metric of validation along one seed's training.
+
+    acted: environment steps that the agent had taken at each of ``steps``; None where none acts.
+    """
+
+    steps: Sequence[int]
+    values: Sequence[float]
+    acted: Sequence[float] | None
+
+
+def curve_of(seed: SeedFolder, name: str) -> Curve:
+    steps, values = seed.metrics.curve(name, "valid")
+    acted = seed.metrics.curve("environment_steps", "valid")
+    return Curve(steps, values, acted[1] if steps and acted[0] == steps else None)
+
+
+def draw_curves(axes: Axes, curves: Mapping[int, Curve], name: str) -> None:
+    """Every seed's curve and their middle, over environment steps where agents act: what a training
+    step costs differs between agents, an environment step does not."""
+    acted = all(curve.acted is not None for curve in curves.values())
+    for seed, curve in curves.items():
+        across = curve.acted if acted and curve.acted is not None else curve.steps
+        axes.plot(across, curve.values, label=f"seed {seed}")
+    _draw_middle(axes, curves)
+    axes.set_xlabel("environment steps" if acted else "training steps")
+    axes.set_ylabel(f"{name} (valid)")
+    axes.legend()
+
+
+def _draw_middle(axes: Axes, curves: Mapping[int, Curve]) -> None:
+    """Over three seeds or more: the interquartile mean with its bootstrap interval, at the training
+    steps that all have; where they had acted differently long by then, at the mean."""
     from shinso.intervals import interquartile_mean
 
-    common = sorted(set.intersection(*(set(steps) for steps, _values in curves.values())))
+    common = sorted(set.intersection(*(set(curve.steps) for curve in curves.values())))
     if len(curves) < 3 or not common:
         return
-    by_step = [dict(zip(steps, values, strict=True)) for steps, values in curves.values()]
-    found = [interquartile_mean([one[step] for one in by_step]) for step in common]
+    values = [dict(zip(one.steps, one.values, strict=True)) for one in curves.values()]
+    found = [interquartile_mean([one[step] for one in values]) for step in common]
+    across: list[float] = [float(step) for step in common]
+    if all(curve.acted is not None for curve in curves.values()):
+        acted = [dict(zip(one.steps, one.acted or (), strict=True)) for one in curves.values()]
+        across = [sum(one[step] for one in acted) / len(acted) for step in common]
     low, high = [one.low for one in found], [one.high for one in found]
-    axes.plot(common, [one.value for one in found], "k", linewidth=2, label="interquartile mean")
-    axes.fill_between(common, low, high, color="k", alpha=0.15, label="95 % bootstrap")
+    axes.plot(across, [one.value for one in found], "k", linewidth=2, label="interquartile mean")
+    axes.fill_between(across, low, high, color="k", alpha=0.15, label="95 % bootstrap")
 
 
 def _facts_lines(run: Run) -> list[tuple[str, str]]:

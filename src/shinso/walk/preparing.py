@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -25,6 +25,18 @@ class Prepared:
     built: Built
     learner: Learner[Any]
     source: Source[Any]
+
+    def close(self) -> None:
+        """Let go of what the source holds open, such as copies of an environment."""
+        if isinstance(self.source, Open):
+            self.source.close()
+
+
+@runtime_checkable
+class Open(Protocol):
+    """A source that holds something open."""
+
+    def close(self) -> None: ...
 
 
 def device_of(order: Order) -> torch.device:

@@ -248,7 +248,11 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             next_step=_("compare runs of one task"),
         )
     notes = []
-    if len({str(run.facts.get("sha256")) + str(run.facts.get("split")) for run in runs}) > 1:
+    measured_on = {
+        tuple(str(run.facts.get(name)) for name in ("sha256", "source_sha256", "split"))
+        for run in runs
+    }
+    if len(measured_on) > 1:
         notes.append(_("the runs were measured on different data or splits"))
     rows: list[Row] = []
     for run in runs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -129,6 +129,15 @@ def resume(
             next_step=_("bring the old file back, or train a new run"),
         )
     audience, stop = audience or NoAudience(), stop or StopRequest()
+    # A mended program is what a stopped run was told to come back with; only its data is held equal.
+    if before.get("source_sha256") != now.get("source_sha256"):
+        audience.on_notes(
+            [
+                _("the source of {data} is another than the run began with (sha256 {sha})").format(
+                    data=", ".join(map(str, order.paths)), sha=before.get("source_sha256")
+                )
+            ]
+        )
     if workers is not None:
         order = with_workers(order, workers)
     count = _started(order.run.config)
@@ -258,7 +267,7 @@ def _train_seed(
 ) -> None:
     one = folder.seed(seed)
     ready = prepare(order, data, facts, seed, crew)
-    with _closing(ready.learner, audience):
+    with closing(ready), _closing(ready.learner, audience):
         outcome = _run(order, ready, one, audience, stop, crew, previous_checkpoint)
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())

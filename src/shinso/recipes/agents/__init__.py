@@ -8,6 +8,25 @@ PLANNED = ("value-iteration", "policy-iteration")
 TABLES = (*PLANNED, "q-learning", "sarsa", "expected-sarsa")
 ONE_COPY = (*TABLES, "linear")
 DISCRETE = ("dqn", "linear")
+NO_AGENTS = (
+    "accumulate", "optimizer", "momentum", "betas", "weight_decay", "average", "precision",
+)  # fmt: skip
+"""Settings of gradient training that no agent has: each learns in one compiled call with Adam."""
+
+
+def unused(model: str) -> tuple[str, ...]:
+    """Settings of ``control`` that the agent does not read."""
+    found: list[str] = list(NO_AGENTS)
+    if model not in ("ppo", "dqn"):  # a whole rollout, or a single step, is learnt from at a time
+        found.append("batch_size")
+    if model in ONE_COPY:  # not by a gradient; the step size is the model's own alpha
+        found += ["lr", "schedule", "warmup", "clip_norm", "environments"]
+    if model in (*PLANNED, "reinforce"):  # sweeps, whole episodes
+        found.append("rollout")
+    if model != "dqn":
+        found.append("random_steps")
+    return tuple(found)
+
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +57,7 @@ def put_together(
 
 def check(config: Config, environment: Environment) -> None:
     """DataFault ENV-SPACE where the chosen agent cannot act in the environment."""
-    from shinso.experience.environments import space_fault
+    from shinso.experience.environment_faults import space_fault
     from shinso.language import _
     from shinso.recipes.agents import tables
 

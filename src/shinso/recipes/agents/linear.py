@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,16 +126,16 @@ def ranges(environment: Environment, steps: int = 2000) -> tuple[list[float], li
     """Lowest and highest of each observation: the space's bounds, or, where those are infinite or
     beyond 1e6, what random actions show, widened by half."""
     spaces = environment.spaces
-    acting = Acting(environment, 1, 0)
     rng = np.random.default_rng(0)
-    seen = [acting.seen[0].copy()]
-    seen += [
-        acting.step(rng.integers(spaces.num_actions, size=(1, 1))).successors[0]
-        for _step in range(steps)
-    ]
+    with closing(Acting(environment, 1, 0)) as acting:
+        seen = [acting.seen[0].copy()]
+        seen += [
+            acting.step(rng.integers(spaces.num_actions, size=(1, 1))).successors[0]
+            for _step in range(steps)
+        ]
+        bounds = acting.copies[0].observation_space
     low, high = np.min(seen, axis=0).astype(float), np.max(seen, axis=0).astype(float)
     spread = (high - low) / 4
-    bounds = acting.copies[0].observation_space
     least, most = getattr(bounds, "low", None), getattr(bounds, "high", None)
     if least is None or most is None:
         return [0.0] * spaces.width, [1.0] * spaces.width

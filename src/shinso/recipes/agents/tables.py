@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shinso.experience.environments import Environment, space_fault
+from shinso.experience.environment_faults import space_fault
+from shinso.experience.environments import Environment
 from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.experience.worlds import Nothing, World, WorldSource
 from shinso.language import _
@@ -69,42 +70,41 @@ class TableLearner:
 
     def _live(self, world: World, totals: np.ndarray, finished: np.ndarray) -> None:
         """The same in an environment of which only acting shows what it does."""
-        settings, position = self.model.config, world.position
-        method, exploration = METHODS[settings.method], EXPLORATIONS[settings.exploration]
-        acting = world.acting
+        settings, position, acting = self.model.config, world.position, world.acting
         assert acting is not None
-        for number in range(world.steps):
-            share = min((self.done + number) / self.falling, 1.0) if self.falling > 0 else 1.0
-            epsilon = (
-                settings.epsilon_start + (settings.epsilon_end - settings.epsilon_start) * share
+        exploration = EXPLORATIONS[settings.exploration]
+        rule = np.array([
+            METHODS[settings.method], exploration, settings.temperature, settings.ucb, self.gamma,
+            settings.alpha, settings.alpha_power, settings.alpha_horizon, settings.n_step,
+            settings.trace,
+        ], float)  # fmt: skip
+        q, visits, traces, memory, rewards = (
+            self.q, self.visits, self.traces, self.memory, self.rewards,
+        )  # fmt: skip
+        live_step, chance, start, falling = (
+            self.kernels.live_step, world.chance, settings.epsilon_start, self.falling,
+        )  # fmt: skip
+        change = settings.epsilon_end - start
+        number, epsilon = self.done, start + change
+
+        def begin(state: int) -> int:
+            position[0], position[4] = state, 1
+            now = start + change * (number / falling) if number < falling else epsilon
+            position[2] = self.kernels.choose(
+                q, visits, state, exploration, now, settings.temperature, settings.ucb, chance
             )
-            ways = (exploration, epsilon, settings.temperature)
-            if not position[4]:
-                position[0], position[4] = int(acting.seen[0, 0]), 1
-                position[2] = self.kernels.choose(
-                    self.q, self.visits, position[0], *ways, settings.ucb, world.chance
-                )
-            found = acting.step(np.array([[position[2]]]))
-            after = int(found.successors[0, 0])
-            terminated = bool(found.terminated[0])
-            ended = terminated or bool(found.truncated[0])
-            following = 0
-            if not terminated:
-                following = self.kernels.choose(
-                    self.q, self.visits, after, *ways, settings.ucb, world.chance
-                )
-            totals[0] += self.kernels.learn_step(
-                self.q, self.visits, self.traces, self.memory, self.rewards, position, position[2],
-                found.rewards[0], after, following, terminated, ended, method, *ways, self.gamma,
-                settings.alpha, settings.alpha_power, settings.alpha_horizon, settings.n_step, settings.trace,
+            return int(position[2])
+
+        def learn(after: int, reward: float, terminated: bool, ended: bool) -> int:
+            nonlocal number
+            now = start + change * (number / falling) if number < falling else epsilon
+            number += 1
+            return live_step(
+                q, visits, traces, memory, rewards, position, chance, rule, totals, finished,
+                reward, after, terminated, ended, now,
             )  # fmt: skip
-            totals[1] += found.rewards[0]
-            position[0], position[2] = after, following
-            if ended:
-                position[4] = 0
-                totals[2] += totals[1]
-                totals[1] = 0.0
-                finished[0] += 1
+
+        acting.live(world.steps, int(position[2]) if position[4] else None, begin, learn)
         acting.take_finished()
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def judge(model: nn.Module, seen: torch.Tensor) -> tuple[np.ndarray, np.ndarray]
 def episode(environment: Environment, model: nn.Module, seed: int) -> Iterator[Moment]:
     """Play greedily; pictures are what the environment renders, None where it does not."""
     acting = _OneEpisode(environment, seed, as_state=bool(getattr(model, "reads_state", False)))
-    try:
+    with closing(acting):
         for _step in range(MOST_STEPS):
             picture = acting.copies[0].render() if acting.copies[0].render_mode else None
             seen = acting.seen.copy()
@@ -72,9 +73,6 @@ def episode(environment: Environment, model: nn.Module, seed: int) -> Iterator[M
             )  # fmt: skip
             if found.terminated[0] or found.truncated[0]:
                 return
-    finally:
-        for one in acting.copies:
-            one.close()
 
 
 def as_table(moments: list[Moment], facts: dict[str, Any]) -> Predictions:

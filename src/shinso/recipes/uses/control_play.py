@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,9 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from shinso.experience.acting import NEW_SEEDS, TEST_SEEDS, VALID_SEEDS
-from shinso.experience.environments import Environment, open_environment, space_fault
-from shinso.experience.episodes import Played, Policy, play
+from shinso.experience.acting import NEW_SEEDS, TEST_SEEDS, VALID_SEEDS, Acting
+from shinso.experience.environment_faults import space_fault
+from shinso.experience.environments import Environment, open_environment
+from shinso.experience.episodes import Played, Policy, by_chance, play
 from shinso.experience.transition_table import TransitionTable, transition_table
 from shinso.faults import UsageFault
 from shinso.intervals import mean
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from shinso.recipes.control import Config
 
+TRIED = 10
 FIRST_SEED = {"valid": VALID_SEEDS, "test": TEST_SEEDS, "new": NEW_SEEDS}
 
 
@@ -61,6 +64,7 @@ def open_data(config: Config, paths: Sequence[Path]) -> ControlData:
     """The environment that DATA names, with what a step of training is."""
     environment = environment_of(config, paths)
     check(config, environment)
+    _try_out(environment)
     notes = list(environment.notes)
     training = config.training
     if config.acting_steps:
@@ -75,13 +79,21 @@ def open_data(config: Config, paths: Sequence[Path]) -> ControlData:
             )
         )  # fmt: skip
     more: dict[str, Any] = {}
-    if environment.spaces.action == "discrete":
+    if config.model == "linear":
         low, high = ranges(environment)
         more = {"low": low, "high": high}
     table = transition_table(environment)
     if table is not None:
         more["best_return"] = table.best_return()
     return ControlData(environment, tuple(notes), table, more)
+
+
+def _try_out(environment: Environment) -> None:
+    """Some random steps, so that a world which breaks at once leaves no run behind."""
+    policy = by_chance(environment.spaces)
+    with closing(Acting(environment, 1, 0)) as acting:
+        for _step in range(TRIED):
+            acting.step(policy(acting.seen))
 
 
 def environment_of(
@@ -169,14 +181,7 @@ class ControlUse:
         return found
 
     def baselines(self, data: ControlData, part: Part) -> dict[str, Evaluation]:
-        rng = np.random.default_rng(0)
-        spaces = data.environment.spaces
-
-        def policy(seen: np.ndarray) -> np.ndarray:
-            if spaces.action == "discrete":
-                return rng.integers(spaces.num_actions, size=(len(seen), 1))
-            return rng.uniform(-1, 1, (len(seen), spaces.num_actions))
-
+        policy = by_chance(data.environment.spaces)
         found = {"random": _scores(self._play(data, part, policy, as_state=False))}
         if data.table is not None:
             best = data.table.best_return()
@@ -216,9 +221,8 @@ class ControlUse:
         UsageFault PLAY-NO-PICTURES where it knows none of them."""
         plain = environment_of(self.config, paths)
         self._fits(plain)
-        one = plain.make()
-        known = (one.metadata or {}).get("render_modes", [])
-        one.close()
+        with closing(plain.make()) as one:
+            known = (one.metadata or {}).get("render_modes", [])
         for mode in modes:
             if not mode:
                 return plain, ""
@@ -264,7 +268,8 @@ class ControlUse:
         states = torch.arange(count)[:, None].float() if self.as_state else torch.eye(count)
         judged, values = judge(self.model, states)
         best = judged.argmax(axis=1)
-        map_of = getattr(data.environment.make().unwrapped, "desc", None)
+        with closing(data.environment.make()) as one:
+            map_of = getattr(one.unwrapped, "desc", None)
         shape = tuple(map_of.shape) if map_of is not None else (1, count)
         if shape[0] * shape[1] != count:
             columns = math.ceil(math.sqrt(count))
