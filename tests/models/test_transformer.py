@@ -126,6 +126,54 @@ def test_compiled_writing_gives_what_the_decoder_gives(norm, positions, activati
     assert not writers[1].blocks.compiled
 
 
+def round_inputs(model):
+    """As an 8-bit network does."""
+    for block in model.decoder:
+        block.network.up.register_forward_pre_hook(lambda _, given: (given[0].mul(8).round() / 8,))
+
+
+def change_eps(model):
+    model.decoder[1].cross_norm.eps = 0.5
+
+
+def leave_out_gain(model):
+    model.decoder[0].network_norm = torch.nn.LayerNorm(8, elementwise_affine=False)
+
+
+def activate_otherwise(model):
+    model.decoder[1].network.activation = torch.tanh
+
+
+def look_with_other_heads(model):
+    model.decoder[1].attention.heads = 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        round_inputs,
+        change_eps,
+        leave_out_gain,
+        activate_otherwise,
+        look_with_other_heads,
+    ],
+)
+def test_a_changed_network_writes_as_it_decodes(change):
+    """Gradients may be on; nothing needs them."""
+    model = make(norm="pre").eval()
+    change(model)
+    words = torch.tensor([[5], [9]])
+    found = model.begin(SOURCE, MASK, 1, 2).step(words).flatten(0, 1)
+    expected = model.output(model.decode(words, model.encode(SOURCE, MASK), MASK)[:, -1])
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-4, atol=1e-5)
+    assert not found.requires_grad
+
+
+def test_a_network_in_training_does_not_write():
+    with pytest.raises(ValueError, match="in training; call eval"):
+        make(dropout=0.1).train().begin(SOURCE, MASK, 1, 2)
+
+
 @pytest.mark.parametrize("beams", [1, 3])
 def test_rows_shared_among_threads_are_written_alike(monkeypatch, beams):
     model = make(width=16).eval()

@@ -37,6 +37,27 @@ def test_output_loss_matches_torch(monkeypatch, with_bias, smoothing, rows, dtyp
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("lower", [True, False])
+def test_output_loss_in_mixed_precision_is_near_the_exact_one(with_bias, lower):
+    """Also of states that came out of a layer in the lower type already."""
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(40, 16), torch.randn(23, 16)
+    bias = torch.randn(23, requires_grad=True) if with_bias else None
+    given = (hidden.bfloat16() if lower else hidden).requires_grad_()
+    parts = [part for part in (given, weight.requires_grad_(), bias) if part is not None]
+    labels = torch.randint(23, (40,))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, nll = output_loss(given, weight, bias, labels, 0.1)
+    expected = F.cross_entropy(F.linear(given.float(), weight, bias), labels, label_smoothing=0.1)
+    torch.testing.assert_close(loss, expected, rtol=0.01, atol=0.01)
+    assert loss.dtype == nll.dtype == torch.float32
+    ours, theirs = (torch.autograd.grad(value, parts) for value in (loss, expected))
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(one, other, rtol=0.05, atol=0.005)
+
+
 def test_output_loss_on_several_threads_is_the_same(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(dense, "KERNELS_PAY", True)

@@ -121,6 +121,28 @@ def test_a_batch_gives_what_its_sentences_give_alone_holds_for_any_batch(
 
 
 @given(
+    kind=st.sampled_from(["pre", "post", "rotary"]),
+    seed=st.integers(0, 10**6),
+    lengths=st.lists(st.integers(1, 6), min_size=2, max_size=8),
+    beams=st.integers(1, 4),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_compiled_steps_write_what_plain_ones_do_holds_for_any_batch(kind, seed, lengths, beams):
+    """In float32, as users write: a batch, its sentences alone, and without a cache in float64. The
+    same examples each time, since rounding decides between words of equal chances."""
+    exact, sentences = make(kind, seed), sources(lengths, seed)
+    longest = [length + 3 for length in lengths]
+    plain = words_of(found(Recomputing(exact), sentences, longest, beams=beams))
+    model = exact.float()
+    together = words_of(found(model, sentences, longest, beams=beams))
+    alone = [
+        found(model, [one], [limit], beams=beams)[0]
+        for one, limit in zip(sentences, longest, strict=True)
+    ]
+    assert together == words_of(alone) == plain
+
+
+@given(
     kind=st.sampled_from(MODELS),
     seed=st.integers(0, 10**6),
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
@@ -171,6 +193,19 @@ def test_one_beam_takes_the_likeliest_word_each_time():
         if words[-1] == END:
             break
     assert only[0].words == tuple(word for word in words[1:] if word != END)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("kind", ["pre", "luong"])
+def test_scores_that_are_no_numbers_are_an_error_and_no_sentences_are_none(kind, beams):
+    model = make(kind)
+    assert (
+        search(model, torch.empty(0, 4, dtype=torch.int64), None, [], Search(begin=2, end=3)) == []
+    )
+    with torch.no_grad():
+        model.output.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="not numbers"):
+        found(model, [[5, END], [6, 7, END]], [4, 4], beams=beams)
 
 
 def test_longest_cuts_off_and_says_so():

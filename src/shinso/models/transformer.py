@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -175,6 +176,7 @@ class Transformer(nn.Module):
             handle.remove()
         return looks[0]
 
+    @torch.no_grad()
     def begin(
         self,
         source: Int[Tensor, "batch source"],
@@ -182,7 +184,10 @@ class Transformer(nn.Module):
         beams: int,
         steps: int,
     ) -> Writing:
-        """Ready to write ``beams`` translations of each sentence, of up to ``steps`` words."""
+        """Ready to write ``beams`` translations of each sentence, of up to ``steps`` words. ValueError
+        for a network in training, which would drop units of what it reads."""
+        if self.training:
+            raise ValueError("the network is in training; call eval() before it writes")
         words = Unpadded(mask, len(source), source.shape[1], source.device)
         x = self.source_embedding(source) * math.sqrt(self.config.width)
         x = words.flat(self.source_positions(x))

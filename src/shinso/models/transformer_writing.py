@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.nn.attention import attend_places
@@ -48,8 +48,9 @@ class Writing:
         self.source = Looks(*(part.repeat_interleave(beams, 0) for part in (source, lengths)))
         self.past = Looks(lengths.new_empty(rows, steps), lengths.new_zeros(rows))
         self.written = self.taken = 0  # steps, and places that they took in all
-        self.output = FixedDense(model.output.weight)
+        self.output = _fixed(model.output)
 
+    @torch.no_grad()
     def step(
         self, words: Int[Tensor, "sentence beam"]
     ) -> Float[Tensor, "sentence beam vocabulary"]:
@@ -97,9 +98,9 @@ class _BlockStep:
         self.own = memory.new_empty(capacity, 2 * memory.shape[1])
         self.pre = block.norm_first
         self.rotary = own.rotary
-        self.heads = own.heads
+        self.heads, self.cross_heads = own.heads, cross.heads
         layers = own.query_key_value, own.out, cross.query, cross.out, network.up, network.down
-        self.layers = [FixedDense(layer.weight, layer.bias) for layer in layers]
+        self.layers = [_fixed(layer) for layer in layers]
         self.activation = network.activation
         self.norms = [
             (norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -127,12 +128,31 @@ class _BlockStep:
         if not self.pre:
             x = F.layer_norm(x, *first)
         query = query_of(F.layer_norm(x, *second) if self.pre else x)
-        x = x + cross_of(attend_places(query, self.memory, *source, self.heads))
+        x = x + cross_of(attend_places(query, self.memory, *source, self.cross_heads))
         if not self.pre:
             x = F.layer_norm(x, *second)
         start = F.layer_norm(x, *third) if self.pre else x
         x = x + down(self.activation(up(start)))
         return x if self.pre else F.layer_norm(x, *third)
+
+
+def _fixed(layer: nn.Linear) -> FixedDense | nn.Linear:
+    """The layer's product; the layer itself where something is done to its inputs, as in an 8-bit
+    network."""
+    return layer if layer._forward_pre_hooks else FixedDense(layer.weight, layer.bias)
+
+
+def _can_be_compiled(block: _BlockStep) -> bool:
+    layers = [layer for layer in block.layers if isinstance(layer, FixedDense)]
+    given = [one for layer in layers for one in (layer.weight, layer.bias) if one is not None]
+    given += [one for _, gain, bias, _ in block.norms for one in (gain, bias) if one is not None]
+    return (
+        len(layers) == len(block.layers)
+        and len(given) == 2 * (len(layers) + len(block.norms))
+        and len({norm[3] for norm in block.norms}) == 1
+        and block.activation in (F.relu, F.gelu)
+        and compiled(block.memory, *given, pays=True)
+    )
 
 
 class _Blocks:
@@ -141,18 +161,22 @@ class _Blocks:
     def __init__(self, model: Any, memory: Float[Tensor, "place width"], capacity: int) -> None:
         self.blocks = [_BlockStep(block, memory, capacity) for block in model.decoder]
         first = self.blocks[0]
-        parameters = [part for layer in first.layers for part in (layer.weight, layer.bias)]
-        self.compiled = compiled(memory, *(one for one in parameters if one is not None), pays=True)
+        alike = {(b.rotary, heads) for b in self.blocks for heads in (b.heads, b.cross_heads)}
+        self.compiled = len(alike) == 1 and all(_can_be_compiled(block) for block in self.blocks)
         if not self.compiled:
             return
-        self.operations = 2 * sum(layer.weight.numel() for layer in first.layers)
-        self.largest = max(len(layer.weight) for layer in first.layers)
-        self.how = (
-            first.pre, first.activation is F.gelu, first.heads, np.float32(first.norms[0][3])
-        )  # fmt: skip
+        self.fixed = [
+            [one for one in block.layers if isinstance(one, FixedDense)] for block in self.blocks
+        ]
+        weights = [layer.weight for layers in self.fixed for layer in layers]
+        self.operations = 2 * sum(weight.numel() for weight in weights)
+        self.largest = max(len(weight) for weight in weights)
         self.size = memory.shape[1] // first.heads if first.rotary else 0
+        self.hows = [
+            (b.pre, b.activation is F.gelu, b.heads, np.float32(b.norms[0][3])) for b in self.blocks
+        ]
         norms = [[torch.stack([gain, bias]) for _, gain, bias, _ in b.norms] for b in self.blocks]
-        self.norms = [torch.stack(three).detach().numpy() for three in norms]
+        self.norms = [torch.stack(three).numpy() for three in norms]
         self.memories = [(block.own.numpy(), block.memory.numpy()) for block in self.blocks]
         self.layers: list[Any] = []
         self.packed = False
@@ -162,6 +186,7 @@ class _Blocks:
     ) -> Float[Tensor, "row width"]:
         """As ``_BlockStep.step``, through all blocks; x may be overwritten."""
         if not self.compiled:
+            own = Looks(own.places[:, : written + 1], own.counts)
             for block in self.blocks:
                 x = block.step(x, written, new, own, source)
             return x
@@ -171,7 +196,7 @@ class _Blocks:
         x = x.contiguous()
         rows, width = x.shape
         if not self.layers or (FixedDense.worth_packing(rows) and not self.packed):
-            self.layers = [tuple(one.arrays(rows) for one in b.layers) for b in self.blocks]
+            self.layers = [tuple(one.arrays(rows) for one in layers) for layers in self.fixed]
             self.packed = FixedDense.worth_packing(rows)
         turns = turns_at(written, self.size).numpy() if self.size else _NOWHERE
         given, looks = x.numpy(), [part.numpy() for part in (*own, *source)]
@@ -183,15 +208,15 @@ class _Blocks:
                 scratch("weights", most), scratch("room", (hi - lo) * self.largest),
                 scratch("answer", hi - lo, width),
             )  # fmt: skip
-            for norms, layers, (kept, memory) in zip(
-                self.norms, self.layers, self.memories, strict=True
+            for how, norms, layers, (kept, memory) in zip(
+                self.hows, self.norms, self.layers, self.memories, strict=True
             ):
                 block_step(
-                    some, *self.how, norms, turns, layers, kept, new + lo, past, counts, memory,
+                    some, *how, norms, turns, layers, kept, new + lo, past, counts, memory,
                     places, lengths, *room,
                 )  # fmt: skip
 
-        in_parts(run, rows, rows * self.operations * len(self.blocks))
+        in_parts(run, rows, rows * self.operations)
         return x
 
 

@@ -51,8 +51,11 @@ class Dense(nn.Linear):
     """y = x Wᵀ + b with the weights, names and beginning of ``torch.nn.Linear``."""
 
     def forward(self, input: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:  # noqa: A002
+        # Rows are asked for last: an exporter would make a condition of the question.
+        if not compiled(input, self.weight):
+            return linear(input, self.weight, self.bias)
         rows = input.numel() // max(self.in_features, 1)
-        if rows < _FEWEST or not compiled(input, self.weight):
+        if rows < _FEWEST:
             return linear(input, self.weight, self.bias)
         flat = input.reshape(rows, self.in_features)
         bias = self.bias if self.bias is not None else self.weight.new_zeros(self.out_features)

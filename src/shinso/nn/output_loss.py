@@ -35,7 +35,8 @@ def output_loss(
 
         loss = −(1 − ε) log p(label) − ε/V Σ_v log p(v)
 
-    Differentiable once, in hidden, weight and bias. The second value has no gradient.
+    Differentiable once, in hidden, weight and bias. The second value has no gradient. Under automatic
+    mixed precision the products are of the lower type, all else is of the weights'.
     """
     return _OutputLoss.apply(hidden, weight, bias, labels, smoothing)  # pyright: ignore[reportReturnType]
 
@@ -50,13 +51,17 @@ class _OutputLoss(Function):
         d_hidden = torch.empty_like(hidden) if wants else None
         fast = compiled(hidden, weight)
         products = (_Compiled if fast else _Library)(weight, bias)
+        device = hidden.device.type
+        if torch.is_autocast_enabled(device):
+            products = _Mixed(weight, bias, torch.get_autocast_dtype(device))
 
         def run(lo: int, hi: int) -> _Sums:
             return _summed(hidden, labels, smoothing, products, d_hidden, lo, hi)
 
         words = len(hidden)
-        # torch's own products share themselves among threads.
-        parts = in_parts(run, words, 6 * words * weight.numel()) if fast else [run(0, words)]
+        with torch.autocast(device, enabled=False):  # which product is of which type is said above
+            # torch's own products share themselves among threads.
+            parts = in_parts(run, words, 6 * words * weight.numel()) if fast else [run(0, words)]
         nll, spread, d_weight, d_bias = (_total(one) for one in zip(*parts, strict=True))
         assert nll is not None
         assert spread is not None
@@ -97,13 +102,13 @@ def _total(parts: Sequence[Tensor | None]) -> Tensor | None:
 
 
 def _summed(
-    hidden: Tensor, labels: Tensor, smoothing: float, products: _Library | _Compiled,
+    hidden: Tensor, labels: Tensor, smoothing: float, products: _Library | _Compiled | _Mixed,
     d_hidden: Tensor | None, lo: int, hi: int,
 ) -> _Sums:  # fmt: skip
     """Rows lo … hi-1; their gradient goes into d_hidden, where that is wanted."""
     weight, bias = products.weight, products.bias
     vocabulary = len(weight)
-    nll, spread = hidden.new_zeros(()), hidden.new_zeros(())
+    nll, spread = weight.new_zeros(()), weight.new_zeros(())
     d_weight = None if d_hidden is None else torch.zeros_like(weight)
     d_bias = None if d_hidden is None or bias is None else torch.zeros_like(bias)
     rows = max(1, _BLOCK // vocabulary)
@@ -143,6 +148,28 @@ class _Library:
         """Set d_part; add to the others."""
         torch.mm(gradient, self.weight, out=d_part)
         d_weight.addmm_(gradient.t(), part)
+        if d_bias is not None:
+            d_bias += gradient.sum(0)
+
+
+class _Mixed:
+    """The same products in a type of fewer bits."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, low: torch.dtype) -> None:
+        self.weight, self.bias, self._low = weight, bias, weight.to(low)
+
+    def scores(self, part: Tensor) -> Tensor:
+        scores = (part.to(self._low.dtype) @ self._low.t()).to(self.weight.dtype)
+        return scores if self.bias is None else scores + self.bias
+
+    def back(
+        self, part: Tensor, gradient: Tensor, d_part: Tensor, d_weight: Tensor,
+        d_bias: Tensor | None,
+    ) -> None:  # fmt: skip
+        """Set d_part; add to the others."""
+        low = gradient.to(self._low.dtype)
+        d_part.copy_(low @ self._low)
+        d_weight += low.t() @ part.to(self._low.dtype)
         if d_bias is not None:
             d_bias += gradient.sum(0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -99,7 +100,10 @@ def search(
 
     longest: most words of each, the end counted. A sentence is done when it has ``beams`` finished
     hypotheses of which the worst is as good as the best unfinished one would be if it ended now.
+    Raises ValueError where the model's scores are no numbers.
     """
+    if not longest:
+        return []
     writer = model.begin(source, mask, how.beams, max(longest))
     never = torch.tensor(how.never, dtype=torch.int64, device=source.device)
     if how.beams == 1:
@@ -134,6 +138,7 @@ def search(
         )
         going = []
         best = log_p[:, 0].tolist()
+        _check(best)
         for row, number in enumerate(alive):
             if step == longest[number]:
                 _cut_off(done[number], history[row], log_p[row], how)
@@ -165,6 +170,7 @@ def _greedy(
     for step in range(1, max(longest) + 1):
         log_p, last = writer.step(last).index_fill_(-1, never, NEVER).log_softmax(-1).max(-1)
         going = []
+        _check(log_p[:, 0].tolist())
         new = zip(alive, log_p[:, 0].tolist(), last[:, 0].tolist(), strict=True)
         for row, (number, one, word) in enumerate(new):
             total[number] += one
@@ -185,6 +191,11 @@ def _greedy(
             last = last.index_select(0, kept)
             writer.take(kept, torch.zeros_like(last))
     return done
+
+
+def _check(log_p: list[float]) -> None:
+    if any(map(isnan, log_p)):
+        raise ValueError("the network's scores are not numbers (NaN); its weights are damaged")
 
 
 def _candidates(scores: Tensor, log_p: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
