@@ -8,13 +8,14 @@ whose samples have several rows each divides itself: it is ``Parted``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from shinso.contracts import Carrying
 from shinso.faults import UsageFault
 from shinso.language import _
 
@@ -70,6 +71,17 @@ def parts_of(batch: Any, of: int) -> list[Any]:
         return [batch]
     of = min(of, num_samples(batch))
     return [part_of(batch, index, of) for index in range(of)]
+
+
+def state_of_part(objective: Any, state: dict[str, Any], index: int, of: int) -> dict[str, Any]:
+    """An objective's state for ``part_of(batch, index, of)``; the whole where it carries nothing of
+    single samples."""
+    return objective.state_of_part(state, index, of) if isinstance(objective, Carrying) else state
+
+
+def joined_state(objective: Any, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The opposite: an objective's state from those of all parts."""
+    return objective.joined_state(states) if isinstance(objective, Carrying) else states[0]
 
 
 def _inside(batch: Any) -> list[Any] | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from shinso.contracts import BatchIn, Objective, Stateful, Weighed
-from shinso.data.batch_parts import num_samples, parts_of
+from shinso.data.batch_parts import joined_state, num_samples, parts_of, state_of_part
 from shinso.training.plan import Training
 from shinso.training.schedules import lr_factor
 
@@ -123,14 +123,40 @@ class OwnGradients:
             scalars["loss"].backward()
             return {name: value.detach() for name, value in scalars.items()}
         weights = [weight_of(self.objective, part) for part in parts]
+        states = StatesOfParts(self.objective, len(parts))
         means: dict[str, Tensor] = {}
-        for part, weight in zip(parts, weights, strict=True):
+        for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
             share = weight / sum(weights)
-            scalars = evaluated(self.objective, self.model, part, self.training)
+            with states.of_part(index):
+                scalars = evaluated(self.objective, self.model, part, self.training)
             (scalars["loss"] * share).backward()
             for name, value in scalars.items():
                 means[name] = means.get(name, 0.0) + value.detach() * share
+        states.join()
         return means
+
+
+class StatesOfParts:
+    """The objective's state while a batch is learned in parts: each part goes on from where its
+    samples were a batch ago, and a step counts once, however many parts it has."""
+
+    def __init__(self, objective: Objective[Any], count: int) -> None:
+        self.objective, self.count = objective, count
+        self.before = objective.state_dict()
+        self.after: dict[int, dict[str, Any]] = {}
+
+    @contextmanager
+    def of_part(self, index: int) -> Iterator[None]:
+        """Within, the objective is evaluated on that part."""
+        own = state_of_part(self.objective, self.before, index, self.count)
+        self.objective.load_state_dict(own)
+        yield
+        self.after[index] = self.objective.state_dict()
+
+    def join(self) -> None:
+        """All parts are done: the objective has the state of the whole batch."""
+        states = [self.after[index] for index in range(self.count)]
+        self.objective.load_state_dict(joined_state(self.objective, states))
 
 
 def evaluated(

@@ -15,6 +15,7 @@ PLAIN = {
 NO_DROPOUT = {**PLAIN, "dropout": 0.0}
 RECIPES = {
     "autoencode": {**PLAIN, "model": "autoencoder"},
+    "language-model": {**NO_DROPOUT, "model": "lstm", "lr": 0.5, "batch_size": 15},
     "dialogue": {**NO_DROPOUT, "model": "hred"},
 }
 """What makes each recipe repeat itself: no dropout, and steps that do not depend on one another's

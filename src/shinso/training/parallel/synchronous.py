@@ -25,7 +25,7 @@ from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
-from shinso.training.gradient import evaluated, weight_of
+from shinso.training.gradient import StatesOfParts, evaluated, weight_of
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.plan import Training
 
@@ -72,16 +72,18 @@ class SynchronousGradients:
         parts = parts_of(batch, self.training.accumulate)
         count = self.crew.largest(len(parts)) if self.training.accumulate > 1 else 1
         weights = [weight_of(self.objective, part) for part in parts]
+        states = StatesOfParts(self.objective, len(parts)) if count > 1 else None
         sums: dict[str, Tensor] = {}
         names: list[str] = []
         table, waiting = torch.empty(0), None
         for place in range(count):
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
-            part = parts[min(place, len(parts) - 1)]
+            index = min(place, len(parts) - 1)
             weight = weights[place] if place < len(parts) else 0.0
             with nullcontext() if last else parallel.no_sync():
-                scalars: dict[str, Tensor] = parallel(part)
+                with states.of_part(index) if states else nullcontext():
+                    scalars: dict[str, Tensor] = parallel(parts[index])
                 for name, value in scalars.items():
                     sums[name] = sums.get(name, 0.0) + value.detach().double() * weight
                 if last:
@@ -91,6 +93,8 @@ class SynchronousGradients:
                     # Under way while the gradients are computed.
                     waiting = processes.all_reduce(table, async_op=True)
                 (scalars["loss"] * weight).backward()
+        if states:
+            states.join()
         assert waiting is not None
         waiting.wait()
         self._divide(float(table[0]))
