@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.nn.norm import BatchNorm
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.shared import SharedSource
@@ -32,6 +33,17 @@ class Convolutional(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x.view(-1, 2, 8, 8))
+
+
+class Normalized(nn.Module):
+    """Keeps statistics of the batches it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(128, 4), BatchNorm(4), nn.Linear(4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
 
 
 class SmallTransformer(nn.Module):

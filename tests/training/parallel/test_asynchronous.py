@@ -25,10 +25,11 @@ TRAINING = Training(lr=0.02, steps=30, optimizer="sgd", momentum=0.0)
 
 
 def server(
-    kind: Any, size: int, bound: int | None = None, training: Training = TRAINING, **more: Any
-) -> AsynchronousLearner:
+    kind: Any, size: int, bound: int | None = None, training: Training = TRAINING,
+    model: Any = cases.Convolutional, **more: Any,
+) -> AsynchronousLearner:  # fmt: skip
     torch.manual_seed(5)
-    learner = GradientLearner(cases.Convolutional(), cases.CrossEntropy(), training)
+    learner = GradientLearner(model(), cases.CrossEntropy(), training)
     source = Drawn(cases.Batches((8, 7, 3), torch.float32))
     return AsynchronousLearner(learner, source, kind(learner, size, 0, **more), bound=bound)
 
@@ -63,15 +64,17 @@ def test_small_rules() -> None:
     assert told({0: 1, 2: 3}) == "staleness of 4 updates: 0: 25.0%, 2: 75.0%; mean 1.50"
 
 
-def test_one_worker_takes_the_steps_of_a_process_alone() -> None:
+@pytest.mark.parametrize("network", [cases.Convolutional, cases.Normalized])
+def test_one_worker_takes_the_steps_of_a_process_alone(network: Any) -> None:
+    """Statistics of batch normalization included: they are what is validated and kept."""
     torch.manual_seed(5)
-    model = cases.Convolutional()
+    model = network()
     learner = GradientLearner(model, cases.CrossEntropy(), TRAINING)
     source = cases.Batches((8, 7, 3), torch.float32)
     for _ in range(6):
         learner.step(source.next_batch())
     for kind in (LocalWorkers, HogwildWorkers):
-        one = server(kind, 1)
+        one = server(kind, 1, model=network)
         try:
             found = weights_after(one, 6)
         finally:
@@ -95,6 +98,20 @@ def test_server_keeps_the_bound_and_survives_deaths(bound: int) -> None:
         assert learner.workers.deaths >= 1  # pyright: ignore[reportAttributeAccessIssue]
     finally:
         learner.close()
+
+
+def test_statistics_are_those_of_the_newest_weights() -> None:
+    """An answer from older weights does not bring back the statistics of then."""
+    learner = server(LocalWorkers, 3, model=cases.Normalized)
+    counts = []
+    try:
+        for _ in range(12):
+            learner.step(None)
+            counts.append(int(learner.learner.model.layers[1].num_batches_tracked))  # pyright: ignore
+    finally:
+        learner.close()
+    assert counts == sorted(counts)
+    assert counts[-1] >= 4
 
 
 def test_answers_in_order_are_late_by_the_other_workers() -> None:

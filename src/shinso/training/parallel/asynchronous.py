@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from shinso.contracts import Source
-from shinso.training.gradient import GradientLearner
+from shinso.training.gradient import GradientLearner, OwnGradients
 from shinso.training.parallel.staleness import as_pairs, at_once, may_be_applied, slowed, told
 
 
@@ -35,12 +35,32 @@ class Task:
 @dataclass(frozen=True)
 class Answer:
     """What a worker found. gradients: in the order of the learner's parameters; empty where the
-    worker has changed the weights itself, which then says how stale that was."""
+    worker has changed the weights itself, which then says how stale that was. buffers: what the
+    batch made of the model's statistics (batch normalization)."""
 
     number: int
     scalars: Mapping[str, float]
     gradients: list[Tensor]
     staleness: int | None = None
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def answered(
+    compute: OwnGradients, number: int, weights: Mapping[str, Tensor], batch: Any
+) -> Answer:
+    """What a worker finds: the gradient of ``batch`` at these weights."""
+    model = compute.model
+    model.load_state_dict(weights)
+    model.train()
+    model.zero_grad(set_to_none=True)
+    scalars = {name: float(value) for name, value in compute(batch).items()}
+    gradients = [
+        torch.zeros_like(one) if one.grad is None else one.grad
+        for one in model.parameters()
+        if one.requires_grad
+    ]
+    buffers = {name: one.clone() for name, one in model.named_buffers() if name in weights}
+    return Answer(number, scalars, gradients, buffers=buffers)
 
 
 @runtime_checkable
@@ -118,6 +138,7 @@ class AsynchronousLearner:
         self.counts: Counter[int] = Counter()
         self._training = learner.training
         self._answer: Answer | None = None
+        self._counted = 0  # version of the weights from which the model's buffers came
         self._number = 0
         learner.gradients = self._install
 
@@ -140,6 +161,7 @@ class AsynchronousLearner:
         lr = slowed(self._training.lr, staleness) if self.slow else self._training.lr
         self.learner.training = replace(self._training, lr=lr)
         self._answer = answer
+        self._take_buffers(answer, task.version)
         scalars = self.learner.step(None)
         return {**scalars, "staleness": float(staleness)}
 
@@ -155,6 +177,16 @@ class AsynchronousLearner:
                 ):
                     return self.early.pop(place)
             self.early.append(self.workers.receive())
+
+    def _take_buffers(self, answer: Answer, version: int) -> None:
+        """The model's statistics are those of the answer from the newest weights. Sums of what all
+        workers changed would count a stale change twice, and could make a variance negative."""
+        if version < self._counted:
+            return
+        self._counted = version
+        own = dict(self.learner.model.named_buffers())
+        for name, value in answer.buffers.items():
+            own[name].copy_(value)
 
     def _install(self, batch: None) -> Mapping[str, Tensor]:
         assert self._answer is not None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from shinso.contracts import Objective
 from shinso.training.gradient import GradientLearner, OwnGradients
-from shinso.training.parallel.asynchronous import Answer, Task
+from shinso.training.parallel.asynchronous import Answer, Task, answered
 from shinso.training.parallel.together import PRELOADED
 from shinso.training.plan import Training
 
@@ -194,20 +194,11 @@ def _gradients(job: Job) -> Any:
     # The model came by shared memory; a server's worker computes on a copy of its own.
     import copy
 
-    model = copy.deepcopy(job.model)
-    compute = OwnGradients(model, job.objective, job.training)
+    compute = OwnGradients(copy.deepcopy(job.model), job.objective, job.training)
 
     def work(number: int, step: int, weights: dict[str, Any], batch: Any) -> Answer:
-        model.load_state_dict({name: torch.from_numpy(one) for name, one in weights.items()})
-        model.train()
-        model.zero_grad(set_to_none=True)
-        scalars = compute(batch)
-        gradients = [
-            torch.zeros_like(one) if one.grad is None else one.grad
-            for one in model.parameters()
-            if one.requires_grad
-        ]
-        return Answer(number, {k: float(v) for k, v in scalars.items()}, gradients)
+        state = {name: torch.from_numpy(one) for name, one in weights.items()}
+        return answered(compute, number, state, batch)
 
     return work
 

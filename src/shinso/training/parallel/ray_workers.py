@@ -15,7 +15,7 @@ from shinso.extras import need
 from shinso.faults import RunFault
 from shinso.language import _
 from shinso.training.gradient import GradientLearner, OwnGradients
-from shinso.training.parallel.asynchronous import Answer, Task
+from shinso.training.parallel.asynchronous import Answer, Task, answered
 
 
 class GradientActor:
@@ -24,22 +24,12 @@ class GradientActor:
     def __init__(self, model: Any, objective: Any, training: Any, seed: int) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
-        self.model = model
         self.compute = OwnGradients(model, objective, training)
 
     def gradient(self, number: int, weights: dict[str, Any], batch: Any) -> Answer:
         # Ray's store is read-only, and load_state_dict copies out of it.
         state = {name: torch.as_tensor(one.copy()) for name, one in weights.items()}
-        self.model.load_state_dict(state)
-        self.model.train()
-        self.model.zero_grad(set_to_none=True)
-        scalars = self.compute(batch)
-        gradients = [
-            torch.zeros_like(one) if one.grad is None else one.grad
-            for one in self.model.parameters()
-            if one.requires_grad
-        ]
-        return Answer(number, {k: float(v) for k, v in scalars.items()}, gradients)
+        return answered(self.compute, number, state, batch)
 
     def process_id(self) -> int:
         import os
