@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from shinso.contracts import BatchIn, Objective, Stateful, Weighed
+from shinso.contracts import BatchIn, Carrying, Objective, Stateful, Weighed
 from shinso.data.batch_parts import joined_state, num_samples, parts_of, state_of_part
+from shinso.faults import RunFault
+from shinso.language import _
 from shinso.training.plan import Training
 from shinso.training.schedules import lr_factor
 
@@ -102,8 +104,10 @@ class GradientLearner(Generic[BatchIn]):
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
-        if isinstance(self.gradients, Stateful) and state.get("gradients"):
-            self.gradients.load_state_dict(state["gradients"])
+        if isinstance(self.gradients, Stateful):
+            # A run of one process may go on with several, and the other way round.
+            alone = {"objectives": [state["objective"]]}
+            self.gradients.load_state_dict(state.get("gradients") or alone)
         self.steps_taken = state["steps_taken"]
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):
@@ -135,6 +139,13 @@ class OwnGradients:
         states.join()
         return means
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the objective carries from step to step, as ``SynchronousGradients`` keeps it."""
+        return {"objectives": [self.objective.state_dict()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        load_own_state(self.objective, state["objectives"], 0, 1, self.training.batch_size)
+
 
 class StatesOfParts:
     """The objective's state while a batch is learned in parts: each part goes on from where its
@@ -157,6 +168,46 @@ class StatesOfParts:
         """All parts are done: the objective has the state of the whole batch."""
         states = [self.after[index] for index in range(self.count)]
         self.objective.load_state_dict(joined_state(self.objective, states))
+
+
+def load_own_state(
+    objective: Objective[Any],
+    kept: Sequence[dict[str, Any]],
+    rank: int,
+    size: int,
+    batch_size: int,
+) -> None:
+    """The objective goes on with its share of what the objectives of other workers carried, however
+    many these were.
+
+    batch_size: of the joint batch; workers that are more than its samples each learn all of them.
+    Raises RunFault RUN-OTHER-WORKERS where tensors were carried that belong to no single sample.
+    """
+    if len(kept) == size:
+        own = kept[rank]
+    elif isinstance(objective, Carrying):
+        joint = kept[0] if batch_size < len(kept) else objective.joined_state(kept)
+        own = joint if batch_size < size else objective.state_of_part(joint, rank, size)
+    elif any(_tensors(one) for one in kept):
+        raise RunFault(
+            "RUN-OTHER-WORKERS",
+            place=f"--workers {size}",
+            found=_("{count} workers carried a state of their own").format(count=len(kept)),
+            why=_("each goes on with the samples that its state remembers"),
+            next_step=f"--workers {len(kept)}",
+        )
+    else:
+        own = kept[0]
+    objective.load_state_dict(own)
+
+
+def _tensors(content: Any) -> bool:
+    """Whether a state holds tensors."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        return any(_tensors(one) for one in content)
+    return isinstance(content, Tensor)
 
 
 def evaluated(

@@ -3,8 +3,13 @@ gradient: of every recipe, through its own source, objective and weights."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+
+from shinso.training.parallel.together import run_together
 
 from . import cases
 from .test_synchronous import assert_equal
@@ -29,3 +34,21 @@ def test_gradients_of_two_parts_equal_the_whole_batch(task: str) -> None:
         None, task, {**RECIPES[task], "accumulate": 2}, torch.float64, 2
     )
     assert_equal(whole, [parts], 1e-12)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 3)])
+def test_hidden_states_go_on_with_another_number_of_workers(
+    before: int, after: int, tmp_path: Path
+) -> None:
+    """As if one process had done it all; 3 workers and 2 parts each share 7 samples unevenly."""
+    settings = {**RECIPES["language-model"], "batch_size": 7, "accumulate": 2, "hidden": 8}
+
+    def run(workers: int, begins: bool, name: str) -> list[Any]:
+        arguments = ("language-model", settings, str(tmp_path / name), begins)
+        if workers == 1:
+            return [cases.recipe_goes_on(None, *arguments)]
+        return run_together(cases.recipe_goes_on, workers, *arguments)
+
+    first = run(1, True, "alone")
+    assert_equal(first[0], run(before, True, "several"), 1e-12)
+    assert_equal(run(1, False, "alone")[0], run(after, False, "several"), 1e-12)

@@ -23,9 +23,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
-from shinso.faults import RunFault, UsageFault
+from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.training.gradient import StatesOfParts, evaluated, weight_of
+from shinso.training.gradient import StatesOfParts, evaluated, load_own_state, weight_of
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.plan import Training
 
@@ -105,18 +105,9 @@ class SynchronousGradients:
         return {"objectives": self.crew.gather(self.objective.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Each worker's objective goes on with its own. Raises RunFault RUN-OTHER-WORKERS where
-        tensors were carried by another number of workers: they belong to their shares."""
-        kept = state["objectives"]
-        if len(kept) != self.crew.size and any(_tensors(one) for one in kept):
-            raise RunFault(
-                "RUN-OTHER-WORKERS",
-                place=f"--workers {self.crew.size}",
-                found=_("{count} workers carried a state of their own").format(count=len(kept)),
-                why=_("each goes on with the samples that its state remembers"),
-                next_step=f"--workers {len(kept)}",
-            )
-        self.objective.load_state_dict(kept[self.crew.rank % len(kept)])
+        """Each worker's objective goes on with its own share (``gradient.load_own_state``)."""
+        kept, crew = state["objectives"], self.crew
+        load_own_state(self.objective, kept, crew.rank, crew.size, self.training.batch_size)
 
     def _divide(self, total: float) -> None:
         """From DistributedDataParallel's mean over workers to the mean over what was learned."""
@@ -151,15 +142,6 @@ class SynchronousGradients:
             for own, before in zip(self.model.buffers(), buffers, strict=True):
                 own.copy_(before)
         return without
-
-
-def _tensors(content: Any) -> bool:
-    """Whether a state holds tensors."""
-    if isinstance(content, dict):
-        content = list(content.values())
-    if isinstance(content, list | tuple):
-        return any(_tensors(one) for one in content)
-    return isinstance(content, Tensor)
 
 
 def synchronize_norms(model: nn.Module) -> None:
