@@ -73,6 +73,18 @@ class Weighed(Protocol[BatchIn]):
 
 
 @runtime_checkable
+class WeighedByTerm(Protocol[BatchIn]):
+    """An objective whose scalars are means over different things: pieces and sentences, boxes and
+    images."""
+
+    def term_weights(self, batch: BatchIn, /) -> Mapping[str, float]:
+        """Over how many things the scalars of these names are means; others are means over what the
+        first is. Without ``loss`` among them they are its terms, and the loss is their sum. One
+        that a model does not have is left out."""
+        ...
+
+
+@runtime_checkable
 class Carrying(Protocol):
     """An objective that carries something of each sample from one batch to the next, such as a
     hidden state: its state is divided as its batches are."""

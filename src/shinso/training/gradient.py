@@ -9,7 +9,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor, nn
 
-from shinso.contracts import BatchIn, Carrying, Objective, Stateful, Weighed
+from shinso.contracts import BatchIn, Carrying, Objective, Stateful, Weighed, WeighedByTerm
 from shinso.data.batch_parts import joined_state, num_samples, parts_of, state_of_part
 from shinso.faults import RunFault
 from shinso.language import _
@@ -126,16 +126,17 @@ class OwnGradients:
             scalars = evaluated(self.objective, self.model, batch, self.training)
             scalars["loss"].backward()
             return {name: value.detach() for name, value in scalars.items()}
-        weights = [weight_of(self.objective, part) for part in parts]
+        weights = [weights_of(self.objective, part) for part in parts]
+        totals = {name: sum(one[name] for one in weights) for name in weights[0]}
         states = StatesOfParts(self.objective, len(parts))
         means: dict[str, Tensor] = {}
-        for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
-            share = weight / sum(weights)
+        for index, (part, own) in enumerate(zip(parts, weights, strict=True)):
             with states.of_part(index):
                 scalars = evaluated(self.objective, self.model, part, self.training)
-            (scalars["loss"] * share).backward()
-            for name, value in scalars.items():
-                means[name] = means.get(name, 0.0) + value.detach() * share
+            shares = shares_of(own, totals, len(parts))
+            loss = share_of_loss(scalars, shares)
+            loss.backward()
+            add_shares(means, scalars, loss, shares)
         states.join()
         return means
 
@@ -219,9 +220,44 @@ def evaluated(
         return dict(objective(model, batch))
 
 
-def weight_of(objective: Objective[Any], batch: Any) -> float:
-    """Over how many things the loss of ``batch`` is a mean: samples where nothing else is said."""
-    return objective.weight(batch) if isinstance(objective, Weighed) else num_samples(batch)
+def weights_of(objective: Objective[Any], batch: Any) -> dict[str, float]:
+    """Over how many things the loss of ``batch``, its terms or other scalars are means: the loss, and
+    samples, where nothing else is said."""
+    if isinstance(objective, WeighedByTerm):
+        return dict(objective.term_weights(batch))
+    if isinstance(objective, Weighed):
+        return {"loss": objective.weight(batch)}
+    return {"loss": num_samples(batch)}
+
+
+def shares_of(
+    own: Mapping[str, float], totals: Mapping[str, float], count: int
+) -> dict[str, float]:
+    """The share of each mean that one of ``count`` parts has, by the weights of all."""
+    return {
+        name: weight / totals[name] if totals[name] else 1 / count for name, weight in own.items()
+    }
+
+
+def share_of_loss(scalars: Mapping[str, Tensor], shares: Mapping[str, float]) -> Tensor:
+    """What one part adds to the loss of the whole batch."""
+    if "loss" in shares:
+        return scalars["loss"] * shares["loss"]
+    terms = [scalars[name] * share for name, share in shares.items() if name in scalars]
+    return torch.stack(terms).sum()
+
+
+def add_shares(
+    sums: dict[str, Tensor],
+    scalars: Mapping[str, Tensor],
+    loss: Tensor,
+    shares: Mapping[str, float],
+) -> None:
+    """Add what one part adds to each scalar of the whole batch."""
+    first = next(iter(shares.values()))
+    for name, value in scalars.items():
+        own = loss if name == "loss" else value * shares.get(name, first)
+        sums[name] = sums.get(name, 0.0) + own.detach().double()
 
 
 class WeightMean:

@@ -149,6 +149,16 @@ def gradients_of_recipe(
     return [*found, buffers]
 
 
+def gradients_of_recipes(
+    crew: JoinedCrew | None, recipes: dict[str, dict[str, Any]]
+) -> dict[str, list[dict[str, np.ndarray | float]]]:
+    """The same of two steps of several recipes, one after the other."""
+    return {
+        task: gradients_of_recipe(crew, task, settings, torch.float64, 2)
+        for task, settings in recipes.items()
+    }
+
+
 def recipe_goes_on(
     crew: JoinedCrew | None, task: str, settings: dict[str, Any], file: str, begins: bool
 ) -> list[dict[str, np.ndarray | float]]:

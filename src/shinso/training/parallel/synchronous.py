@@ -25,7 +25,15 @@ from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
 from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.training.gradient import StatesOfParts, evaluated, load_own_state, weight_of
+from shinso.training.gradient import (
+    StatesOfParts,
+    add_shares,
+    evaluated,
+    load_own_state,
+    share_of_loss,
+    shares_of,
+    weights_of,
+)
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.plan import Training
 
@@ -71,34 +79,41 @@ class SynchronousGradients:
         # Each worker has the same number of parts, for each part is a meeting.
         parts = parts_of(batch, self.training.accumulate)
         count = self.crew.largest(len(parts)) if self.training.accumulate > 1 else 1
-        weights = [weight_of(self.objective, part) for part in parts]
+        weights = [weights_of(self.objective, part) for part in parts]
+        own = [sum(one[name] for one in weights) for name in weights[0]]
+        table = torch.tensor(own, dtype=torch.float64, device=self.crew.device)
+        # Under way during the forward pass.
+        weighing = processes.all_reduce(table, async_op=True)
         states = StatesOfParts(self.objective, len(parts)) if count > 1 else None
+        totals: dict[str, float] = {}
         sums: dict[str, Tensor] = {}
-        names: list[str] = []
-        table, waiting = torch.empty(0), None
+        waiting = None
         for place in range(count):
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
             index = min(place, len(parts) - 1)
-            weight = weights[place] if place < len(parts) else 0.0
             with nullcontext() if last else parallel.no_sync():
                 with states.of_part(index) if states else nullcontext():
                     scalars: dict[str, Tensor] = parallel(parts[index])
-                for name, value in scalars.items():
-                    sums[name] = sums.get(name, 0.0) + value.detach().double() * weight
+                if not totals:
+                    weighing.wait()
+                    totals = dict(zip(weights[0], table.tolist(), strict=True))
+                shares = shares_of(weights[index], totals, count * self.crew.size)
+                if place >= len(parts):
+                    shares = dict.fromkeys(shares, 0.0)
+                loss = share_of_loss(scalars, shares)
+                add_shares(sums, scalars, loss, shares)
                 if last:
-                    names = sorted(sums)
-                    found = [sums[name] for name in names]
-                    table = torch.stack([found[0].new_tensor(float(sum(weights))), *found])
+                    table = torch.stack([sums[name] for name in sorted(sums)])
                     # Under way while the gradients are computed.
                     waiting = processes.all_reduce(table, async_op=True)
-                (scalars["loss"] * weight).backward()
+                # DistributedDataParallel takes the mean over workers, where a sum is due.
+                (loss * self.crew.size).backward()
         if states:
             states.join()
         assert waiting is not None
         waiting.wait()
-        self._divide(float(table[0]))
-        return {name: table[1 + i] / table[0] for i, name in enumerate(names)}
+        return dict(zip(sorted(sums), table, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """What the objectives of all workers carry from step to step, such as hidden states."""
@@ -108,11 +123,6 @@ class SynchronousGradients:
         """Each worker's objective goes on with its own share (``gradient.load_own_state``)."""
         kept, crew = state["objectives"], self.crew
         load_own_state(self.objective, kept, crew.rank, crew.size, self.training.batch_size)
-
-    def _divide(self, total: float) -> None:
-        """From DistributedDataParallel's mean over workers to the mean over what was learned."""
-        gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
-        torch._foreach_mul_(gradients, self.crew.size / total)  # pyright: ignore[reportPrivateImportUsage]
 
     def _prepare(self, batch: Any) -> DistributedDataParallel:
         """Wrap the pass, once it is known whether every parameter takes part in it."""
