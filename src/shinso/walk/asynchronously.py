@@ -9,6 +9,7 @@ from torch import nn
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Built
+from shinso.settings import parse_duration
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.walk.order import Order
@@ -55,11 +56,14 @@ def prepare_asynchronous(
 
 
 def _workers(settings: Any, learner: GradientLearner[Any], seed: int) -> Any:
+    timeout_s = parse_duration(settings.worker_timeout)
     if settings.together == "ray":
         from shinso.training.parallel.ray_workers import RayWorkers
 
-        return RayWorkers(learner, settings.workers, seed, address=settings.cluster)
+        return RayWorkers(
+            learner, settings.workers, seed, address=settings.cluster, timeout_s=timeout_s
+        )
     from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
 
     kind = HogwildWorkers if settings.together == "hogwild" else LocalWorkers
-    return kind(learner, settings.workers, seed)
+    return kind(learner, settings.workers, seed, timeout_s=timeout_s)

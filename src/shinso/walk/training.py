@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -32,7 +32,11 @@ from shinso.walk.run import Run, as_json, record_look
 
 @runtime_checkable
 class Closing(Protocol):
-    """A learner that has something to end, and something to tell of it."""
+    """A learner that has something to end, and something to tell of it. tell: whom it tells what
+    happens meanwhile. stopped: whom it asks, while it waits, whether the run is to stop."""
+
+    tell: Callable[[str], None]
+    stopped: Callable[[], bool]
 
     def close(self) -> None: ...
 
@@ -258,7 +262,7 @@ def _train_seed(
 ) -> None:
     one = folder.seed(seed)
     ready = prepare(order, data, facts, seed, crew)
-    with _closing(ready.learner, audience):
+    with _closing(ready.learner, audience, stop):
         outcome = _run(order, ready, one, audience, stop, crew, previous_checkpoint)
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())
@@ -266,9 +270,12 @@ def _train_seed(
 
 
 @contextmanager
-def _closing(learner: Learner[Any], audience: Audience) -> Iterator[None]:
+def _closing(learner: Learner[Any], audience: Audience, stop: StopRequest) -> Iterator[None]:
     """An asynchronous learner's workers end with the seed, and it tells how stale their gradients
-    were."""
+    were and which workers were replaced."""
+    if isinstance(learner, Closing):
+        learner.tell = lambda note: audience.on_notes([note])
+        learner.stopped = lambda: stop.asked
     try:
         yield
     finally:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.faults import UsageFault
+from shinso.faults import Interrupted, UsageFault
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
 from shinso.training.parallel.staleness import at_once, may_be_applied, slowed, told
 from shinso.training.plan import Training
+from shinso.training.stopping import StopRequest
 
 from . import cases
 
@@ -87,6 +92,8 @@ def test_one_worker_takes_the_steps_of_a_process_alone(network: Any) -> None:
 @pytest.mark.parametrize("bound", [0, 1])
 def test_server_keeps_the_bound_and_survives_deaths(bound: int) -> None:
     learner = server(LocalWorkers, 3, bound)
+    notes: list[str] = []
+    learner.tell = notes.append
     try:
         for step in range(24):
             if step in (8, 16):
@@ -95,9 +102,45 @@ def test_server_keeps_the_bound_and_survives_deaths(bound: int) -> None:
             assert float(scalars["staleness"]) <= bound
         assert sum(learner.counts.values()) == 24
         assert max(learner.counts) <= bound
-        assert learner.workers.deaths >= 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert learner.workers.patience.deaths >= 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert "worker 0 died; another one does its task" in notes
     finally:
         learner.close()
+
+
+def test_hung_worker_is_replaced_and_told() -> None:
+    """Stopped, not dead: after the timeout another does its task."""
+    learner = server(LocalWorkers, 2, 1, timeout_s=0.5)
+    notes: list[str] = []
+    learner.tell = notes.append
+    try:
+        weights_after(learner, 6)  # by then both have answered
+        os.kill(learner.workers.processes[0].pid, signal.SIGSTOP)  # pyright: ignore[reportAttributeAccessIssue]
+        weights_after(learner, 6)
+    finally:
+        learner.close()
+    assert "worker 0 hung; another one does its task" in notes
+    assert sum(learner.counts.values()) == 12
+
+
+def test_stop_does_not_wait_for_a_hung_worker(tmp_path: Any) -> None:
+    """The first Ctrl-C saves and ends the run, long before the worker counts as hung."""
+    from shinso.walk.training import resume, train
+
+    from .test_launch import At, order_of
+
+    stop = StopRequest()
+
+    def freeze() -> None:
+        for one in multiprocessing.active_children():
+            os.kill(one.pid or 0, signal.SIGSTOP)
+        threading.Timer(0.5, stop.ask).start()
+
+    order = order_of(tmp_path, workers=2, together="server", staleness=1)
+    with pytest.raises(Interrupted):
+        train(order, audience=At(10, freeze), stop=stop)
+    run = resume(next((tmp_path / "classify-series").iterdir()))
+    assert run.result(0)["steps"] == 40
 
 
 def test_statistics_are_those_of_the_newest_weights() -> None:
@@ -174,7 +217,7 @@ class Idle:
     def send(self, task: Any, step: int) -> None:
         raise AssertionError
 
-    def receive(self) -> Any:
+    def receive(self, tell: Any, stopped: Any) -> Any:
         raise AssertionError
 
     def close(self) -> None:
@@ -220,9 +263,6 @@ def test_hogwild_with_a_bound_is_refused(tmp_path: Any) -> None:
 def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'shinso[cluster]'")
-    import os
-    import signal
-
     # An actor is a process of its own, to which this module's model and objective are sent by name.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[3]), *sys.path]))
 
@@ -235,7 +275,7 @@ def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -
         victim = learner.workers.actors[0]  # pyright: ignore[reportAttributeAccessIssue]
         os.kill(ray.get(victim.process_id.remote()), signal.SIGKILL)
         weights_after(learner, 8)
-        assert learner.workers.deaths == 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert learner.workers.patience.deaths == 1  # pyright: ignore[reportAttributeAccessIssue]
         assert sum(learner.counts.values()) == 12
         assert max(learner.counts) <= 1
     finally:

@@ -7,6 +7,7 @@ is made again and gets its task again.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -15,7 +16,16 @@ from shinso.extras import need
 from shinso.faults import RunFault
 from shinso.language import _
 from shinso.training.gradient import GradientLearner, OwnGradients
-from shinso.training.parallel.asynchronous import Answer, Task, answered
+from shinso.training.parallel.asynchronous import (
+    LOOK_S,
+    Answer,
+    Patience,
+    Task,
+    answered,
+    never,
+    tell_nobody,
+)
+from shinso.training.stopping import StepStopped
 
 
 class GradientActor:
@@ -42,14 +52,16 @@ class RayWorkers:
     """``train.parallel.asynchronous.Workers`` on Ray.
 
     address: of a running cluster; empty starts one on this machine, which ends with ``close``.
+    timeout_s: an actor that takes longer for a task is hung and is replaced.
     """
 
     def __init__(
-        self, learner: GradientLearner[Any], size: int, seed: int, *, address: str = ""
-    ) -> None:
+        self, learner: GradientLearner[Any], size: int, seed: int, *,
+        address: str = "", timeout_s: float = float("inf"),
+    ) -> None:  # fmt: skip
         self.ray = need("ray")
         self.learner, self.size, self.seed = learner, size, seed
-        self.deaths = 0
+        self.patience = Patience(size, timeout_s)
         self._mine = not self.ray.is_initialized()
         if self._mine:
             self._connect(address)
@@ -94,19 +106,37 @@ class RayWorkers:
     def _begin(self, rank: int, task: Task, weights: Any) -> None:
         future = self.actors[rank].gradient.remote(task.number, weights, task.batch)
         self._sent[future] = (rank, task, weights)
+        self.patience.begins(rank)
 
-    def receive(self) -> Answer:
+    def receive(
+        self, tell: Callable[[str], None] = tell_nobody, stopped: Callable[[], bool] = never
+    ) -> Answer:
         while True:
-            ready, _others = self.ray.wait(list(self._sent), num_returns=1)
-            rank, task, weights = self._sent.pop(ready[0])
+            self.patience.speak(tell)
+            ready, waiting = self.ray.wait(list(self._sent), num_returns=1, timeout=LOOK_S)
+            if not ready:
+                if stopped():
+                    raise StepStopped
+                hung = self.patience.hung()
+                for future in [one for one in waiting if self._sent[one][0] in hung]:
+                    self._replace(future, hung=True)
+                continue
             try:
-                return self.ray.get(ready[0])
+                answer = self.ray.get(ready[0])
             except self.ray.exceptions.RayActorError:
-                self.deaths += 1
-                if self.deaths > 10 * self.size:
-                    raise
-                self.actors[rank] = self._new_actor(rank)
-                self._begin(rank, task, weights)
+                self._replace(ready[0])
+                continue
+            rank, _task, _weights = self._sent.pop(ready[0])
+            self.patience.answers(rank)
+            return answer
+
+    def _replace(self, future: Any, *, hung: bool = False) -> None:
+        """An actor has died or hangs: another takes its place and its task."""
+        rank, task, weights = self._sent.pop(future)
+        self.patience.replaced(rank, hung=hung)
+        self.ray.kill(self.actors[rank])
+        self.actors[rank] = self._new_actor(rank)
+        self._begin(rank, task, weights)
 
     def close(self) -> None:
         for actor in self.actors:
