@@ -11,10 +11,12 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, final
@@ -36,6 +38,20 @@ from shinso.training.parallel.asynchronous import (
 from shinso.training.parallel.together import PRELOADED
 from shinso.training.plan import Training
 from shinso.training.stopping import StepStopped
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    """Within, a process that is started does not run the program's script first, as multiprocessing
+    has it do: all that workers need is imported by name, and a script without
+    ``if __name__ == "__main__"`` would train again in each of them."""
+    script = sys.modules["__main__"]
+    hidden = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
+    vars(script).update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        vars(script).update(hidden)
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,8 @@ class _Processes:
 
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self.job, rank), daemon=True)
-        process.start()
+        with _no_script():
+            process.start()
         theirs.close()
         return ours, process
 
