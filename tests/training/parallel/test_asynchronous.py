@@ -6,6 +6,7 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.faults import Interrupted, UsageFault
+from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
@@ -291,3 +292,17 @@ def test_missing_ray_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExtraFault, match=r"shinso\[cluster\]"):
         server(RayWorkers, 2)
+
+
+def test_cluster_that_is_not_there_is_a_fault_at_once() -> None:
+    from shinso.training.parallel.ray_workers import check_cluster
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*other.getsockname())
+        for form in (address, f"ray://{address}", "127.0.0.1:99999"):
+            with pytest.raises(RunFault, match="CLUSTER-NOT-FOUND"):
+                check_cluster(form)
+        other.listen()
+        check_cluster(address)
+    check_cluster("auto")

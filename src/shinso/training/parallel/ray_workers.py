@@ -7,6 +7,7 @@ is made again and gets its task again.
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Callable
 from typing import Any, final
 
@@ -47,6 +48,34 @@ class GradientActor:
         return os.getpid()
 
 
+PROBE_S = 5.0
+
+
+def check_cluster(address: str) -> None:
+    """RunFault CLUSTER-NOT-FOUND where nobody listens at ``address`` (host:port, ray://host:port).
+
+    Ray itself would try for minutes. Other addresses, such as "auto", are Ray's to understand.
+    """
+    host, _colon, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PROBE_S).close()
+    except (OSError, OverflowError) as error:
+        raise not_found(address, str(error)) from error
+
+
+def not_found(address: str, found: str) -> RunFault:
+    """The fault for a cluster that does not answer."""
+    return RunFault(
+        "CLUSTER-NOT-FOUND",
+        place=address or "ray.init",
+        found=found.splitlines()[0][:200],
+        why=_("the parameter server's workers live on a Ray cluster"),
+        next_step=_("start one with `ray start --head`, or leave --cluster out"),
+    )
+
+
 @final
 class RayWorkers:
     """``train.parallel.asynchronous.Workers`` on Ray.
@@ -72,6 +101,7 @@ class RayWorkers:
         self._weights: Any = None
 
     def _connect(self, address: str) -> None:
+        check_cluster(address)
         try:
             self.ray.init(
                 address=address or None,
@@ -81,13 +111,7 @@ class RayWorkers:
                 logging_level="ERROR",
             )
         except (ConnectionError, RuntimeError) as error:
-            raise RunFault(
-                "CLUSTER-NOT-FOUND",
-                place=address or "ray.init",
-                found=str(error).splitlines()[0][:200],
-                why=_("the parameter server's workers live on a Ray cluster"),
-                next_step=_("start one with `ray start --head`, or leave --cluster out"),
-            ) from error
+            raise not_found(address, str(error)) from error
 
     def _new_actor(self, rank: int) -> Any:
         model = copy.deepcopy(self.learner.model).cpu()
