@@ -52,7 +52,8 @@ def train(
 ) -> Run:
     """Train all seeds of an order in a new run folder.
 
-    Every fault in the data is raised before the folder is made. Raises faults.Interrupted when
+    Every fault in the data, and of workers that cannot train together, is raised before the folder
+    is made. Raises faults.Interrupted when
     ``stop`` was asked; then everything is saved and ``resume`` goes on bit for bit.
     """
     _set_threads(order)
@@ -60,6 +61,7 @@ def train(
     audience, stop = audience or NoAudience(), stop or StopRequest()
     data = order.recipe.read(order.config, order.paths)
     place = Place.of_environment()
+    _check_workers(order, data, place)
     with _crew(order, place) as crew:
 
         def begin() -> str:
@@ -70,6 +72,25 @@ def train(
         if place is None and _started(order.run.config) > 1:
             return _lead(order, order.run.config.workers, folder, audience, stop)
         return _train_seeds(order, data, folder, audience, stop, crew)
+
+
+def _check_workers(order: Order, data: Any, place: Place | None) -> None:
+    """What would stop the workers of an order is raised here, before a folder is made."""
+    settings = order.run.config
+    if settings.together != "synchronous":
+        from shinso.walk.asynchronously import check_asynchronous
+
+        check_asynchronous(order)
+        return
+    if settings.workers == 1 and place is None:
+        return
+    from shinso.training.parallel.joined import check_free
+    from shinso.training.parallel.synchronous import check_norms
+
+    if place is None:
+        check_free("127.0.0.1", settings.port)
+    network = order.network_settings.config
+    check_norms(order.recipe.make_model(order.config, order.network, network, data.facts()))
 
 
 def _started(settings: Any) -> int:

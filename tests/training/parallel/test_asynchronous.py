@@ -17,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.faults import Interrupted, RunFault, UsageFault
+from shinso.faults import Fault, Interrupted, RunFault, UsageFault
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
@@ -251,13 +251,50 @@ def test_run_is_trained_and_tells_its_staleness(together: str, tmp_path: Any) ->
     assert all("staleness" in row for row in rows)
 
 
-def test_hogwild_with_a_bound_is_refused(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"together": "hogwild", "staleness": 1}, "HOGWILD-UNBOUNDED"),
+        ({"together": "hogwild", "average": 0.9}, "HOGWILD-UNBOUNDED"),
+        ({"together": "ray"}, "EXTRA-MISSING"),
+        ({}, "NORM-NOT-SHARED"),
+    ],
+)
+def test_workers_that_cannot_train_leave_no_folder(
+    settings: dict[str, Any], fault: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shinso.recipes import classify_series
     from shinso.walk.training import train
 
     from .test_launch import order_of
 
-    with pytest.raises(UsageFault, match="HOGWILD-UNBOUNDED"):
-        train(order_of(tmp_path, workers=2, together="hogwild", staleness=1))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    normalized = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    monkeypatch.setattr(classify_series, "make_model", lambda *_settings: normalized)
+    with pytest.raises(Fault, match=fault):
+        train(order_of(tmp_path, workers=2, **settings))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({"together": "hogwild"}, "together (test)"),
+        ({"workers": 2, "staleness": 1}, "staleness (test)"),
+        ({"workers": 2, "together": "server", "cluster": "127.0.0.1:1"}, "cluster (test)"),
+        ({"workers": 2, "port": 99999}, "port (test)"),
+    ],
+)
+def test_settings_that_would_be_left_unheard_are_refused(
+    settings: dict[str, Any], place: str, tmp_path: Any
+) -> None:
+    """The fault names the setting that was refused, among all that were given."""
+    from .test_launch import order_of
+
+    with pytest.raises(UsageFault, match="SETTING-REFUSED") as raised:
+        order_of(tmp_path, **settings)
+    assert place in raised.value.place
+    assert "evaluate_every" not in raised.value.place
 
 
 @pytest.mark.slow

@@ -210,6 +210,7 @@ def test_taken_port_is_a_fault_before_any_worker_starts(tmp_path: Path) -> None:
         with pytest.raises(UsageFault) as raised:
             train(order_of(tmp_path, workers=2, port=port))
     assert raised.value.code == "PORT-TAKEN"
+    assert not list(tmp_path.iterdir())
     assert str(port) in raised.value.place
 
 

@@ -157,8 +157,16 @@ class SynchronousGradients:
 def synchronize_norms(model: nn.Module) -> None:
     """Batch normalization takes its statistics over the joint batch: its flag ``synchronized``.
 
-    Raises UsageFault NORM-NOT-SHARED for torch's own layers, which cannot do that on a CPU.
+    Raises what ``check_norms`` does.
     """
+    check_norms(model)
+    for module in _norms(model):
+        module.synchronized = True  # pyright: ignore[reportArgumentType]
+
+
+def check_norms(model: nn.Module) -> None:
+    """UsageFault NORM-NOT-SHARED for torch's own batch normalization, which cannot take its
+    statistics over several processes on a CPU."""
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm):
             raise UsageFault(
@@ -167,8 +175,6 @@ def synchronize_norms(model: nn.Module) -> None:
                 why=_("each worker would normalize by its own share of the batch"),
                 next_step=_("use shinso.nn.BatchNorm or SyncBatchNorm, or train with --workers 1"),
             )
-    for module in _norms(model):
-        module.synchronized = True  # pyright: ignore[reportArgumentType]
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
