@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -69,6 +69,32 @@ class Weighed(Protocol[BatchIn]):
 
     def weight(self, batch: BatchIn, /) -> float:
         """Over how many things the loss of this batch is a mean."""
+        ...
+
+
+@runtime_checkable
+class WeighedByTerm(Protocol[BatchIn]):
+    """An objective whose scalars are means over different things: pieces and sentences, boxes and
+    images."""
+
+    def term_weights(self, batch: BatchIn, /) -> Mapping[str, float]:
+        """Over how many things the scalars of these names are means; others are means over what the
+        first is. Without ``loss`` among them they are its terms, and the loss is their sum. One
+        that a model does not have is left out."""
+        ...
+
+
+@runtime_checkable
+class Carrying(Protocol):
+    """An objective that carries something of each sample from one batch to the next, such as a
+    hidden state: its state is divided as its batches are."""
+
+    def state_of_part(self, state: dict[str, Any], index: int, of: int, /) -> dict[str, Any]:
+        """What is carried of samples index, index + of, …"""
+        ...
+
+    def joined_state(self, states: Sequence[dict[str, Any]], /) -> dict[str, Any]:
+        """What is carried of all samples, from the states of all parts in their order."""
         ...
 
 

@@ -125,9 +125,11 @@ def resolve(config_class: type[ConfigT], *layers: tuple[str, Mapping[str, Any]])
     try:
         config = _construct(config_class, known, values)
     except ValueError as error:
+        given = {name: origin for name, origin in origins.items() if origin != "default"}
+        named = {n: o for n, o in given.items() if re.search(rf"\b{n}\b", str(error))}
         raise UsageFault(
             "SETTING-REFUSED",
-            place=", ".join(f"{n} ({o})" for n, o in origins.items() if o != "default"),
+            place=", ".join(f"{name} ({origin})" for name, origin in (named or given).items()),
             found=str(error),
             next_step=_("change the setting named above"),
         ) from error

@@ -9,8 +9,13 @@ import torch
 from shinso.data.searched_positions import SearchedBatch
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.models.go_network import Block, GoNetwork, NetworkEvaluator
+from shinso.models.go_policy import ConvolutionalPolicy, ResidualPolicy
+from shinso.models.go_pooled_network import PooledGoNetwork
+from shinso.models.go_value import ValueNetwork
+from shinso.nn.norm import BatchNorm
 from shinso.objectives.policy_and_value import PolicyAndValueObjective
 from shinso.training.gradient import GradientLearner
+from shinso.training.parallel.synchronous import synchronize_norms
 from shinso.training.plan import Training
 
 
@@ -71,3 +76,15 @@ def test_evaluator_gives_chances_and_leaves_the_batch_norm_alone():
     assert priors.sum(1) == pytest.approx(np.ones(16), rel=1e-5)
     assert values.dtype == np.float32
     assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "kind", [GoNetwork, PooledGoNetwork, ConvolutionalPolicy, ResidualPolicy, ValueNetwork]
+)
+def test_workers_normalize_by_the_joint_batch(kind):
+    """All Go networks have layers that can; torch's own cannot on a processor."""
+    model = kind(kind.Config(filters=8), side=5)
+    synchronize_norms(model)
+    norms = [one for one in model.modules() if isinstance(one, BatchNorm)]
+    assert norms
+    assert all(one.synchronized for one in norms)

@@ -11,6 +11,7 @@ from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.models.go_inference import FoldedEvaluator, folded
 from shinso.models.go_network import GoNetwork, NetworkEvaluator
 from shinso.models.go_pooled_network import PooledGoNetwork, pooled
+from shinso.nn.norm import BatchNorm
 from shinso.objectives.policy_and_value import PolicyAndValueObjective
 from shinso.training.gradient import GradientLearner
 from shinso.training.plan import Training
@@ -91,7 +92,7 @@ def test_folding_changes_nothing_but_the_rounding(kind):
         torch.manual_seed(0)
         model = GoNetwork(GoNetwork.Config(filters=8, blocks=2, **given), side=5)
     trained_a_little(model)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded(model).modules())
+    assert not any(isinstance(m, BatchNorm) for m in folded(model).modules())
     planes = batch().planes.numpy()
     plain = NetworkEvaluator(model)(planes)
     # Two orders of the same sums in fp32; eight bits of mantissa in bf16.

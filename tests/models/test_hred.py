@@ -95,11 +95,11 @@ def test_free_nats_cost_nothing_and_the_weight_resumes():
     excess = float((free["loss"] - free["reconstruction_nats_per_word"]).detach())
     assert excess == pytest.approx(1000.0 * 3 / words)
     rising = DialogueObjective(anneal_steps=2)
-    assert rising.weight == 0.0
+    assert rising.kl_weight == 0.0
     rising(model, batch)
     other = DialogueObjective(anneal_steps=2)
     other.load_state_dict(rising.state_dict())
-    assert other.weight == 0.5
+    assert other.kl_weight == 0.5
 
 
 def test_latent_variable_varies_what_is_said():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.objectives.distillation import DistillationObjective, Hint, distance, last_linear
+from shinso.objectives.language_modelling import LanguageModelObjective
 
 
 class Labels:
@@ -79,3 +80,13 @@ def test_hint_moves_what_goes_into_the_last_layer() -> None:
     assert last_linear(teacher) is teacher[1]
     with pytest.raises(ValueError, match="no linear layer"):
         last_linear(nn.Conv2d(1, 1, 1))
+
+
+def test_state_is_divided_as_the_task_s_objective_divides_it() -> None:
+    model = nn.Linear(2, 2)
+    objective = DistillationObjective(LanguageModelObjective(), model, answers="logits")
+    hidden = torch.arange(10.0).view(1, 5, 2)
+    state = {"objective": {"state": [[hidden]]}}
+    parts = [objective.state_of_part(state, index, 2) for index in range(2)]
+    assert torch.equal(parts[1]["objective"]["state"][0][0], hidden[:, 1::2])
+    assert torch.equal(objective.joined_state(parts)["objective"]["state"][0][0], hidden)

@@ -99,12 +99,12 @@ def test_kl_weight_rises_and_its_place_resumes():
     model, batch = network("vae"), Values(torch.rand(3, 6))
     weights = []
     for _ in range(6):
-        weights.append(objective.weight)
+        weights.append(objective.kl_weight)
         objective(model, batch)
     assert weights == [0.0, 0.125, 0.25, 0.375, 0.5, 0.5]
     other = EvidenceObjective(beta=0.5, anneal_steps=4)
     other.load_state_dict(objective.state_dict())
-    assert other.weight == 0.5
+    assert other.kl_weight == 0.5
     model.eval()
     objective(model, batch)
     assert objective.steps_taken == 6

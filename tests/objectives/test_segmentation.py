@@ -31,7 +31,9 @@ def test_weighted_cross_entropy_matches_torch():
         batch.images, batch.masks.long(), weight=torch.tensor(weights), ignore_index=VOID
     )
     torch.testing.assert_close(found["loss"], wanted)
-    assert SegmentationObjective().weight(batch) == 2 * 4 * 6
+    assert SegmentationObjective().term_weights(batch) == {"loss": 48, "pixel_accuracy": 48}
+    heavy = torch.tensor(weights)[batch.masks[:, 1:].long()].sum()
+    assert SegmentationObjective(weights).term_weights(batch)["loss"] == pytest.approx(float(heavy))
 
 
 def test_dice_gradcheck_and_its_ends():

@@ -118,3 +118,29 @@ def test_find_lr_gives_no_rate_where_the_loss_never_falls() -> None:
 
     found = find_lr(nn.Linear(4, 1), Flat(), NoisyLine(2), Training())
     assert found.suggestion is None
+
+
+class Counting(SquaredError):
+    """Counts the batches that it was asked of."""
+
+    count = 0
+
+    def __call__(self, model: nn.Module, batch: Any) -> Any:
+        self.count += 1
+        return super().__call__(model, batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.count = state["count"]
+
+
+def test_step_of_several_parts_counts_once() -> None:
+    """What rises with the steps (a KL weight, scheduled sampling) rises as in whole batches."""
+    objective = Counting()
+    learner = GradientLearner(nn.Linear(4, 1), objective, Training(accumulate=3))
+    source = NoisyLine(1)
+    for _ in range(2):
+        learner.step(source.next_batch())
+    assert objective.count == 2

@@ -1,25 +1,41 @@
 """Any batch in parts: for several workers, or for one that learns a batch piece by piece.
 
 A batch is a tensor, or a NamedTuple, tuple, dict or dataclass of tensors and lists whose first
-axis are the samples. Numbers, texts, None and tensors without axes belong to every part.
+axis are the samples. Numbers, texts, None and tensors without axes belong to every part. A batch
+whose samples have several rows each divides itself: it is ``Parted``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from shinso.contracts import Carrying
 from shinso.faults import UsageFault
 from shinso.language import _
 
 
+@runtime_checkable
+class Parted(Protocol):
+    """A batch that knows its samples and can give some of them."""
+
+    @property
+    def num_samples(self) -> int: ...
+
+    def part(self, index: int, of: int, /) -> Any:
+        """Samples index, index + of, …"""
+        ...
+
+
 def num_samples(batch: Any) -> int:
     """Samples in the batch. UsageFault BATCH-INDIVISIBLE where its parts do not agree on it."""
+    if isinstance(batch, Parted):
+        return batch.num_samples
     sizes = {len(leaf) for leaf in _leaves(batch)}
     if len(sizes) != 1:
         raise UsageFault(
@@ -35,6 +51,8 @@ def num_samples(batch: Any) -> int:
 def part_of(batch: Any, index: int, of: int) -> Any:
     """Samples index, index + of, index + 2 of, …: parts then differ by one sample at most, and
     batches that are sorted by length are shared evenly."""
+    if isinstance(batch, Parted):
+        return batch.part(index, of)
     num_samples(batch)
     return _taken(batch, index, of)
 
@@ -53,6 +71,17 @@ def parts_of(batch: Any, of: int) -> list[Any]:
         return [batch]
     of = min(of, num_samples(batch))
     return [part_of(batch, index, of) for index in range(of)]
+
+
+def state_of_part(objective: Any, state: dict[str, Any], index: int, of: int) -> dict[str, Any]:
+    """An objective's state for ``part_of(batch, index, of)``; the whole where it carries nothing of
+    single samples."""
+    return objective.state_of_part(state, index, of) if isinstance(objective, Carrying) else state
+
+
+def joined_state(objective: Any, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The opposite: an objective's state from those of all parts."""
+    return objective.joined_state(states) if isinstance(objective, Carrying) else states[0]
 
 
 def _inside(batch: Any) -> list[Any] | None:

@@ -133,6 +133,18 @@ class DialogueBatch(NamedTuple):
     def to(self, device: torch.device | str) -> DialogueBatch:
         return DialogueBatch(self.words.to(device), self.lengths, self.turns)
 
+    @property
+    def num_samples(self) -> int:
+        return len(self.turns)
+
+    def part(self, index: int, of: int) -> DialogueBatch:
+        """Dialogues index, index + of, …, as they would have been padded alone."""
+        chosen = torch.zeros(len(self.turns), dtype=torch.bool)
+        chosen[index::of] = True
+        rows = chosen.repeat_interleave(self.turns)
+        lengths = self.lengths[rows]
+        return DialogueBatch(self.words[rows][:, : int(lengths.max())], lengths, self.turns[chosen])
+
 
 class DialogueSamples:
     """Dialogues as numbers, in pieces of at most ``most_turns`` turns that share one turn with the

@@ -18,19 +18,21 @@ from jaxtyping import Float, Float32
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from shinso.nn.norm import BatchNorm
+
 Precision = Literal["auto", "fp32", "bf16"]
 
 
 def folded(model: nn.Module) -> nn.Module:
     """A copy for inference: y = BN(W x) becomes y = W' x + b'.
 
-    A ``BatchNorm2d`` that stands directly behind a ``Conv2d`` among a module's children is that
+    A ``BatchNorm`` that stands directly behind a ``Conv2d`` among a module's children is that
     convolution's; the networks of Go are written so.
     """
     fresh = copy.deepcopy(model).eval()
     for module in list(fresh.modules()):
         for (name, one), (norm, two) in pairwise(list(module.named_children())):
-            if isinstance(one, nn.Conv2d) and isinstance(two, nn.BatchNorm2d):
+            if isinstance(one, nn.Conv2d) and isinstance(two, BatchNorm):
                 setattr(module, name, fuse_conv_bn_eval(one, two))
                 setattr(module, norm, nn.Identity())
     return fresh.requires_grad_(False)

@@ -15,6 +15,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from shinso.games.go_planes_numba import ZERO_PLANES
+from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
 
@@ -26,9 +27,9 @@ class Block(nn.Module):
         super().__init__()
         self.residual = residual
         self.first = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(filters)
+        self.first_norm = BatchNorm(filters)
         self.second = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(filters)
+        self.second_norm = BatchNorm(filters)
 
     def forward(
         self, x: Float[Tensor, "batch filter row column"]
@@ -45,7 +46,7 @@ class Tower(nn.Sequential):
     def __init__(self, filters: int, blocks: int, *, residual: bool) -> None:
         super().__init__(
             nn.Conv2d(ZERO_PLANES, filters, 3, padding=1, bias=False),
-            nn.BatchNorm2d(filters),
+            BatchNorm(filters),
             nn.ReLU(),
             *(Block(filters, residual=residual) for _ in range(blocks)),
         )
@@ -85,11 +86,11 @@ class GoNetwork(nn.Module):
             else None
         )
         self.policy = nn.Sequential(
-            nn.Conv2d(config.filters, 2, 1, bias=False), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(config.filters, 2, 1, bias=False), BatchNorm(2), nn.ReLU(), nn.Flatten(),
             nn.Linear(2 * points, points + 1),
         )  # fmt: skip
         self.value = nn.Sequential(
-            nn.Conv2d(config.filters, 1, 1, bias=False), nn.BatchNorm2d(1), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(config.filters, 1, 1, bias=False), BatchNorm(1), nn.ReLU(), nn.Flatten(),
             nn.Linear(points, config.filters), nn.ReLU(), nn.Linear(config.filters, 1), nn.Tanh(),
         )  # fmt: skip
 

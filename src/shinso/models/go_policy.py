@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from shinso.games.go_patterns_numba import TABLE
 from shinso.games.go_planes_numba import LEE_PLANES
+from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
 
@@ -53,7 +54,7 @@ class ConvolutionalPolicy(nn.Module):
                 for number, (inside, outside) in enumerate(pairwise(wide))
                 for layer in (
                     nn.Conv2d(inside, outside, 3 if number else 5, padding="same", bias=False),
-                    nn.BatchNorm2d(outside),
+                    BatchNorm(outside),
                     nn.ReLU(),
                 )
             )
@@ -80,10 +81,10 @@ class PooledBlock(nn.Module):
     def __init__(self, filters: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(filters)
+        self.first_norm = BatchNorm(filters)
         self.everywhere = nn.Linear(filters, filters)
         self.second = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(filters)
+        self.second_norm = BatchNorm(filters)
 
     def forward(
         self, x: Float[Tensor, "batch filter row column"]
@@ -119,7 +120,7 @@ class ResidualPolicy(nn.Module):
         self.config = config
         self.body = nn.Sequential(
             nn.Conv2d(LEE_PLANES, config.filters, 5, padding="same", bias=False),
-            nn.BatchNorm2d(config.filters),
+            BatchNorm(config.filters),
             nn.ReLU(),
             *(PooledBlock(config.filters) for _ in range(config.blocks)),
         ).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

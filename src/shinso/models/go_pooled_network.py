@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
 from shinso.games.go_planes_numba import ZERO_PLANES
+from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
 POOLED_EVERY = 3
@@ -36,9 +37,9 @@ class PooledBlock(nn.Module):
     def __init__(self, filters: int, *, whole: bool) -> None:
         super().__init__()
         self.first = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.first_norm = nn.BatchNorm2d(filters)
+        self.first_norm = BatchNorm(filters)
         self.second = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
-        self.second_norm = nn.BatchNorm2d(filters)
+        self.second_norm = BatchNorm(filters)
         self.whole = nn.Linear(2 * filters, filters) if whole else None
 
     def forward(
@@ -57,9 +58,9 @@ class PolicyHead(nn.Module):
     def __init__(self, filters: int, width: int) -> None:
         super().__init__()
         self.inner = nn.Conv2d(filters, width, 1, bias=False)
-        self.inner_norm = nn.BatchNorm2d(width)
+        self.inner_norm = BatchNorm(width)
         self.seen = nn.Conv2d(filters, width, 1, bias=False)
-        self.seen_norm = nn.BatchNorm2d(width)
+        self.seen_norm = BatchNorm(width)
         self.bias = nn.Linear(2 * width, width)
         self.points = nn.Conv2d(width, 1, 1)
         self.passing = nn.Linear(2 * width, 1)
@@ -81,7 +82,7 @@ class ValueHead(nn.Module):
     def __init__(self, filters: int, width: int) -> None:
         super().__init__()
         self.seen = nn.Conv2d(filters, width, 1, bias=False)
-        self.seen_norm = nn.BatchNorm2d(width)
+        self.seen_norm = BatchNorm(width)
         self.owner = nn.Conv2d(width, 1, 1)
         self.hidden = nn.Linear(2 * width + 1, 2 * width)
         self.result = nn.Linear(2 * width, 1)
@@ -122,7 +123,7 @@ class PooledGoNetwork(nn.Module):
         width = max(filters // 2, 4)
         self.tower = nn.Sequential(
             nn.Conv2d(ZERO_PLANES, filters, 3, padding=1, bias=False),
-            nn.BatchNorm2d(filters),
+            BatchNorm(filters),
             nn.ReLU(),
             *(
                 PooledBlock(filters, whole=number % POOLED_EVERY == POOLED_EVERY - 1)

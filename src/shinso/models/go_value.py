@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from shinso.games.go_board_numba import BLACK, SIDE, TURN
 from shinso.games.go_planes_numba import LEE_PLANES, lee_planes_of_boards
 from shinso.models.go_policy import PooledBlock
+from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
 PLANES = LEE_PLANES + 1
@@ -48,12 +49,12 @@ class ValueNetwork(nn.Module):
         self.config = config
         self.body = nn.Sequential(
             nn.Conv2d(PLANES, config.filters, 3, padding=1, bias=False),
-            nn.BatchNorm2d(config.filters),
+            BatchNorm(config.filters),
             nn.ReLU(),
             *(PooledBlock(config.filters) for _ in range(config.blocks)),
         )
         self.value = nn.Sequential(
-            nn.Conv2d(config.filters, 2, 1, bias=False), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(config.filters, 2, 1, bias=False), BatchNorm(2), nn.ReLU(), nn.Flatten(),
             nn.Linear(2 * side * side, config.hidden), nn.ReLU(), nn.Linear(config.hidden, 1),
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from shinso.data.piece_batches import NONE, PieceBatch
 
 class HiddenPiecesObjective:
     """Cross entropy of the hidden pieces, plus that of "does the second sentence follow" where it is
-    asked (Devlin et al. 2019, section 3.1), in nats."""
+    asked (Devlin et al. 2019, section 3.1), in nats. The loss is the sum of the two."""
 
     def __call__(self, model: nn.Module, batch: PieceBatch) -> Mapping[str, Tensor]:
         network: Any = model
@@ -26,8 +26,8 @@ class HiddenPiecesObjective:
             labels = batch.pieces[hidden]
         else:
             labels = batch.labels[hidden]
-        loss, nats = network.hidden_loss(states[hidden], labels)
-        found = {"hidden_nats": nats}
+        loss, _nats = network.hidden_loss(states[hidden], labels)
+        found = {"hidden_nats": loss}  # the same number, from which gradients flow
         if network.follows is not None:
             scores = network.follows(network.bert.whole(states))
             following = cross_entropy(scores, batch.follows)
@@ -35,9 +35,11 @@ class HiddenPiecesObjective:
             found["follows_nats"] = following
         return {"loss": loss, **found}
 
-    def weight(self, batch: PieceBatch) -> float:
-        """Hidden pieces; the pairs of sentences are then counted by their hidden pieces too."""
-        return float((batch.labels != NONE).sum()) or float(len(batch.pieces))
+    def term_weights(self, batch: PieceBatch) -> Mapping[str, float]:
+        """Hidden pieces, and pairs of sentences. What stands for hidden pieces in a part without
+        any has no weight beside a part that has some."""
+        hidden, asked = batch.labels != NONE, batch.follows != NONE
+        return {"hidden_nats": float(hidden.sum()), "follows_nats": float(asked.sum())}
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -98,7 +98,10 @@ class SSDObjective:
 
     negatives: which background boxes are learnt: the hardest, three for a matched one (hard negative
     mining, 2.2), as many at random, all alike, or all by focal loss. threshold: least overlap of a
-    match.
+    match. defaults_cxcywh: the model's, with which ``term_weights`` counts the matched boxes.
+
+    A batch in parts has the whole batch's gradient where each part has an object, and random
+    negatives aside.
     """
 
     def __init__(
@@ -109,7 +112,9 @@ class SSDObjective:
         gamma: float = 2.0,
         box_loss: BoxLoss = "smooth-l1",
         threshold: float = 0.5,
+        defaults_cxcywh: Float[Tensor, "default 4"] | None = None,
     ) -> None:
+        self.defaults_cxcywh = defaults_cxcywh
         self.negatives: Negatives = negatives
         self.ratio, self.gamma = ratio, gamma
         self.box_loss: BoxLoss = box_loss
@@ -153,9 +158,15 @@ class SSDObjective:
         chosen = mined(losses, targets, ratio=self.ratio, hardest=self.negatives == "hard")
         return losses * (chosen | (targets > 0))
 
-    def weight(self, batch: BoxBatch) -> float:
-        """The loss is a mean over matched boxes, of which there are about as many as objects."""
-        return float((batch.classes >= 0).sum().clamp(min=1))
+    def term_weights(self, batch: BoxBatch) -> Mapping[str, float]:
+        """Matched boxes, by which the loss is divided; how many those are is a mean over images.
+        Raises ValueError without the defaults."""
+        if self.defaults_cxcywh is None:
+            raise ValueError("matched boxes are counted with the model's defaults; give them")
+        defaults = self.defaults_cxcywh.to(batch.boxes_xyxy_px)
+        targets = targets_of(batch, defaults, self.threshold)
+        matched = float((targets.classes > 0).sum().clamp(min=1))
+        return {"loss": matched, "matched": len(batch.images)}
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -18,7 +18,9 @@ class DialogueObjective:
     and what the context alone say of the latent variable.
 
     The weight rises from 0 to 1 over ``anneal_steps``, of which the state keeps count. A KL below
-    ``free_nats`` a turn costs nothing (Kingma et al. 2016, "free bits"), taken over a batch's mean.
+    ``free_nats`` a turn costs nothing (Kingma et al. 2016, "free bits"), taken over a batch's mean. Of a
+    batch that is shared or learned in parts, over each part's mean, and the loss may then be larger
+    than that of the whole batch; without ``free_nats`` they are equal.
     """
 
     def __init__(self, *, anneal_steps: int = 0, free_nats: float = 0.0) -> None:
@@ -30,7 +32,7 @@ class DialogueObjective:
         self.steps_taken = 0
 
     @property
-    def weight(self) -> float:
+    def kl_weight(self) -> float:
         """Of the KL divergence, now."""
         return min(1.0, self.steps_taken / self.anneal_steps) if self.anneal_steps else 1.0
 
@@ -42,11 +44,16 @@ class DialogueObjective:
         loss = found["reconstruction_nats_per_word"]
         if kl is not None:
             costly = kl.mean().clamp(min=self.free_nats) * len(kl)
-            loss = loss + self.weight * costly / total
+            loss = loss + self.kl_weight * costly / total
             found["kl_nats_per_turn"] = kl.mean()
         if model.training:
             self.steps_taken += 1
         return {"loss": loss, **found}
+
+    def weight(self, batch: DialogueBatch) -> float:
+        """Words of the answers: the loss is divided by them."""
+        first = batch.turns.cumsum(0) - batch.turns
+        return float(batch.lengths.sum() - batch.lengths[first].sum())
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps_taken": self.steps_taken}

@@ -6,7 +6,7 @@ from inside the network: Romero et al. (2015), "FitNets", eq. 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.contracts import Objective
+from shinso.data.batch_parts import joined_state, state_of_part
 
 Answers = Literal["logits", "values"]
 
@@ -75,6 +76,13 @@ class DistillationObjective:
         self.objective.load_state_dict(state["objective"])
         if self.hint is not None:
             self.hint.load_state_dict(state["hint"])
+
+    def state_of_part(self, state: dict[str, Any], index: int, of: int, /) -> dict[str, Any]:
+        return {**state, "objective": state_of_part(self.objective, state["objective"], index, of)}
+
+    def joined_state(self, states: Sequence[dict[str, Any]], /) -> dict[str, Any]:
+        own = joined_state(self.objective, [state["objective"] for state in states])
+        return {**states[0], "objective": own}
 
 
 def distance(

@@ -68,7 +68,7 @@ class EvidenceObjective:
         self.steps_taken = 0
 
     @property
-    def weight(self) -> float:
+    def kl_weight(self) -> float:
         """Of the KL divergence, now."""
         if not self.anneal_steps:
             return self.beta
@@ -92,10 +92,10 @@ class EvidenceObjective:
         elbo = likelihood.mean() - kl.mean()
         if model.kind == "iwae":
             prior, posterior = log_normal(z, 0.0, 0.0), log_normal(z, mean, log_variance)
-            bound = importance_bound(likelihood + self.weight * (prior - posterior)).mean()
+            bound = importance_bound(likelihood + self.kl_weight * (prior - posterior)).mean()
             loss = -bound
         else:
-            loss = self.weight * kl.mean() - likelihood.mean()
+            loss = self.kl_weight * kl.mean() - likelihood.mean()
         return {
             "loss": loss,
             "elbo_nats": elbo,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,26 @@ class LanguageModelObjective:
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         self.state = [tuple(parts) for parts in state["state"]] or None
+
+    def state_of_part(self, state: dict[str, Any], index: int, of: int, /) -> dict[str, Any]:
+        """The hidden states (direction, sample, unit) of samples index, index + of, …"""
+        return {"state": [[one[:, index::of] for one in layer] for layer in state["state"]]}
+
+    def joined_state(self, states: Sequence[dict[str, Any]], /) -> dict[str, Any]:
+        """Sample i of part r is sample r + i · (number of parts) of all."""
+        layers = zip(*(one["state"] for one in states), strict=True)
+        return {
+            "state": [[_interleaved(same) for same in zip(*one, strict=True)] for one in layers]
+        }
+
+
+def _interleaved(parts: Sequence[Tensor]) -> Tensor:
+    """The parts' samples, on the second axis, by turns; the last parts may be one shorter."""
+    sizes = [part.shape[1] for part in parts]
+    whole = parts[0].new_empty(parts[0].shape[0], sum(sizes), *parts[0].shape[2:])
+    for index, part in enumerate(parts):
+        whole[:, index :: len(parts)] = part
+    return whole
 
 
 def detached(state: Any) -> list[tuple[Tensor, ...]] | None:

@@ -35,6 +35,9 @@ class SegmentationObjective:
 
     weights: of each class in the cross entropy, whose mean is divided by the sum of the weights of
     its pixels. dice: d.
+
+    Dice is not a mean over pixels: where a batch is shared among workers or learned in parts, it is
+    that of each part, and the gradient is not exactly the whole batch's. With d = 0 it is.
     """
 
     def __init__(self, weights: Sequence[float] | None = None, *, dice: float = 0.0) -> None:
@@ -64,9 +67,12 @@ class SegmentationObjective:
             loss = (1 - self.dice) * loss + self.dice * dice
         return {"loss": loss, **found}
 
-    def weight(self, batch: MaskBatch) -> float:
-        """Pixels that count: the loss is their mean."""
-        return float((batch.masks != VOID).sum())
+    def term_weights(self, batch: MaskBatch) -> Mapping[str, float]:
+        """The sum of the class weights of the pixels that count, by which the cross entropy is
+        divided; the accuracy by their number."""
+        labels = batch.masks[batch.masks != VOID].long().cpu()
+        heavy = len(labels) if self.weights is None else float(self.weights[labels].double().sum())
+        return {"loss": heavy, "pixel_accuracy": len(labels)}
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -37,8 +37,13 @@ class TwoStageObjective:
     """Whether default boxes hold something, what proposals hold, and how far both are off.
 
     Differs: all four losses are divided by the number of matched boxes, as in SSD, not by that of
-    sampled ones; classes and boxes then weigh alike, however few the objects are. Proposals carry no gradient (approximate joint training, section 3.2). A default box is on an
+    sampled ones; classes and boxes then weigh alike, however few the objects are. Proposals carry no
+    gradient (approximate joint training, section 3.2). A default box is on an
     object by more than ``threshold``; no band between object and background is left out.
+
+    Which boxes are learnt is drawn at random, and how many of them are matched follows from the
+    model: a batch that is shared among workers or learned in parts counts its parts by images, and
+    has the whole batch's gradient only in the mean.
     """
 
     def __init__(self, *, box_loss: BoxLoss = "smooth-l1", threshold: float = 0.5) -> None:

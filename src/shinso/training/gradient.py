@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from shinso.contracts import BatchIn, Objective, Stateful, Weighed
-from shinso.data.batch_parts import num_samples, parts_of
+from shinso.contracts import BatchIn, Carrying, Objective, Stateful, Weighed, WeighedByTerm
+from shinso.data.batch_parts import joined_state, num_samples, parts_of, state_of_part
+from shinso.faults import RunFault
+from shinso.language import _
 from shinso.training.plan import Training
 from shinso.training.schedules import lr_factor
 
@@ -102,8 +104,10 @@ class GradientLearner(Generic[BatchIn]):
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.objective.load_state_dict(state["objective"])
-        if isinstance(self.gradients, Stateful) and state.get("gradients"):
-            self.gradients.load_state_dict(state["gradients"])
+        if isinstance(self.gradients, Stateful):
+            # A run of one process may go on with several, and the other way round.
+            alone = {"objectives": [state["objective"]]}
+            self.gradients.load_state_dict(state.get("gradients") or alone)
         self.steps_taken = state["steps_taken"]
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):
@@ -122,15 +126,89 @@ class OwnGradients:
             scalars = evaluated(self.objective, self.model, batch, self.training)
             scalars["loss"].backward()
             return {name: value.detach() for name, value in scalars.items()}
-        weights = [weight_of(self.objective, part) for part in parts]
+        weights = [weights_of(self.objective, part) for part in parts]
+        totals = {name: sum(one[name] for one in weights) for name in weights[0]}
+        states = StatesOfParts(self.objective, len(parts))
         means: dict[str, Tensor] = {}
-        for part, weight in zip(parts, weights, strict=True):
-            share = weight / sum(weights)
-            scalars = evaluated(self.objective, self.model, part, self.training)
-            (scalars["loss"] * share).backward()
-            for name, value in scalars.items():
-                means[name] = means.get(name, 0.0) + value.detach() * share
+        for index, (part, own) in enumerate(zip(parts, weights, strict=True)):
+            with states.of_part(index):
+                scalars = evaluated(self.objective, self.model, part, self.training)
+            shares = shares_of(own, totals, len(parts))
+            loss = share_of_loss(scalars, shares)
+            loss.backward()
+            add_shares(means, scalars, loss, shares)
+        states.join()
         return means
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the objective carries from step to step, as ``SynchronousGradients`` keeps it."""
+        return {"objectives": [self.objective.state_dict()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        load_own_state(self.objective, state["objectives"], 0, 1, self.training.batch_size)
+
+
+class StatesOfParts:
+    """The objective's state while a batch is learned in parts: each part goes on from where its
+    samples were a batch ago, and a step counts once, however many parts it has."""
+
+    def __init__(self, objective: Objective[Any], count: int) -> None:
+        self.objective, self.count = objective, count
+        self.before = objective.state_dict()
+        self.after: dict[int, dict[str, Any]] = {}
+
+    @contextmanager
+    def of_part(self, index: int) -> Iterator[None]:
+        """Within, the objective is evaluated on that part."""
+        own = state_of_part(self.objective, self.before, index, self.count)
+        self.objective.load_state_dict(own)
+        yield
+        self.after[index] = self.objective.state_dict()
+
+    def join(self) -> None:
+        """All parts are done: the objective has the state of the whole batch."""
+        states = [self.after[index] for index in range(self.count)]
+        self.objective.load_state_dict(joined_state(self.objective, states))
+
+
+def load_own_state(
+    objective: Objective[Any],
+    kept: Sequence[dict[str, Any]],
+    rank: int,
+    size: int,
+    batch_size: int,
+) -> None:
+    """The objective goes on with its share of what the objectives of other workers carried, however
+    many these were.
+
+    batch_size: of the joint batch; workers that are more than its samples each learn all of them.
+    Raises RunFault RUN-OTHER-WORKERS where tensors were carried that belong to no single sample.
+    """
+    if len(kept) == size:
+        own = kept[rank]
+    elif isinstance(objective, Carrying):
+        joint = kept[0] if batch_size < len(kept) else objective.joined_state(kept)
+        own = joint if batch_size < size else objective.state_of_part(joint, rank, size)
+    elif any(_tensors(one) for one in kept):
+        raise RunFault(
+            "RUN-OTHER-WORKERS",
+            place=f"--workers {size}",
+            found=_("{count} workers carried a state of their own").format(count=len(kept)),
+            why=_("each goes on with the samples that its state remembers"),
+            next_step=f"--workers {len(kept)}",
+        )
+    else:
+        own = kept[0]
+    objective.load_state_dict(own)
+
+
+def _tensors(content: Any) -> bool:
+    """Whether a state holds tensors."""
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        return any(_tensors(one) for one in content)
+    return isinstance(content, Tensor)
 
 
 def evaluated(
@@ -142,9 +220,44 @@ def evaluated(
         return dict(objective(model, batch))
 
 
-def weight_of(objective: Objective[Any], batch: Any) -> float:
-    """Over how many things the loss of ``batch`` is a mean: samples where nothing else is said."""
-    return objective.weight(batch) if isinstance(objective, Weighed) else num_samples(batch)
+def weights_of(objective: Objective[Any], batch: Any) -> dict[str, float]:
+    """Over how many things the loss of ``batch``, its terms or other scalars are means: the loss, and
+    samples, where nothing else is said."""
+    if isinstance(objective, WeighedByTerm):
+        return dict(objective.term_weights(batch))
+    if isinstance(objective, Weighed):
+        return {"loss": objective.weight(batch)}
+    return {"loss": num_samples(batch)}
+
+
+def shares_of(
+    own: Mapping[str, float], totals: Mapping[str, float], count: int
+) -> dict[str, float]:
+    """The share of each mean that one of ``count`` parts has, by the weights of all."""
+    return {
+        name: weight / totals[name] if totals[name] else 1 / count for name, weight in own.items()
+    }
+
+
+def share_of_loss(scalars: Mapping[str, Tensor], shares: Mapping[str, float]) -> Tensor:
+    """What one part adds to the loss of the whole batch."""
+    if "loss" in shares:
+        return scalars["loss"] * shares["loss"]
+    terms = [scalars[name] * share for name, share in shares.items() if name in scalars]
+    return torch.stack(terms).sum()
+
+
+def add_shares(
+    sums: dict[str, Tensor],
+    scalars: Mapping[str, Tensor],
+    loss: Tensor,
+    shares: Mapping[str, float],
+) -> None:
+    """Add what one part adds to each scalar of the whole batch."""
+    first = next(iter(shares.values()))
+    for name, value in scalars.items():
+        own = loss if name == "loss" else value * shares.get(name, first)
+        sums[name] = sums.get(name, 0.0) + own.detach().double()
 
 
 class WeightMean:

@@ -22,7 +22,7 @@ from shinso.language import _
 from shinso.runs.folder import SeedFolder
 from shinso.training.crew import Alone, Crew
 from shinso.training.plan import Training
-from shinso.training.stopping import StopRequest
+from shinso.training.stopping import StepStopped, StopRequest
 
 Ended = Literal["steps", "patience", "budget", "asked"]
 
@@ -149,7 +149,11 @@ def run_loop(
         asked = time.perf_counter()
         batch = source.next_batch()
         position.waited_s += time.perf_counter() - asked
-        scalars = learner.step(batch)
+        try:
+            scalars = learner.step(batch)
+        except StepStopped:
+            ended = "asked"
+            break
         position.step += 1
         _add(position, scalars)
         if position.step % training.evaluate_every == 0 or position.step == training.steps:

@@ -8,6 +8,10 @@ import threading
 from types import FrameType, TracebackType
 
 
+class StepStopped(Exception):
+    """A learner that had to wait was asked to stop; the step it was in has changed nothing."""
+
+
 class StopRequest:
     """Within ``with StopRequest() as stop`` the first SIGINT or SIGTERM sets ``stop.asked``.
 

@@ -87,8 +87,17 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
 
 
 def with_workers(order: Order, workers: int) -> Order:
-    """The same order for another number of workers."""
-    config = dataclasses.replace(order.run.config, workers=workers)
+    """The same order for another number of workers. UsageFault SETTING-REFUSED where they cannot be
+    so many."""
+    try:
+        config = dataclasses.replace(order.run.config, workers=workers)
+    except ValueError as error:
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place=f"--workers {workers}",
+            found=str(error),
+            next_step=_("change the setting named above"),
+        ) from error
     return dataclasses.replace(order, run=Resolved(config, order.run.origins))
 
 

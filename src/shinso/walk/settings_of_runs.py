@@ -36,14 +36,29 @@ class RunSettings:
             raise ValueError(f"workers is {self.workers}; give at least 1")
         if self.staleness < -1:
             raise ValueError(f"staleness is {self.staleness}; give 0 or more, or -1 for no bound")
-        if self.restarts < 0 or not 0 <= self.port < 65536:
-            raise ValueError(
-                f"restarts is {self.restarts}, port is {self.port}; give 0 or more, "
-                "for a port at most 65535"
-            )
+        if self.restarts < 0:
+            raise ValueError(f"restarts is {self.restarts}; give 0 or more")
+        if not 0 <= self.port < 65536:
+            raise ValueError(f"port is {self.port}; give 0 to 65535")
+        self._check_together()
         if parse_duration(self.worker_timeout) <= 0:
             raise ValueError(f"worker_timeout is {self.worker_timeout}; give more than 0")
         if self.first_seed < 0 or self.threads < 0:
             raise ValueError(
                 f"first_seed is {self.first_seed}, threads is {self.threads}; give 0 or more"
             )
+
+    def _check_together(self) -> None:
+        """ValueError for what would be left unheard."""
+        if self.together != "synchronous" and self.workers == 1:
+            raise ValueError(
+                f"together is {self.together} with workers 1; give at least 2 workers, "
+                "or leave it out"
+            )
+        if self.staleness >= 0 and self.together == "synchronous":
+            raise ValueError(
+                f"staleness is {self.staleness}, and synchronous gradients are never stale; "
+                "give together server or ray with it"
+            )
+        if self.cluster and self.together != "ray":
+            raise ValueError(f"cluster is {self.cluster}; give together ray with it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -32,7 +32,11 @@ from shinso.walk.run import Run, as_json, record_look
 
 @runtime_checkable
 class Closing(Protocol):
-    """A learner that has something to end, and something to tell of it."""
+    """A learner that has something to end, and something to tell of it. tell: whom it tells what
+    happens meanwhile. stopped: whom it asks, while it waits, whether the run is to stop."""
+
+    tell: Callable[[str], None]
+    stopped: Callable[[], bool]
 
     def close(self) -> None: ...
 
@@ -48,7 +52,8 @@ def train(
 ) -> Run:
     """Train all seeds of an order in a new run folder.
 
-    Every fault in the data is raised before the folder is made. Raises faults.Interrupted when
+    Every fault in the data, and of workers that cannot train together, is raised before the folder
+    is made. Raises faults.Interrupted when
     ``stop`` was asked; then everything is saved and ``resume`` goes on bit for bit.
     """
     _set_threads(order)
@@ -56,6 +61,7 @@ def train(
     audience, stop = audience or NoAudience(), stop or StopRequest()
     data = order.recipe.read(order.config, order.paths)
     place = Place.of_environment()
+    _check_workers(order, data, place)
     with _crew(order, place) as crew:
 
         def begin() -> str:
@@ -66,6 +72,25 @@ def train(
         if place is None and _started(order.run.config) > 1:
             return _lead(order, order.run.config.workers, folder, audience, stop)
         return _train_seeds(order, data, folder, audience, stop, crew)
+
+
+def _check_workers(order: Order, data: Any, place: Place | None) -> None:
+    """What would stop the workers of an order is raised here, before a folder is made."""
+    settings = order.run.config
+    if settings.together != "synchronous":
+        from shinso.walk.asynchronously import check_asynchronous
+
+        check_asynchronous(order)
+        return
+    if settings.workers == 1 and place is None:
+        return
+    from shinso.training.parallel.joined import check_free
+    from shinso.training.parallel.synchronous import check_norms
+
+    if place is None:
+        check_free("127.0.0.1", settings.port)
+    network = order.network_settings.config
+    check_norms(order.recipe.make_model(order.config, order.network, network, data.facts()))
 
 
 def _started(settings: Any) -> int:
@@ -267,7 +292,7 @@ def _train_seed(
 ) -> None:
     one = folder.seed(seed)
     ready = prepare(order, data, facts, seed, crew)
-    with closing(ready), _closing(ready.learner, audience):
+    with closing(ready), _closing(ready.learner, audience, stop):
         outcome = _run(order, ready, one, audience, stop, crew, previous_checkpoint)
     if outcome.ended == "asked":
         raise Interrupted(folder.resume_line())
@@ -275,9 +300,12 @@ def _train_seed(
 
 
 @contextmanager
-def _closing(learner: Learner[Any], audience: Audience) -> Iterator[None]:
+def _closing(learner: Learner[Any], audience: Audience, stop: StopRequest) -> Iterator[None]:
     """An asynchronous learner's workers end with the seed, and it tells how stale their gradients
-    were."""
+    were and which workers were replaced."""
+    if isinstance(learner, Closing):
+        learner.tell = lambda note: audience.on_notes([note])
+        learner.stopped = lambda: stop.asked
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.nn.norm import BatchNorm
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.shared import SharedSource
@@ -32,6 +33,17 @@ class Convolutional(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x.view(-1, 2, 8, 8))
+
+
+class Normalized(nn.Module):
+    """Keeps statistics of the batches it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(128, 4), BatchNorm(4), nn.Linear(4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
 
 
 class SmallTransformer(nn.Module):
@@ -131,6 +143,43 @@ def gradients_of_recipe(
     crew: JoinedCrew | None, task: str, settings: dict[str, Any], dtype: torch.dtype, steps: int
 ) -> list[dict[str, np.ndarray | float]]:
     """The same of a whole recipe on its bundled sample, its own source and objective included."""
+    ready, source = _ready(crew, task, settings, dtype)
+    found = [_one_step(ready.learner, source, ready.model) for _ in range(steps)]
+    buffers = {name: one.numpy().copy() for name, one in ready.model.named_buffers()}
+    return [*found, buffers]
+
+
+def gradients_of_recipes(
+    crew: JoinedCrew | None, recipes: dict[str, dict[str, Any]]
+) -> dict[str, list[dict[str, np.ndarray | float]]]:
+    """The same of two steps of several recipes, one after the other."""
+    return {
+        task: gradients_of_recipe(crew, task, settings, torch.float64, 2)
+        for task, settings in recipes.items()
+    }
+
+
+def recipe_goes_on(
+    crew: JoinedCrew | None, task: str, settings: dict[str, Any], file: str, begins: bool
+) -> list[dict[str, np.ndarray | float]]:
+    """Two steps of a recipe, then its state goes into ``file``; or two more from there."""
+    ready, source = _ready(crew, task, settings, torch.float64)
+    if not begins:
+        state = torch.load(file, weights_only=True)
+        ready.learner.load_state_dict(state["learner"])
+        source.load_state_dict(state["source"])
+    found = [_one_step(ready.learner, source, ready.model) for _ in range(2)]
+    if begins:
+        state = {"learner": ready.learner.state_dict(), "source": source.state_dict()}
+        if crew is None or crew.rank == 0:
+            torch.save(state, file)
+    return found
+
+
+def _ready(
+    crew: JoinedCrew | None, task: str, settings: dict[str, Any], dtype: torch.dtype
+) -> tuple[Any, Any]:
+    """A recipe ready to train on its bundled sample, and its source."""
     from shinso.walk import catalogue
     from shinso.walk.order import place
     from shinso.walk.preparing import prepare
@@ -141,11 +190,7 @@ def gradients_of_recipe(
     ready = prepare(order, data, data.facts(), 0, crew)
     ready.model.to(dtype)
     source: Any = InDouble(ready.built.source) if dtype == torch.float64 else ready.built.source
-    if crew is not None:
-        source = SharedSource(source, crew)
-    found = [_one_step(ready.learner, source, ready.model) for _ in range(steps)]
-    buffers = {name: one.numpy().copy() for name, one in ready.model.named_buffers()}
-    return [*found, buffers]
+    return ready, source if crew is None else SharedSource(source, crew)
 
 
 class InDouble:

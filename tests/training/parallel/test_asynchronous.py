@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
+import os
+import signal
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +17,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.faults import UsageFault
+from shinso.faults import Fault, Interrupted, RunFault, UsageFault
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.asynchronous import AsynchronousLearner, Drawn
 from shinso.training.parallel.local_workers import HogwildWorkers, LocalWorkers
 from shinso.training.parallel.staleness import at_once, may_be_applied, slowed, told
 from shinso.training.plan import Training
+from shinso.training.stopping import StopRequest
 
 from . import cases
 
@@ -25,10 +31,11 @@ TRAINING = Training(lr=0.02, steps=30, optimizer="sgd", momentum=0.0)
 
 
 def server(
-    kind: Any, size: int, bound: int | None = None, training: Training = TRAINING, **more: Any
-) -> AsynchronousLearner:
+    kind: Any, size: int, bound: int | None = None, training: Training = TRAINING,
+    model: Any = cases.Convolutional, **more: Any,
+) -> AsynchronousLearner:  # fmt: skip
     torch.manual_seed(5)
-    learner = GradientLearner(cases.Convolutional(), cases.CrossEntropy(), training)
+    learner = GradientLearner(model(), cases.CrossEntropy(), training)
     source = Drawn(cases.Batches((8, 7, 3), torch.float32))
     return AsynchronousLearner(learner, source, kind(learner, size, 0, **more), bound=bound)
 
@@ -63,15 +70,17 @@ def test_small_rules() -> None:
     assert told({0: 1, 2: 3}) == "staleness of 4 updates: 0: 25.0%, 2: 75.0%; mean 1.50"
 
 
-def test_one_worker_takes_the_steps_of_a_process_alone() -> None:
+@pytest.mark.parametrize("network", [cases.Convolutional, cases.Normalized])
+def test_one_worker_takes_the_steps_of_a_process_alone(network: Any) -> None:
+    """Statistics of batch normalization included: they are what is validated and kept."""
     torch.manual_seed(5)
-    model = cases.Convolutional()
+    model = network()
     learner = GradientLearner(model, cases.CrossEntropy(), TRAINING)
     source = cases.Batches((8, 7, 3), torch.float32)
     for _ in range(6):
         learner.step(source.next_batch())
     for kind in (LocalWorkers, HogwildWorkers):
-        one = server(kind, 1)
+        one = server(kind, 1, model=network)
         try:
             found = weights_after(one, 6)
         finally:
@@ -84,6 +93,8 @@ def test_one_worker_takes_the_steps_of_a_process_alone() -> None:
 @pytest.mark.parametrize("bound", [0, 1])
 def test_server_keeps_the_bound_and_survives_deaths(bound: int) -> None:
     learner = server(LocalWorkers, 3, bound)
+    notes: list[str] = []
+    learner.tell = notes.append
     try:
         for step in range(24):
             if step in (8, 16):
@@ -92,9 +103,59 @@ def test_server_keeps_the_bound_and_survives_deaths(bound: int) -> None:
             assert float(scalars["staleness"]) <= bound
         assert sum(learner.counts.values()) == 24
         assert max(learner.counts) <= bound
-        assert learner.workers.deaths >= 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert learner.workers.patience.deaths >= 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert "worker 0 died; another one does its task" in notes
     finally:
         learner.close()
+
+
+def test_hung_worker_is_replaced_and_told() -> None:
+    """Stopped, not dead: after the timeout another does its task."""
+    learner = server(LocalWorkers, 2, 1, timeout_s=0.5)
+    notes: list[str] = []
+    learner.tell = notes.append
+    try:
+        weights_after(learner, 6)  # by then both have answered
+        os.kill(learner.workers.processes[0].pid, signal.SIGSTOP)  # pyright: ignore[reportAttributeAccessIssue]
+        weights_after(learner, 6)
+    finally:
+        learner.close()
+    assert "worker 0 hung; another one does its task" in notes
+    assert sum(learner.counts.values()) == 12
+
+
+def test_stop_does_not_wait_for_a_hung_worker(tmp_path: Any) -> None:
+    """The first Ctrl-C saves and ends the run, long before the worker counts as hung."""
+    from shinso.walk.training import resume, train
+
+    from .test_launch import At, order_of
+
+    stop = StopRequest()
+
+    def freeze() -> None:
+        for one in multiprocessing.active_children():
+            os.kill(one.pid or 0, signal.SIGSTOP)
+        threading.Timer(0.5, stop.ask).start()
+
+    order = order_of(tmp_path, workers=2, together="server", staleness=1)
+    with pytest.raises(Interrupted):
+        train(order, audience=At(10, freeze), stop=stop)
+    run = resume(next((tmp_path / "classify-series").iterdir()))
+    assert run.result(0)["steps"] == 40
+
+
+def test_statistics_are_those_of_the_newest_weights() -> None:
+    """An answer from older weights does not bring back the statistics of then."""
+    learner = server(LocalWorkers, 3, model=cases.Normalized)
+    counts = []
+    try:
+        for _ in range(12):
+            learner.step(None)
+            counts.append(int(learner.learner.model.layers[1].num_batches_tracked))  # pyright: ignore
+    finally:
+        learner.close()
+    assert counts == sorted(counts)
+    assert counts[-1] >= 4
 
 
 def test_answers_in_order_are_late_by_the_other_workers() -> None:
@@ -157,7 +218,7 @@ class Idle:
     def send(self, task: Any, step: int) -> None:
         raise AssertionError
 
-    def receive(self) -> Any:
+    def receive(self, tell: Any, stopped: Any) -> Any:
         raise AssertionError
 
     def close(self) -> None:
@@ -190,22 +251,56 @@ def test_run_is_trained_and_tells_its_staleness(together: str, tmp_path: Any) ->
     assert all("staleness" in row for row in rows)
 
 
-def test_hogwild_with_a_bound_is_refused(tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"together": "hogwild", "staleness": 1}, "HOGWILD-UNBOUNDED"),
+        ({"together": "hogwild", "average": 0.9}, "HOGWILD-UNBOUNDED"),
+        ({"together": "ray"}, "EXTRA-MISSING"),
+        ({}, "NORM-NOT-SHARED"),
+    ],
+)
+def test_workers_that_cannot_train_leave_no_folder(
+    settings: dict[str, Any], fault: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shinso.recipes import classify_series
     from shinso.walk.training import train
 
     from .test_launch import order_of
 
-    with pytest.raises(UsageFault, match="HOGWILD-UNBOUNDED"):
-        train(order_of(tmp_path, workers=2, together="hogwild", staleness=1))
+    monkeypatch.setitem(sys.modules, "ray", None)
+    normalized = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    monkeypatch.setattr(classify_series, "make_model", lambda *_settings: normalized)
+    with pytest.raises(Fault, match=fault):
+        train(order_of(tmp_path, workers=2, **settings))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({"together": "hogwild"}, "together (test)"),
+        ({"workers": 2, "staleness": 1}, "staleness (test)"),
+        ({"workers": 2, "together": "server", "cluster": "127.0.0.1:1"}, "cluster (test)"),
+        ({"workers": 2, "port": 99999}, "port (test)"),
+    ],
+)
+def test_settings_that_would_be_left_unheard_are_refused(
+    settings: dict[str, Any], place: str, tmp_path: Any
+) -> None:
+    """The fault names the setting that was refused, among all that were given."""
+    from .test_launch import order_of
+
+    with pytest.raises(UsageFault, match="SETTING-REFUSED") as raised:
+        order_of(tmp_path, **settings)
+    assert place in raised.value.place
+    assert "evaluate_every" not in raised.value.place
 
 
 @pytest.mark.slow
 def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'shinso[cluster]'")
-    import os
-    import signal
-
     # An actor is a process of its own, to which this module's model and objective are sent by name.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[3]), *sys.path]))
 
@@ -218,7 +313,7 @@ def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -
         victim = learner.workers.actors[0]  # pyright: ignore[reportAttributeAccessIssue]
         os.kill(ray.get(victim.process_id.remote()), signal.SIGKILL)
         weights_after(learner, 8)
-        assert learner.workers.deaths == 1  # pyright: ignore[reportAttributeAccessIssue]
+        assert learner.workers.patience.deaths == 1  # pyright: ignore[reportAttributeAccessIssue]
         assert sum(learner.counts.values()) == 12
         assert max(learner.counts) <= 1
     finally:
@@ -234,3 +329,17 @@ def test_missing_ray_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExtraFault, match=r"shinso\[cluster\]"):
         server(RayWorkers, 2)
+
+
+def test_cluster_that_is_not_there_is_a_fault_at_once() -> None:
+    from shinso.training.parallel.ray_workers import check_cluster
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*other.getsockname())
+        for form in (address, f"ray://{address}", "127.0.0.1:99999"):
+            with pytest.raises(RunFault, match="CLUSTER-NOT-FOUND"):
+                check_cluster(form)
+        other.listen()
+        check_cluster(address)
+    check_cluster("auto")

@@ -184,6 +184,24 @@ def test_full_disk_is_one_fault_and_keeps_what_was_saved(whole: Run, tmp_path: P
     assert run.result(0)["steps"] == 40
 
 
+@pytest.mark.parametrize("together", ["synchronous", "server"])
+def test_script_without_a_guard_trains_once(together: str, tmp_path: Path) -> None:
+    """Workers are told by name what they need; none runs the script that started them."""
+    data = catalogue.recipe("classify-series").BRIEF.data[0]
+    settings = {**SETTINGS, "steps": 4, "runs": str(tmp_path), "workers": 2, "together": together}
+    script = tmp_path / "once.py"
+    script.write_text(
+        "import shinso\nprint('begun')\n"
+        f"shinso.train('classify-series', {str(data)!r}, **{settings!r})\nprint('done')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["begun", "done"]
+    assert len(list((tmp_path / "classify-series").iterdir())) == 1
+
+
 def test_taken_port_is_a_fault_before_any_worker_starts(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -192,6 +210,7 @@ def test_taken_port_is_a_fault_before_any_worker_starts(tmp_path: Path) -> None:
         with pytest.raises(UsageFault) as raised:
             train(order_of(tmp_path, workers=2, port=port))
     assert raised.value.code == "PORT-TAKEN"
+    assert not list(tmp_path.iterdir())
     assert str(port) in raised.value.place
 
 

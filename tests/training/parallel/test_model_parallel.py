@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -19,6 +20,7 @@ from shinso.models.transformer import Transformer
 from shinso.nn import GRU
 from shinso.nn.transformer_block import TransformerBlock
 from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.measuring import parts_of_model
 from shinso.training.parallel.pipeline import Pipeline, recurrent_layers, stages_of
 from shinso.training.parallel.planner import Link, Measured, Mesh, Part, idle_share, plan, scaling
 from shinso.training.parallel.shapes import bubble, even_cuts
@@ -206,7 +208,7 @@ def test_more_stages_than_layers_is_a_fault() -> None:
 PARTS = tuple(
     Part(name=str(n), parameters=1000, divisible=800, passed_bytes=4000, sums=4) for n in range(4)
 )
-MEASURED = Measured(parts=PARTS, batch_size=64, step_s=0.8, kept_bytes=64_000)
+MEASURED = Measured(parts=PARTS, batch_size=4096, step_s=0.8, kept_bytes=64_000)
 LINK = Link(bandwidth_bytes_s=1e6, latency_s=1e-3)
 
 
@@ -228,6 +230,32 @@ def test_plan_by_hand() -> None:
     assert pipe.exchange_s == pytest.approx(2 * 8 * (1e-3 + 500 / 1e6))
     with pytest.raises(ValueError, match="pipeline is 5"):
         plan(MEASURED, Mesh(pipeline=5), LINK)
+
+
+def test_plan_refuses_what_cut_refuses() -> None:
+    """The same meshes, of the same models, as ``tensor.cut``."""
+    for model, tensor, says in (
+        (translator(), 3, "do not divide"), (GRU(3, 4), 2, "no attention"),
+    ):  # fmt: skip
+        measured = Measured(
+            parts=tuple(parts_of_model(model)), batch_size=8, step_s=1.0, kept_bytes=1
+        )
+        with pytest.raises(ValueError, match=f"tensor is {tensor}.*{says}"):
+            plan(measured, Mesh(tensor=tensor), LINK)
+        assert plan(measured, Mesh(), LINK).step_s == 1.0
+    plan(
+        Measured(parts=tuple(parts_of_model(translator())), batch_size=8, step_s=1.0, kept_bytes=1),
+        Mesh(tensor=4),
+        LINK,
+    )
+
+
+def test_no_worker_is_planned_with_less_than_a_sample() -> None:
+    measured = dataclasses.replace(MEASURED, batch_size=50)
+    assert [one.mesh.data for one in scaling(measured, LINK, [1, 16, 64])] == [1, 16]
+    for mesh in (Mesh(data=51), Mesh(data=2, pipeline=2, micro_batches=26)):
+        with pytest.raises(ValueError, match="less than one sample"):
+            plan(measured, mesh, LINK)
 
 
 def test_thousands_of_workers_are_planned() -> None:

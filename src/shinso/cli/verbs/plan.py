@@ -13,6 +13,8 @@ from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.walk import catalogue
 
+WIDER = [4**power for power in range(7)]
+"""Numbers of workers among which the batch is shared in the second table."""
 HELP = "what workers would hold, send and take, before they are started"
 
 
@@ -73,7 +75,7 @@ def _plan(order: Any, read: argparse.Namespace) -> int:
         if link is None:
             link, checks = measure_link()
         plans = [plan(measured, Mesh(), link), plan(measured, mesh, link)]
-        wide = scaling(measured, link, [4**power for power in range(7)])
+        wide = scaling(measured, link, WIDER)
     except ValueError as error:
         raise UsageFault(
             "MESH-REFUSED",
@@ -135,6 +137,12 @@ def _show(measured: Any, link: Any, checks: Any, plans: Any, wide: Any) -> None:
              _time(each.step_s), f"{share:.1%}")
         )  # fmt: skip
     print_columns(table)
+    if len(wide) < len(WIDER):
+        print(
+            _("among {count} workers and more, one would get less than a sample").format(
+                count=WIDER[len(wide)]
+            )
+        )
 
 
 def _size(num_bytes: float) -> str:

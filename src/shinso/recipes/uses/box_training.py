@@ -58,4 +58,5 @@ def _objective(config: Config, model: nn.Module) -> SSDObjective | TwoStageObjec
         gamma=config.gamma,
         box_loss=config.box_loss,
         threshold=config.match,
+        defaults_cxcywh=model.defaults,  # pyright: ignore[reportArgumentType]
     )

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
+import signal
+import sys
 import threading
 import traceback
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, final
 
 import torch
@@ -21,9 +26,32 @@ from torch import Tensor, nn
 
 from shinso.contracts import Objective
 from shinso.training.gradient import GradientLearner, OwnGradients
-from shinso.training.parallel.asynchronous import Answer, Task
+from shinso.training.parallel.asynchronous import (
+    LOOK_S,
+    Answer,
+    Patience,
+    Task,
+    answered,
+    never,
+    tell_nobody,
+)
 from shinso.training.parallel.together import PRELOADED
 from shinso.training.plan import Training
+from shinso.training.stopping import StepStopped
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    """Within, a process that is started does not run the program's script first, as multiprocessing
+    has it do: all that workers need is imported by name, and a script without
+    ``if __name__ == "__main__"`` would train again in each of them."""
+    script = sys.modules["__main__"]
+    hidden = {name: vars(script)[name] for name in ("__file__", "__spec__") if name in vars(script)}
+    vars(script).update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        vars(script).update(hidden)
 
 
 @dataclass(frozen=True)
@@ -43,16 +71,21 @@ class Job:
 class _Processes:
     """Processes with a pipe each, started again when they die.
 
-    in_order: answers are taken in the order of their tasks, not of their arrival: staleness is then
-    the same in every run, at the price of waiting for the slowest.
+    timeout_s: a worker that takes longer for a task is hung and is replaced. in_order: answers are
+    taken in the order of their tasks, not of their arrival: staleness is then the same in every
+    run, at the price of waiting for the slowest.
     """
 
-    def __init__(self, job: Job, size: int, *, in_order: bool = False) -> None:
+    def __init__(
+        self, job: Job, size: int, *, timeout_s: float = float("inf"), in_order: bool = False
+    ) -> None:
         self.job, self.size, self.in_order = job, size, in_order
-        self.deaths = 0
+        self.patience = Patience(size, timeout_s)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOADED)
-        self._sent: dict[int, tuple[Task, Any]] = {}
+        self._sent: dict[int, Any] = {}
+        self._answers: queue.Queue[tuple[Any, int, Any]] = queue.Queue()
+        self._come: dict[int, tuple[Answer, str]] = {}
         self._order: deque[int] = deque()
         self.pipes: list[Connection] = []
         self.processes: list[Any] = []
@@ -66,58 +99,77 @@ class _Processes:
 
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self.job, rank), daemon=True)
-        process.start()
+        with _no_script():
+            process.start()
         theirs.close()
         return ours, process
 
     def _give(self, task: Task, message: Any) -> None:
         rank = next(rank for rank in range(self.size) if rank not in self._sent)
-        self._sent[rank] = (task, message)
+        self._sent[rank] = message
         self._order.append(rank)
-        self._write(rank, message)
+        self._ask(rank)
 
-    def _write(self, rank: int, message: Any) -> None:
-        try:
-            self.pipes[rank].send(message)
-        except (BrokenPipeError, ConnectionResetError):
-            self._replace(rank)
+    def _ask(self, rank: int) -> None:
+        """Send a worker its task and wait for the answer, in a thread: a worker that hangs may do so
+        before it has read the one or written all of the other."""
+        self.patience.begins(rank)
+        pipe, process, message = self.pipes[rank], self.processes[rank], self._sent[rank]
 
-    def _replace(self, rank: int) -> None:
-        """A worker has died: another takes its place and its task."""
-        self.deaths += 1
-        if self.deaths > 10 * self.size:
-            raise RuntimeError("workers die again and again; the last task cannot be done")
-        self.processes[rank].join()
-        self.pipes[rank].close()
-        self.pipes[rank], self.processes[rank] = self._start(rank)
-        if rank in self._sent:
-            self._write(rank, self._sent[rank][1])
-
-    def receive(self) -> Answer:
-        while True:
-            busy = [self._order[0]] if self.in_order else list(self._sent)
-            ready = wait([self.pipes[rank] for rank in busy])
-            rank = next(rank for rank in busy if self.pipes[rank] in ready)
+        def ask() -> None:
             try:
-                answer, error = self.pipes[rank].recv()
-            except (EOFError, ConnectionResetError):
+                pipe.send(message)
+                found = pipe.recv()
+            except (EOFError, OSError):
+                found = None
+            self._answers.put((process, rank, found))
+
+        threading.Thread(target=ask, daemon=True).start()
+
+    def _replace(self, rank: int, *, hung: bool = False) -> None:
+        """A worker has died or hangs: another takes its place and its task."""
+        self.patience.replaced(rank, hung=hung)
+        self.processes[rank].kill()
+        self.processes[rank].join()
+        self.pipes[rank], self.processes[rank] = self._start(rank)
+        self._ask(rank)
+
+    def receive(
+        self, tell: Callable[[str], None] = tell_nobody, stopped: Callable[[], bool] = never
+    ) -> Answer:
+        while True:
+            self.patience.speak(tell)
+            first = self._order[0] if self.in_order else next(iter(self._come), None)
+            if first in self._come:
+                break
+            try:
+                process, rank, found = self._answers.get(timeout=LOOK_S)
+            except queue.Empty:
+                if stopped():
+                    raise StepStopped from None
+                for rank in self.patience.hung():
+                    self._replace(rank, hung=True)
+                continue
+            if process is not self.processes[rank]:
+                continue  # the end of one that was replaced
+            if found is None:
                 self._replace(rank)
                 continue
-            if error:
-                raise RuntimeError(f"worker {rank}: {error}")
-            del self._sent[rank]
-            self._order.remove(rank)
-            return answer
+            self.patience.answers(rank)
+            self._come[rank] = found
+        answer, error = self._come.pop(first)
+        if error:
+            raise RuntimeError(f"worker {first}: {error}")
+        del self._sent[first]
+        self._order.remove(first)
+        return answer
 
     def close(self) -> None:
         """End all processes."""
-        for pipe in self.pipes:
-            pipe.close()
         for process in self.processes:
-            process.join(2.0)
-            if process.is_alive():
-                process.kill()
-                process.join()
+            process.kill()  # they keep nothing that would be lost
+        for process in self.processes:
+            process.join()
 
 
 @final
@@ -130,7 +182,8 @@ class LocalWorkers(_Processes):
         super().__init__(job, size, **more)
 
     def send(self, task: Task, step: int) -> None:
-        weights = {k: v.detach().cpu().numpy() for k, v in self.learner.model.state_dict().items()}
+        state = self.learner.model.state_dict()
+        weights = {name: one.detach().cpu().numpy().copy() for name, one in state.items()}
         self._give(task, (task.number, step, weights, task.batch))
 
 
@@ -138,12 +191,12 @@ class LocalWorkers(_Processes):
 class HogwildWorkers(_Processes):
     """Weights and the optimizer's moments in shared memory, changed by all."""
 
-    def __init__(self, learner: GradientLearner[Any], size: int, seed: int) -> None:
+    def __init__(self, learner: GradientLearner[Any], size: int, seed: int, **more: Any) -> None:
         learner.model.share_memory()
         moments = _shared_moments(learner)
         updates = torch.zeros(1, dtype=torch.int64).share_memory_()
         job = Job(learner.model, learner.objective, learner.training, seed, moments, updates)
-        super().__init__(job, size)
+        super().__init__(job, size, **more)
 
     def send(self, task: Task, step: int) -> None:
         self._give(task, (task.number, step, None, task.batch))
@@ -173,6 +226,7 @@ def _shared_moments(learner: GradientLearner[Any]) -> list[dict[str, Tensor]]:
 
 def _serve(pipe: Connection, job: Job, rank: int) -> None:
     """The life of a worker: gradients of what comes until the server hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's: it saves and ends all
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.manual_seed(job.seed + 1_000_003 * (rank + 1))
@@ -194,20 +248,11 @@ def _gradients(job: Job) -> Any:
     # The model came by shared memory; a server's worker computes on a copy of its own.
     import copy
 
-    model = copy.deepcopy(job.model)
-    compute = OwnGradients(model, job.objective, job.training)
+    compute = OwnGradients(copy.deepcopy(job.model), job.objective, job.training)
 
     def work(number: int, step: int, weights: dict[str, Any], batch: Any) -> Answer:
-        model.load_state_dict({name: torch.from_numpy(one) for name, one in weights.items()})
-        model.train()
-        model.zero_grad(set_to_none=True)
-        scalars = compute(batch)
-        gradients = [
-            torch.zeros_like(one) if one.grad is None else one.grad
-            for one in model.parameters()
-            if one.requires_grad
-        ]
-        return Answer(number, {k: float(v) for k, v in scalars.items()}, gradients)
+        state = {name: torch.from_numpy(one) for name, one in weights.items()}
+        return answered(compute, number, state, batch)
 
     return work
 

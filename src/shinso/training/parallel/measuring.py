@@ -73,7 +73,7 @@ def parts_of_model(model: nn.Module, passed: Mapping[str, int] | None = None) ->
     found: list[Part] = []
     for name, module in model.named_modules():
         if isinstance(module, TransformerBlock):
-            divisible, sums = _divisible(module)
+            divisible, sums, cuts = _divisible(module)
             count = sum(one.numel() for one in module.parameters())
             found.append(
                 Part(
@@ -82,6 +82,7 @@ def parts_of_model(model: nn.Module, passed: Mapping[str, int] | None = None) ->
                     divisible=divisible,
                     passed_bytes=passed.get(name, 0),
                     sums=sums,
+                    cuts=cuts,
                 )
             )
         elif isinstance(module, RecurrentLayers):
@@ -98,23 +99,25 @@ def parts_of_model(model: nn.Module, passed: Mapping[str, int] | None = None) ->
     return [
         Part(
             name=first.name, parameters=first.parameters + rest, divisible=first.divisible,
-            passed_bytes=first.passed_bytes, sums=first.sums,
+            passed_bytes=first.passed_bytes, sums=first.sums, cuts=first.cuts,
         ),
         *found[1:],
     ]  # fmt: skip
 
 
-def _divisible(block: nn.Module) -> tuple[int, int]:
-    """Parameters of a block that tensor parallelism divides, and its all-reduces: one behind each
-    of its layers on the way forward, one before each on the way back."""
+def _divisible(block: nn.Module) -> tuple[int, int, tuple[int, ...]]:
+    """Parameters of a block that tensor parallelism divides; its all-reduces, one behind each of its
+    layers on the way forward and one before each on the way back; its heads and inner units."""
     count = layers = 0
+    cuts: list[int] = []
     for module in block.modules():
         if isinstance(module, SelfAttention | CrossAttention | FeedForward):
             layers += 1
+            cuts.append(module.up.out_features if isinstance(module, FeedForward) else module.heads)
             count += sum(one.numel() for one in module.parameters())
             last = module.down if isinstance(module, FeedForward) else module.out
             count -= last.bias.numel() if last.bias is not None else 0  # every worker has it
-    return count, 2 * layers
+    return count, 2 * layers, tuple(cuts)
 
 
 def all_reduce_s(crew: JoinedCrew, sizes: list[int], repeats: int) -> list[float]:

@@ -72,6 +72,7 @@ class Part:
 
     divisible: the parameters that tensor parallelism divides. passed_bytes: of its output for the
     whole batch. sums: all-reduces of that output in a forward and a backward pass when it is cut.
+    cuts: heads and units that must divide by the number of workers that share them.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Part:
     divisible: int = 0
     passed_bytes: int = 0
     sums: int = 0
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +116,12 @@ class Plan:
 def plan(measured: Measured, mesh: Mesh, link: Link) -> Plan:
     """The plan for one joint batch of ``measured.batch_size`` samples.
 
-    Raises ValueError where there are fewer layers than stages.
+    Raises ValueError where there are fewer layers than stages, where ``tensor.cut`` would find
+    nothing to cut or heads or units that do not divide, and where a worker or a micro-batch would
+    get less than one sample.
     """
+    _check_cuts(measured, mesh)
+    _check_samples(measured.batch_size, mesh)
     if mesh.pipeline > len(measured.parts):
         raise ValueError(
             f"pipeline is {mesh.pipeline}; the model has {len(measured.parts)} layers to pass on"
@@ -141,6 +147,32 @@ def plan(measured: Measured, mesh: Mesh, link: Link) -> Plan:
         all_reduce_s=reduced,
         exchange_s=summed_s + passed_s,
     )
+
+
+def _check_cuts(measured: Measured, mesh: Mesh) -> None:
+    if mesh.tensor == 1:
+        return
+    if not any(one.divisible for one in measured.parts):
+        raise ValueError(
+            f"tensor is {mesh.tensor}; the model has no attention and no feed-forward network of a "
+            "Transformer to cut: give 1"
+        )
+    for one in measured.parts:
+        for count in one.cuts:
+            if count % mesh.tensor:
+                raise ValueError(
+                    f"tensor is {mesh.tensor}; the {count} heads or units of {one.name} do not "
+                    "divide by it"
+                )
+
+
+def _check_samples(batch_size: int, mesh: Mesh) -> None:
+    pieces = mesh.data * mesh.micro_batches
+    if pieces > batch_size:
+        raise ValueError(
+            f"data is {mesh.data}, micro_batches is {mesh.micro_batches}; a batch of {batch_size} "
+            f"has less than one sample for each of {pieces} pieces"
+        )
 
 
 def _ring_bytes(num_bytes: float, workers: int) -> float:
@@ -170,8 +202,9 @@ def _passes(stages: Sequence[Sequence[Part]], mesh: Mesh, link: Link) -> tuple[f
 
 
 def scaling(measured: Measured, link: Link, workers: Sequence[int]) -> list[Plan]:
-    """Data parallelism of one joint batch among more and more workers."""
-    return [plan(measured, Mesh(data=count), link) for count in workers]
+    """Data parallelism of one joint batch among more and more workers, up to a sample for each."""
+    possible = [count for count in workers if count <= measured.batch_size]
+    return [plan(measured, Mesh(data=count), link) for count in possible]
 
 
 Schedule = Literal["gpipe", "1f1b"]

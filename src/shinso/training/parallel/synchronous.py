@@ -23,9 +23,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 from shinso.contracts import Objective
 from shinso.data.batch_parts import parts_of
-from shinso.faults import RunFault, UsageFault
+from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.training.gradient import evaluated, weight_of
+from shinso.training.gradient import (
+    StatesOfParts,
+    add_shares,
+    evaluated,
+    load_own_state,
+    share_of_loss,
+    shares_of,
+    weights_of,
+)
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.plan import Training
 
@@ -71,53 +79,50 @@ class SynchronousGradients:
         # Each worker has the same number of parts, for each part is a meeting.
         parts = parts_of(batch, self.training.accumulate)
         count = self.crew.largest(len(parts)) if self.training.accumulate > 1 else 1
-        weights = [weight_of(self.objective, part) for part in parts]
+        weights = [weights_of(self.objective, part) for part in parts]
+        own = [sum(one[name] for one in weights) for name in weights[0]]
+        table = torch.tensor(own, dtype=torch.float64, device=self.crew.device)
+        # Under way during the forward pass.
+        weighing = processes.all_reduce(table, async_op=True)
+        states = StatesOfParts(self.objective, len(parts)) if count > 1 else None
+        totals: dict[str, float] = {}
         sums: dict[str, Tensor] = {}
-        names: list[str] = []
-        table, waiting = torch.empty(0), None
+        waiting = None
         for place in range(count):
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
-            part = parts[min(place, len(parts) - 1)]
-            weight = weights[place] if place < len(parts) else 0.0
+            index = min(place, len(parts) - 1)
             with nullcontext() if last else parallel.no_sync():
-                scalars: dict[str, Tensor] = parallel(part)
-                for name, value in scalars.items():
-                    sums[name] = sums.get(name, 0.0) + value.detach().double() * weight
+                with states.of_part(index) if states else nullcontext():
+                    scalars: dict[str, Tensor] = parallel(parts[index])
+                if not totals:
+                    weighing.wait()
+                    totals = dict(zip(weights[0], table.tolist(), strict=True))
+                shares = shares_of(weights[index], totals, count * self.crew.size)
+                if place >= len(parts):
+                    shares = dict.fromkeys(shares, 0.0)
+                loss = share_of_loss(scalars, shares)
+                add_shares(sums, scalars, loss, shares)
                 if last:
-                    names = sorted(sums)
-                    found = [sums[name] for name in names]
-                    table = torch.stack([found[0].new_tensor(float(sum(weights))), *found])
+                    table = torch.stack([sums[name] for name in sorted(sums)])
                     # Under way while the gradients are computed.
                     waiting = processes.all_reduce(table, async_op=True)
-                (scalars["loss"] * weight).backward()
+                # DistributedDataParallel takes the mean over workers, where a sum is due.
+                (loss * self.crew.size).backward()
+        if states:
+            states.join()
         assert waiting is not None
         waiting.wait()
-        self._divide(float(table[0]))
-        return {name: table[1 + i] / table[0] for i, name in enumerate(names)}
+        return dict(zip(sorted(sums), table, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """What the objectives of all workers carry from step to step, such as hidden states."""
         return {"objectives": self.crew.gather(self.objective.state_dict())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Each worker's objective goes on with its own. Raises RunFault RUN-OTHER-WORKERS where
-        tensors were carried by another number of workers: they belong to their shares."""
-        kept = state["objectives"]
-        if len(kept) != self.crew.size and any(_tensors(one) for one in kept):
-            raise RunFault(
-                "RUN-OTHER-WORKERS",
-                place=f"--workers {self.crew.size}",
-                found=_("{count} workers carried a state of their own").format(count=len(kept)),
-                why=_("each goes on with the samples that its state remembers"),
-                next_step=f"--workers {len(kept)}",
-            )
-        self.objective.load_state_dict(kept[self.crew.rank % len(kept)])
-
-    def _divide(self, total: float) -> None:
-        """From DistributedDataParallel's mean over workers to the mean over what was learned."""
-        gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
-        torch._foreach_mul_(gradients, self.crew.size / total)  # pyright: ignore[reportPrivateImportUsage]
+        """Each worker's objective goes on with its own share (``gradient.load_own_state``)."""
+        kept, crew = state["objectives"], self.crew
+        load_own_state(self.objective, kept, crew.rank, crew.size, self.training.batch_size)
 
     def _prepare(self, batch: Any) -> DistributedDataParallel:
         """Wrap the pass, once it is known whether every parameter takes part in it."""
@@ -149,20 +154,19 @@ class SynchronousGradients:
         return without
 
 
-def _tensors(content: Any) -> bool:
-    """Whether a state holds tensors."""
-    if isinstance(content, dict):
-        content = list(content.values())
-    if isinstance(content, list | tuple):
-        return any(_tensors(one) for one in content)
-    return isinstance(content, Tensor)
-
-
 def synchronize_norms(model: nn.Module) -> None:
     """Batch normalization takes its statistics over the joint batch: its flag ``synchronized``.
 
-    Raises UsageFault NORM-NOT-SHARED for torch's own layers, which cannot do that on a CPU.
+    Raises what ``check_norms`` does.
     """
+    check_norms(model)
+    for module in _norms(model):
+        module.synchronized = True  # pyright: ignore[reportArgumentType]
+
+
+def check_norms(model: nn.Module) -> None:
+    """UsageFault NORM-NOT-SHARED for torch's own batch normalization, which cannot take its
+    statistics over several processes on a CPU."""
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm):
             raise UsageFault(
@@ -171,8 +175,6 @@ def synchronize_norms(model: nn.Module) -> None:
                 why=_("each worker would normalize by its own share of the batch"),
                 next_step=_("use shinso.nn.BatchNorm or SyncBatchNorm, or train with --workers 1"),
             )
-    for module in _norms(model):
-        module.synchronized = True  # pyright: ignore[reportArgumentType]
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
