@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 import sacrebleu
 
+from shinso.cli.main import main
 from shinso.data import samples
 from shinso.data.parallel_text import read_pairs
 from shinso.faults import UsageFault
@@ -92,6 +95,20 @@ def test_lines_are_answered_one_by_one_as_a_file_is(run):
     assert found.columns == ("source", "translation")
     assert [row[1] for row in found.rows] == answers
     assert answers[1] == answers[2] == ""
+
+
+@pytest.mark.parametrize("errors", ["surrogateescape", "strict"])  # C.UTF-8, any other locale
+def test_broken_line_of_standard_input_is_named_and_the_lines_before_are_answered(
+    run, monkeypatch, capsys, errors
+):
+    given = io.BytesIO(f"{PAIRS.source[0]}\r\n\nca".encode() + b"f\xe9\nmore\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given, encoding="utf-8", errors=errors))
+    assert main(["predict", str(run.folder.path), "-"]) == 3
+    said = capsys.readouterr()
+    assert said.out.splitlines() == run.use().translate([PAIRS.source[0], ""])
+    assert "DATA-ENCODING" in said.err
+    assert "line 3" in said.err
+    assert "0xe9" in said.err
 
 
 def test_run_needs_nothing_but_its_folder(run, monkeypatch):

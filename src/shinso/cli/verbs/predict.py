@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shinso.cli.parsing import Parser
+from shinso.cli.standard_input import lines_of_input
 from shinso.faults import UsageFault
 from shinso.language import _
 
@@ -66,7 +66,7 @@ def _stream(trained: Run, seed: int | None) -> int:
             found=_("{task} does not answer line by line").format(task=trained.order.task),
             next_step=f"shinso predict {trained.folder.path} DATA",
         )
-    for answer in use.stream(line.rstrip("\n") for line in sys.stdin):
+    for answer in use.stream(lines_of_input()):
         print(answer, flush=True)
     return 0
 
