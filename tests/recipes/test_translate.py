@@ -15,6 +15,7 @@ from shinso.data.parallel_text import read_pairs
 from shinso.faults import UsageFault
 from shinso.recipes import translate as recipe
 from shinso.recipes.uses.translation_scores import paired_bootstrap, scores, signatures
+from shinso.runs.folder import RunFolder
 from shinso.walk.order import place
 from shinso.walk.run import Run, compare
 from shinso.walk.training import train
@@ -151,6 +152,58 @@ def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
     tight = recipe.Config(valid=config.valid, test=config.test, vocabulary=200, longest=2)
     (fault,) = faults_of(lambda: recipe.read(tight, [path]))
     assert fault.code == "DATA-TOO-LONG"
+
+
+LEARNED = {
+    **{name: value for name, value in SMALL.items() if name not in ("hidden", "embedding")},
+    "model": "transformer", "positions": "learned", "width": 16, "heads": 2, "inner": 16,
+}  # fmt: skip
+LONG = (" ".join(PAIRS.source[:3]), " ".join(PAIRS.target[:3]))
+
+
+def test_pairs_beyond_the_learnt_positions_are_named_before_training():
+    parts = {"valid": str(tsv(rows(60, 70), "v.tsv")), "test": str(tsv(rows(70, 80), "t.tsv"))}
+    short, long = tsv(rows(0, 60), "short.tsv"), tsv([*rows(0, 60), LONG], "long.tsv")
+    settings = {**LEARNED, **parts, "capacity": 60}
+    (fault, other) = faults_of(lambda: train(place("translate", [long], ("test", settings))))
+    assert (fault.code, other.code) == ("DATA-TOO-LONG",) * 2
+    assert fault.place == f"{long}:61, column source"
+    assert other.place == f"{long}:61, column target"
+    assert "--longest 59" in fault.next_step
+    (run,) = RunFolder.all_below(Path("runs"))
+    assert not run.seeds_done()
+    # Each of the two ways out that the fault names.
+    train(place("translate", [long], ("test", {**settings, "longest": 59, "steps": 1})))
+    enough = int(fault.next_step.split("capacity=")[1].split()[0])
+    train(place("translate", [long], ("test", {**settings, "capacity": enough, "steps": 1})))
+    cramped = {**settings, "capacity": enough - 1}
+    assert faults_of(lambda: train(place("translate", [long], ("test", cramped))))
+    tests = tsv([*rows(70, 80), LONG], "tests.tsv")
+    (fault, _other) = faults_of(
+        lambda: train(place("translate", [short], ("test", {**settings, "test": str(tests)})))
+    )
+    assert fault.place == f"{tests}:11, column source"
+    assert "longest" not in fault.next_step
+
+
+def test_answers_end_within_the_learnt_positions_and_longer_sources_are_named():
+    parts = {"valid": str(tsv(rows(60, 70), "v.tsv")), "test": str(tsv(rows(70, 80), "t.tsv"))}
+    order = place(
+        "translate", [tsv(rows(0, 60), "a.tsv")], ("test", {**LEARNED, **parts, "capacity": 60})
+    )
+    use = train(order).use()
+    assert use._longest(300) == 60
+    fits, beyond = PAIRS.source[0], LONG[0]
+    lines = use.stream([fits, beyond])
+    assert next(lines) == use.translate([fits])[0]
+    (fault,) = faults_of(lambda: next(lines))
+    assert (fault.code, fault.place) == ("DATA-TOO-LONG", "line 2")
+    path = written(f"{fits}\n{beyond}\n", "new.txt")
+    assert [one.code for one in faults_of(lambda: use.predict([path]))] == ["DATA-TOO-LONG"]
+    pairs = tsv([*rows(0, 3), LONG], "pairs.tsv")
+    assert [one.place for one in faults_of(lambda: use.read_new([pairs]))] == [
+        f"{pairs}:4, column source", f"{pairs}:4, column target",
+    ]  # fmt: skip
 
 
 def test_separate_vocabularies_and_pairs_of_files():

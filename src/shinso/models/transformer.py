@@ -89,6 +89,11 @@ class Transformer(nn.Module):
             self.output.weight = self.target_embedding.weight
         self.dropout = ByteDropout(config.dropout)
 
+    @property
+    def capacity(self) -> int | None:
+        """Most steps of a source or a target, its sign counted; None: any number."""
+        return self.config.capacity if self.config.positions == "learned" else None
+
     def _new_positions(self) -> nn.Module:
         match self.config.positions:
             case "sinusoidal":
