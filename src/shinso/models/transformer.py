@@ -55,6 +55,11 @@ class Transformer(nn.Module):
                     raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
             if self.width % self.heads:
                 raise ValueError(f"heads is {self.heads}; give a divisor of width, {self.width}")
+            if self.positions == "rotary" and self.width % (2 * self.heads):
+                raise ValueError(
+                    f"heads is {self.heads}; rotary positions turn pairs of numbers in each head, so "
+                    f"give a divisor of half the width, {self.width // 2}"
+                )
             for name in ("dropout", "attention_dropout"):
                 if not 0 <= getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to below 1")
