@@ -222,7 +222,7 @@ def test_separate_vocabularies_and_pairs_of_files():
 
 def test_two_runs_are_compared_sentence_by_sentence(run):
     (note,) = compare([run, run]).notes
-    assert "+0.00 BLEU" in note
+    assert "+0.00 BLEU, p = 1.000" in note
     assert "20 sentences" in note
     references = [*PAIRS.target[:60]]
     worse = [line[: len(line) // 2] for line in references]
@@ -237,6 +237,36 @@ def test_two_runs_are_compared_sentence_by_sentence(run):
         for odd in (0, 1)
     ]  # fmt: skip
     assert paired_bootstrap(*halves, references, "char", samples=200).p_value > 0.05
+
+
+def test_runs_of_other_train_files_are_paired_where_the_test_part_is_the_same(run):
+    files = {
+        name: [str(one) for one in getattr(run.order.config, name)] for name in ("valid", "test")
+    }
+    other = train(
+        place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
+    )
+    differ, paired = compare([run, other]).notes
+    assert differ == "the runs learned from different data; their test part is the same"
+    assert "20 sentences" in paired
+    files["test"] = [str(tsv(rows(121, 141), "other-test.tsv"))]
+    third = train(
+        place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
+    )
+    assert compare([run, third]).notes == ("the runs were measured on different data or splits",)
+
+
+def test_figures_of_different_tokenizers_are_not_compared_in_silence(run):
+    files = {
+        name: [str(one) for one in getattr(run.order.config, name)] for name in ("valid", "test")
+    }
+    settings = {**SMALL, **files, "tokenize": "13a"}
+    other = train(place("translate", run.order.paths, ("test", settings)))
+    table = compare([run, other])
+    (note,) = table.notes  # and no test of a difference
+    assert "tok:char" in note
+    assert "tok:13a" in note
+    assert all(row.learned for row in table.rows)  # the rivals were measured in one of the ways
 
 
 def test_settings_that_do_not_fit_are_named():

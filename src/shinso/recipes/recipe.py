@@ -162,8 +162,22 @@ class Paired(Protocol):
     """A Use that compares two runs sample by sample, which tells smaller differences apart than two
     means do: ``shinso compare RUN RUN``."""
 
+    def same_samples(self, ours: Evaluation, others: Evaluation) -> bool:
+        """Whether both were measured on the same test part, whatever they learned from."""
+        ...
+
     def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
         """What is to be said of two runs, by name, on the same test part."""
+        ...
+
+
+@runtime_checkable
+class MeasuredBySettings(Protocol):
+    """A Use of whose metrics some can be computed in more than one way, so that only runs that
+    agree in it can be compared."""
+
+    def how_measured(self) -> str:
+        """Which way it was, in a line that a reader can quote beside the figures."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from shinso.compress.restoring import restore
 from shinso.faults import GateFault, RunFault, UsageFault
 from shinso.language import _
-from shinso.recipes.recipe import Evaluation, Paired, Predictions, Use
+from shinso.recipes.recipe import Evaluation, MeasuredBySettings, Paired, Predictions, Use
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import read_json
 from shinso.runs.folder import RunFolder
@@ -247,13 +247,7 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             why=_("runs of different tasks have no common metric"),
             next_step=_("compare runs of one task"),
         )
-    notes = []
-    measured_on = {
-        tuple(str(run.facts.get(name)) for name in ("sha256", "source_sha256", "split"))
-        for run in runs
-    }
-    if len(measured_on) > 1:
-        notes.append(_("the runs were measured on different data or splits"))
+    notes, same_test = _differences(runs)
     rows: list[Row] = []
     for run in runs:
         table = run.table()
@@ -266,7 +260,7 @@ def compare(runs: Sequence[Run]) -> ResultTable:
                 seen.add(row.name)
                 rows.append(row)
     use = runs[0].use()
-    if isinstance(use, Paired) and not notes:
+    if isinstance(use, Paired) and same_test:
         notes += [
             use.paired(
                 runs[0].folder.path.name,
@@ -277,6 +271,39 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             for one in runs[1:]
         ]
     return runs[0]._table("compare", rows, notes)
+
+
+def _differences(runs: Sequence[Run]) -> tuple[list[str], bool]:
+    """In what the runs differ that a reader of their figures must know, and whether they can be
+    compared sample by sample all the same."""
+    notes: list[str] = []
+    same_test = True
+    measured_on = {
+        tuple(str(run.facts.get(name)) for name in ("sha256", "source_sha256", "split"))
+        for run in runs
+    }
+    if len(measured_on) > 1:
+        use, first = runs[0].use(), runs[0].evaluation()
+        same_test = isinstance(use, Paired) and all(
+            use.same_samples(first, one.evaluation()) for one in runs[1:]
+        )
+        notes.append(
+            _("the runs learned from different data; their test part is the same")
+            if same_test
+            else _("the runs were measured on different data or splits")
+        )
+    ways = [use.how_measured() for run in runs if isinstance(use := run.use(), MeasuredBySettings)]
+    if len(set(ways)) > 1:
+        same_test = False
+        each = "; ".join(
+            f"{run.folder.path.name}: {way}" for run, way in zip(runs, ways, strict=True)
+        )
+        notes.append(
+            _("the figures were computed in different ways and do not compare: {each}").format(
+                each=each
+            )
+        )
+    return notes, same_test
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -229,6 +229,16 @@ class TranslationUse:
             for name, found in answers.items()
         }
 
+    def how_measured(self) -> str:
+        return translation_scores.signatures(self.config.tokenize)
+
+    def same_samples(self, ours: Evaluation, others: Evaluation) -> bool:
+        first, second = (
+            [(row["source"], row["reference"]) for row in one.details["translations"]]
+            for one in (ours, others)
+        )
+        return first == second
+
     def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
         rows, other_rows = ours.details["translations"], others.details["translations"]
         found = translation_scores.paired_bootstrap(
