@@ -98,6 +98,25 @@ def test_lines_are_answered_one_by_one_as_a_file_is(run):
     assert answers[1] == answers[2] == ""
 
 
+def test_predict_says_its_notes_and_refuses_the_other_direction(run, capsys):
+    where, sentence = str(run.folder.path), "公園は 5 月 4 日に開きます。"
+    path = written(f"{sentence}\n".encode("cp932"), "new.txt")
+    assert main(["predict", where, str(path)]) == 0
+    said = capsys.readouterr()
+    assert "is read as cp932" in said.err
+    assert "cp932" not in said.out
+    swapped = tsv([(t, s) for s, t in rows(0, 20)], "swapped.tsv")
+    assert main(["predict", where, str(swapped)]) == 3
+    assert "DATA-SWAPPED" in capsys.readouterr().err
+    some = tsv([*rows(0, 20), rows(20, 21)[0][::-1]], "some.tsv")
+    assert main(["predict", where, str(some)]) == 0
+    assert "look as if source and target were swapped: line 21" in capsys.readouterr().err
+    assert main(["predict", where, str(written("\n \n", "blank.txt"))]) == 3
+    said = capsys.readouterr().err
+    assert "holds no text" in said
+    assert "learn" not in said
+
+
 @pytest.mark.parametrize("errors", ["surrogateescape", "strict"])  # C.UTF-8, any other locale
 def test_broken_line_of_standard_input_is_named_and_the_lines_before_are_answered(
     run, monkeypatch, capsys, errors
@@ -199,7 +218,7 @@ def test_answers_end_within_the_learnt_positions_and_longer_sources_are_named():
     (fault,) = faults_of(lambda: next(lines))
     assert (fault.code, fault.place) == ("DATA-TOO-LONG", "line 2")
     path = written(f"{fits}\n{beyond}\n", "new.txt")
-    assert [one.code for one in faults_of(lambda: use.predict([path]))] == ["DATA-TOO-LONG"]
+    assert [one.place for one in faults_of(lambda: use.predict([path]))] == [f"{path}:2"]
     pairs = tsv([*rows(0, 3), LONG], "pairs.tsv")
     assert [one.place for one in faults_of(lambda: use.read_new([pairs]))] == [
         f"{pairs}:4, column source", f"{pairs}:4, column target",

@@ -99,10 +99,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Rows of a CSV."""
+    """Rows of a CSV. notes: what was noticed while reading and should be said aloud."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    notes: tuple[str, ...] = ()
 
     def frame(self) -> Any:
         """The rows as a polars data frame."""

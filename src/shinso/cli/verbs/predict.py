@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     if read.data == [Path("-")]:
         return _stream(trained, read.seed)
     found = trained.predict(read.data, seed=read.seed)
+    for note in found.notes:
+        print(_("note: {note}").format(note=note), file=sys.stderr)
     if read.json:
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         text = json.dumps(rows, ensure_ascii=False) + "\n"

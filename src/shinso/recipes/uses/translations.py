@@ -193,8 +193,7 @@ class TranslationUse:
 
     def read_new(self, paths: Sequence[Path]) -> TranslationData:
         pairs = read_pairs(paths, self.names)
-        profiles = self.facts["profiles"]
-        notes = [*pairs.notes, *check_sides(pairs, profiles["source"], profiles["target"])]
+        notes = [*pairs.notes, *self._check_sides(pairs)]
         data = TranslationData(
             {"new": pairs}, self.subwords, self.config.longest, pairs.sha256, tuple(notes)
         )
@@ -260,12 +259,21 @@ class TranslationUse:
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
         """A row for each sentence or pair: the source and its translation. A blank line stays
-        blank."""
+        blank.
+
+        Raises ManyDataFaults DATA-SWAPPED for pairs that look like the other direction's.
+        """
         from shinso.recipes.uses.files import only_one
 
-        sentences, _notes = read_sentences(only_one(paths, "translate"), self.names)
-        answers = self.translate(sentences)
-        return Predictions(("source", "translation"), list(zip(sentences, answers, strict=True)))
+        path = only_one(paths, "translate")
+        sentences = read_sentences(path, self.names)
+        notes = sentences.notes
+        if sentences.pairs is not None:
+            notes += tuple(self._check_sides(sentences.pairs))
+        places = [f"{path}:{line}" for line in sentences.lines]
+        answers = self.translate(sentences.source, places)
+        rows = list(zip(sentences.source, answers, strict=True))
+        return Predictions(("source", "translation"), rows, notes)
 
     def stream(self, lines: Iterable[str]) -> Iterator[str]:
         """Each line's translation before the next line is read."""
@@ -307,6 +315,10 @@ class TranslationUse:
             for one, best in zip(chosen, found, strict=True):
                 answers[real[one]] = self.subwords[1].decode(best[0].words)
         return answers
+
+    def _check_sides(self, pairs: ParallelText) -> list[str]:
+        profiles = self.facts["profiles"]
+        return check_sides(pairs, profiles["source"], profiles["target"])
 
     def _check_fits(
         self, pieces: Sequence[Sequence[int]], real: Sequence[int], places: Sequence[str]
