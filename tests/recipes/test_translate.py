@@ -75,6 +75,7 @@ def test_scores_match_sacrebleu(run):
     assert [row["name"] for row in baselines] == ["copy", "unigram", "luong"]
     assert "tok:char" in signatures("char")
     assert any("tok:char" in note for note in run.facts["notes"])
+    assert signatures("char") in run.evaluate(part="valid").notes
 
 
 def test_lines_are_answered_one_by_one_as_a_file_is(run):
@@ -240,7 +241,8 @@ def test_separate_vocabularies_and_pairs_of_files():
 
 
 def test_two_runs_are_compared_sentence_by_sentence(run):
-    (note,) = compare([run, run]).notes
+    figures, note = compare([run, run]).notes
+    assert figures == signatures("char")
     assert "+0.00 BLEU, p = 1.000" in note
     assert "20 sentences" in note
     references = [*PAIRS.target[:60]]
@@ -265,14 +267,15 @@ def test_runs_of_other_train_files_are_paired_where_the_test_part_is_the_same(ru
     other = train(
         place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
     )
-    differ, paired = compare([run, other]).notes
+    differ, _figures, paired = compare([run, other]).notes
     assert differ == "the runs learned from different data; their test part is the same"
     assert "20 sentences" in paired
     files["test"] = [str(tsv(rows(121, 141), "other-test.tsv"))]
     third = train(
         place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
     )
-    assert compare([run, third]).notes == ("the runs were measured on different data or splits",)
+    differ, _figures = compare([run, third]).notes
+    assert differ == "the runs were measured on different data or splits"
 
 
 def test_figures_of_different_tokenizers_are_not_compared_in_silence(run):

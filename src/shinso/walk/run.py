@@ -117,7 +117,10 @@ class Run:
                     looks = record_look(self.folder, "test", "evaluate")
                     notes.append(_("the test part was looked at {count} times").format(count=looks))
             found = [self.use(seed).evaluate(read, part) for seed in self.seeds]  # pyright: ignore[reportArgumentType]
-            rivals: Mapping[str, Evaluation] = self.use().baselines(read, part)  # pyright: ignore[reportArgumentType]
+            use = self.use()
+            rivals: Mapping[str, Evaluation] = use.baselines(read, part)  # pyright: ignore[reportArgumentType]
+            if isinstance(use, MeasuredBySettings):
+                notes.append(use.how_measured())
         rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
         rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
         table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
@@ -247,18 +250,20 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             why=_("runs of different tasks have no common metric"),
             next_step=_("compare runs of one task"),
         )
-    notes, same_test = _differences(runs)
+    ways = [use.how_measured() for run in runs if isinstance(use := run.use(), MeasuredBySettings)]
+    differences, same_test = _differences(runs, ways)
     rows: list[Row] = []
     for run in runs:
         table = run.table()
         learned = [row for row in table.rows if row.learned]
         rows += [Row(f"{run.folder.path.name}", row.values, row.seeds, True) for row in learned]
     seen: set[str] = set()
-    for run in runs if not notes else []:
+    for run in runs if not differences else []:
         for row in run.table().rows:
             if not row.learned and row.name not in seen:
                 seen.add(row.name)
                 rows.append(row)
+    notes = [*differences, *(ways[:1] if len(set(ways)) == 1 else ())]
     use = runs[0].use()
     if isinstance(use, Paired) and same_test:
         notes += [
@@ -273,9 +278,9 @@ def compare(runs: Sequence[Run]) -> ResultTable:
     return runs[0]._table("compare", rows, notes)
 
 
-def _differences(runs: Sequence[Run]) -> tuple[list[str], bool]:
+def _differences(runs: Sequence[Run], ways: Sequence[str]) -> tuple[list[str], bool]:
     """In what the runs differ that a reader of their figures must know, and whether they can be
-    compared sample by sample all the same."""
+    compared sample by sample all the same. ways: how each run was measured, where that is said."""
     notes: list[str] = []
     same_test = True
     measured_on = {
@@ -292,7 +297,6 @@ def _differences(runs: Sequence[Run]) -> tuple[list[str], bool]:
             if same_test
             else _("the runs were measured on different data or splits")
         )
-    ways = [use.how_measured() for run in runs if isinstance(use := run.use(), MeasuredBySettings)]
     if len(set(ways)) > 1:
         same_test = False
         each = "; ".join(
