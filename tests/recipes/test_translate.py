@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -116,6 +118,32 @@ def test_predict_says_its_notes_and_refuses_the_other_direction(run, capsys):
     said = capsys.readouterr().err
     assert "holds no text" in said
     assert "learn" not in said
+
+
+def test_run_is_used_with_another_search_than_it_was_trained_with(run, capsys):
+    where, path = str(run.folder.path), str(written(f"{PAIRS.source[0]}\n", "new.txt"))
+    use = run.use()
+    use.config = dataclasses.replace(use.config, beams=1, length_penalty=1.0)
+    greedy = use.translate([PAIRS.source[0]])[0]
+    use.config = dataclasses.replace(use.config, beams=4, length_penalty=0.0)
+    wide = use.translate([PAIRS.source[0]])[0]
+    assert len({greedy, wide, run.use().translate([PAIRS.source[0]])[0]}) > 1  # flags can tell
+    for flags, answer in (
+        (["--beams", "1"], greedy),
+        (["--beams", "4", "--length-penalty", "0"], wide),
+    ):
+        assert main(["predict", *flags, where, path, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["translation"] == answer
+    assert main(["evaluate", where, "--part", "valid", "--beams", "1"]) == 0
+    assert "used with beams=1" in capsys.readouterr().out
+    assert Run.open(where).order.config.beams == 2
+    assert main(["predict", where, path, "--beams", "0"]) == 2
+    assert "beams is 0" in capsys.readouterr().err
+    with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
+        run.with_settings(vocabulary=3)
+    with pytest.raises(SystemExit):
+        main(["predict", where, "--help"])
+    assert "kept while searching; 1: greedy [2]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("errors", ["surrogateescape", "strict"])  # C.UTF-8, any other locale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import read_json
 from shinso.runs.folder import RunFolder
 from shinso.runs.metrics import MetricsLog
+from shinso.settings import Setting, as_flat, resolve, schema, unknown_setting
 from shinso.walk.order import Order, order_of
 from shinso.walk.tables import ResultTable, Row, over_seeds
 
@@ -28,8 +30,10 @@ Given = str | Path | Any
 class Run:
     """A run folder with its trained seeds."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, changed: Mapping[str, Any] | None = None) -> None:
+        """changed: settings of use, other than it was trained with (``with_settings``)."""
         self.folder = folder
+        self.changed = dict(changed or {})
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -38,7 +42,32 @@ class Run:
 
     @cached_property
     def order(self) -> Order:
-        return order_of(self.folder)
+        """What it was trained by; the settings of use as they are now."""
+        order = order_of(self.folder)
+        if not self.changed:
+            return order
+        layers = (("run", as_flat(order.config)), ("use", self.changed))
+        return dataclasses.replace(order, recipe_settings=resolve(order.recipe.Config, *layers))
+
+    @property
+    def settings_of_use(self) -> dict[str, Setting]:
+        """The settings that ``with_settings`` takes, with this run's own values as their defaults."""
+        order = self.order
+        known, own = schema(order.recipe.Config), as_flat(order.config)
+        names = getattr(order.recipe, "SETTINGS_OF_USE", ())
+        return {name: dataclasses.replace(known[name], default=own[name]) for name in names}
+
+    def with_settings(self, **settings: Any) -> Run:
+        """The same run to be used otherwise than it was trained, for example with more beams.
+
+        Raises UsageFault SETTING-UNKNOWN for what is no setting of use. A value that does not fit
+        is refused when the run is used.
+        """
+        known = self.settings_of_use
+        for name in settings:
+            if name not in known:
+                raise unknown_setting(name, known, place="with_settings")
+        return Run(self.folder, {**self.changed, **settings})
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -121,6 +150,10 @@ class Run:
             rivals: Mapping[str, Evaluation] = use.baselines(read, part)  # pyright: ignore[reportArgumentType]
             if isinstance(use, MeasuredBySettings):
                 notes.append(use.how_measured())
+        if self.changed:
+            own = as_flat(order.config)
+            changed = ", ".join(f"{name}={own[name]}" for name in self.changed)
+            notes.append(_("used with {changed}").format(changed=changed))
         rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
         rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
         table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
@@ -129,6 +162,7 @@ class Run:
             f"evaluation/{number:04d}-{part}.json",
             {
                 "data": [str(p) for p in paths],
+                **({"settings": self.changed} if self.changed else {}),
                 "table": table.as_dict(),
                 "seeds": [as_json(one) for one in found],
             },

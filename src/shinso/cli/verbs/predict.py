@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shinso.cli.parsing import Parser
 from shinso.cli.standard_input import lines_of_input
+from shinso.cli.use_settings import read_for_run
 from shinso.faults import UsageFault
 from shinso.language import _
 
@@ -32,12 +33,10 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, help=_("which seed predicts; the first without"))
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
-    read = parser.read(arguments)
+    read, trained = read_for_run(parser, arguments)
     from shinso.runs.files import write_atomically
     from shinso.walk.card import csv_text
-    from shinso.walk.run import Run
 
-    trained = Run.open(read.run)
     if read.data == [Path("-")]:
         return _stream(trained, read.seed)
     found = trained.predict(read.data, seed=read.seed)
