@@ -139,6 +139,8 @@ def test_run_is_used_with_another_search_than_it_was_trained_with(run, capsys):
     assert Run.open(where).order.config.beams == 2
     assert main(["predict", where, path, "--beams", "0"]) == 2
     assert "beams is 0" in capsys.readouterr().err
+    assert main(["predict", where, path, "--beams", "1", "--length-penalty", "0"]) == 2
+    assert "nothing reads length_penalty" in capsys.readouterr().err
     with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
         run.with_settings(vocabulary=3)
     with pytest.raises(SystemExit):
@@ -331,6 +333,49 @@ def test_settings_that_do_not_fit_are_named():
             recipe.Config(**settings)
     with pytest.raises(UsageFault, match="own_words"):
         place("translate", ["x"], ("test", {"own_words": 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"optimizer": "sgd", "betas": "0.8,0.9"}, "betas"),
+        ({"momentum": 0.5}, "momentum"),
+        ({"valid": "v.tsv", "test": "t.tsv", "split": "0.8,0.1,0.1"}, "split"),
+        ({"valid": "v.tsv", "test": "t.tsv", "split_seed": 1}, "split_seed"),
+        ({"beams": 1, "length_penalty": 0.5}, "length_penalty"),
+        ({"capacity": 50}, "capacity"),
+    ],
+)
+def test_setting_that_nothing_reads_is_refused(settings, name):
+    with pytest.raises(UsageFault, match=f"nothing reads {name} with"):
+        place("translate", ["x"], ("test", settings))
+
+
+@pytest.mark.parametrize(
+    "task", ["dialogue", "language-model", "classify-text", "classify-images", "segment"]
+)
+def test_shares_beside_given_parts_are_refused_in_every_task_that_takes_both(task):
+    given = {"valid": "v", "test": "t"}
+    place(task, ["x"], ("test", given))
+    with pytest.raises(UsageFault, match="nothing reads split with valid and test"):
+        place(task, ["x"], ("test", {**given, "split": "0.6,0.2,0.2"}))
+
+
+def test_what_was_not_asked_for_is_not_refused():
+    sgd = {"optimizer": "sgd", "momentum": 0.5}  # the recipe's own betas are not those of others
+    parts = {"valid": "v.tsv", "test": "t.tsv", "split": "0.9,0.05,0.05"}  # the default
+    place("translate", ["x"], ("test", {**sgd, **parts, "beams": 1, "length_penalty": 1.0}))
+    place("translate", ["x"], ("test", {"positions": "learned", "capacity": 50}))
+    place("translate", ["x"], ("run", {"beams": 1, "length_penalty": 0.5}))  # trained earlier
+
+
+def test_columns_of_two_files_or_the_same_twice_are_refused():
+    left, right = (written("\n".join(row[i] for row in rows(0, 60)), f"x.{i}") for i in (0, 1))
+    config = recipe.Config(source="en", vocabulary=200)
+    with pytest.raises(UsageFault, match="no columns to name"):
+        recipe.read(config, [left, right])
+    with pytest.raises(ValueError, match="source and target are both 'en'"):
+        recipe.Config(source="en", target="en")
 
 
 def test_own_words_rise_over_the_steps():

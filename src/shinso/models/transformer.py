@@ -64,6 +64,10 @@ class Transformer(nn.Module):
                 if not 0 <= getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to below 1")
 
+        def unread(self) -> dict[str, str]:
+            learned = self.positions == "learned"
+            return {} if learned else {"capacity": f"positions={self.positions}"}
+
     def __init__(
         self, config: Config, *, num_source: int, num_target: int, shared: bool = False
     ) -> None:

@@ -52,6 +52,12 @@ class Brief:
         return (Path(self.named),) if self.named else ()
 
 
+def given_parts(config: Any, *names: str) -> dict[str, str]:
+    """For a config's ``unread``: the settings of splitting that nothing reads where valid and test
+    are both given."""
+    return dict.fromkeys(names, "valid and test") if config.valid and config.test else {}
+
+
 @runtime_checkable
 class Data(Protocol):
     """What ``read`` gives."""

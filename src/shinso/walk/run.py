@@ -20,7 +20,7 @@ from shinso.runs.files import read_json
 from shinso.runs.folder import RunFolder
 from shinso.runs.metrics import MetricsLog
 from shinso.settings import Setting, as_flat, resolve, schema, unknown_setting
-from shinso.walk.order import Order, order_of
+from shinso.walk.order import Order, order_of, refuse_unread
 from shinso.walk.tables import ResultTable, Row, over_seeds
 
 Given = str | Path | Any
@@ -47,7 +47,9 @@ class Run:
         if not self.changed:
             return order
         layers = (("run", as_flat(order.config)), ("use", self.changed))
-        return dataclasses.replace(order, recipe_settings=resolve(order.recipe.Config, *layers))
+        settings = resolve(order.recipe.Config, *layers)
+        refuse_unread(settings)
+        return dataclasses.replace(order, recipe_settings=settings)
 
     @property
     def settings_of_use(self) -> dict[str, Setting]:

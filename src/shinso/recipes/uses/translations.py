@@ -16,7 +16,7 @@ from shinso.data.parallel_text import ParallelText, read_pairs, read_sentences
 from shinso.data.sides import check_sides, profile
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.data.subwords import BEGIN, END, PAD, UNKNOWN, Subwords
-from shinso.faults import DataFault, ManyDataFaults
+from shinso.faults import DataFault, ManyDataFaults, UsageFault
 from shinso.language import _
 from shinso.models.word_for_word import word_table
 from shinso.objectives.decoding import Search, search
@@ -125,6 +125,13 @@ def _parts(
 ) -> tuple[dict[Part, ParallelText], str, list[str]]:
     """The pairs of each part, how they came to be parts, and what is to be said of them."""
     names = (config.source, config.target)
+    if any(names) and all(len(some) == 2 for some in (paths, config.valid, config.test) if some):
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place="--source, --target",
+            found=_("two files, which have no columns to name"),
+            next_step=_("give the source file and then the target file, without these flags"),
+        )
     pairs = read_pairs(paths, names)
     notes = list(pairs.notes)
     parts: dict[Part, ParallelText] = {"train": pairs}
