@@ -182,6 +182,16 @@ def test_swapped_file_is_refused_for_the_trained_direction(run):
     assert fault.code == "DATA-SWAPPED"
 
 
+def test_check_shows_what_people_can_read(capsys):
+    path = str(tsv(rows(0, 60), "all.tsv"))
+    assert main(["check", "translate", path, "--vocabulary", "200"]) == 0
+    shown = {line.split(":")[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"part_pairs", "vocabulary_sizes", "length_ratio"} <= shown
+    assert not {"subwords", "profiles", "word_table"} & shown
+    assert main(["check", "translate", path, "--vocabulary", "200", "--json"]) == 0
+    assert "word_table" in json.loads(capsys.readouterr().out)["facts"]  # a program gets all
+
+
 def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
     long = (" ".join(PAIRS.source[:20]), " ".join(PAIRS.target[:20]))
     path = tsv([*rows(0, 60), long], "train.tsv")

@@ -53,6 +53,7 @@ MODELS = {
     "bahdanau": ModelChoice(RECURRENT, {"attention": "bahdanau"}),
     "seq2seq": ModelChoice(RECURRENT, {"attention": "none"}),
 }
+UNSHOWN_FACTS = ("subwords", "profiles", "word_table")
 SETTINGS_OF_USE = ("beams", "length_penalty")
 BRIEF = Brief(
     sample="dates.en-ja.tsv",
