@@ -102,18 +102,46 @@ def test_number_of_files_is_said():
     assert fault.code == "DATA-EMPTY"
 
 
+def sentences(content: str, name: str = "data.csv", names=("", "")) -> list[str]:
+    return list(read_sentences(written(content, name), names).source)
+
+
 def test_sentences_are_those_of_the_source_side():
-    assert read_sentences(written("A dog.\n\nA cat.\n"))[0] == ["A dog.", "", "A cat."]
-    assert read_sentences(written(tsv(), "pairs.tsv"))[0] == [s for s, _t in PAIRS]
-    assert read_sentences(written("A dog.\nA\tcat.\n"))[0] == ["A dog.", "A\tcat."]
-    assert read_sentences(written("\nA dog.\tEin Hund.\n"))[0] == ["", "A dog."]
+    assert sentences("A dog.\n\nA cat.\n") == ["A dog.", "", "A cat."]
+    assert sentences(tsv(), "pairs.tsv") == [s for s, _t in PAIRS]
+    assert sentences("A dog.\nA\tcat.\n") == ["A dog.", "A\tcat."]
+    assert sentences("\nA dog.\tEin Hund.\n") == ["", "A dog."]
     short = written("id\tde\ten\n1\tEin Hund.\tA dog.\n2\tEin\n")
     assert codes_and_places(lambda: read_sentences(short, ("en", "de")), short) == [
         ("DATA-FORMAT", ":3")
     ]
-    named = written("de\ten\nEin Hund.\tA dog.\n")
-    assert read_sentences(named, ("en", "de"))[0] == ["A dog."]
-    assert read_sentences(written('{"source": "A dog."}', "x.jsonl"))[0] == ["A dog."]
+    assert sentences("de\ten\nEin Hund.\tA dog.\n", names=("en", "de")) == ["A dog."]
+    assert sentences('{"source": "A dog."}', "x.jsonl") == ["A dog."]
+
+
+def test_sentences_keep_their_lines_and_the_translations_beside_them():
+    named = read_sentences(written("source\ttarget\nA dog.\tEin Hund.\n\nA cat.\t\n"))
+    assert (named.source, named.lines) == (("A dog.", "", "A cat."), (2, 3, 4))
+    assert named.pairs is not None
+    assert both(named.pairs) == [("A dog.", "Ein Hund.")]
+    assert named.pairs.lines == (2,)
+    lines = [json.dumps({"source": s, "target": t}) for s, t in PAIRS]
+    beside = read_sentences(written("\n".join(lines), "pairs.jsonl")).pairs
+    assert beside is not None
+    assert both(beside) == PAIRS
+    assert read_sentences(written("A dog.\n")).pairs is None
+
+
+def test_one_broken_line_does_not_turn_utf8_into_cp932():
+    text = "犬が走る。\n猫が眠る。\nplain\n".encode()
+    broken = "鳥が飛ぶ。".encode()[:-1]  # as a cut at so many bytes leaves it
+    path = written(text + broken + b"\n", "ja.txt")
+    (fault,) = faults_of(lambda: read_sentences(path))
+    assert (fault.code, fault.place) == ("DATA-ENCODING", f"{path}:4")
+    assert "this one is broken" in fault.why
+    whole = read_sentences(written("犬が走る。\nplain\n猫が眠る。\n".encode("cp932"), "sjis.txt"))
+    assert whole.source == ("犬が走る。", "plain", "猫が眠る。")
+    assert len(whole.notes) == 1
 
 
 GERMAN = ["Der Hund rennt über die grüne Wiese.", "Zwei Frauen sitzen auf einer Bank.",

@@ -230,5 +230,8 @@ def test_alignment_shares_out_one_look_among_real_words():
 def test_settings_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="heads is 3; give a divisor of width, 128"):
         Transformer.Config(heads=3)
+    with pytest.raises(ValueError, match=r"heads is 4; rotary .* half the width, 18"):
+        Transformer.Config(heads=4, width=36, positions="rotary")
+    Transformer.Config(heads=4, width=36)  # nothing turns
     with pytest.raises(ValueError, match="dropout is 1"):
         Transformer.Config(dropout=1.0)

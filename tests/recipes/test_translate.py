@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import json
+import sys
 from pathlib import Path
 
 import pytest
 import sacrebleu
 
+from shinso.cli.main import main
 from shinso.data import samples
 from shinso.data.parallel_text import read_pairs
 from shinso.faults import UsageFault
 from shinso.recipes import translate as recipe
 from shinso.recipes.uses.translation_scores import paired_bootstrap, scores, signatures
+from shinso.runs.folder import RunFolder
 from shinso.walk.order import place
 from shinso.walk.run import Run, compare
 from shinso.walk.training import train
@@ -71,6 +77,7 @@ def test_scores_match_sacrebleu(run):
     assert [row["name"] for row in baselines] == ["copy", "unigram", "luong"]
     assert "tok:char" in signatures("char")
     assert any("tok:char" in note for note in run.facts["notes"])
+    assert signatures("char") in run.evaluate(part="valid").notes
 
 
 def test_lines_are_answered_one_by_one_as_a_file_is(run):
@@ -94,6 +101,67 @@ def test_lines_are_answered_one_by_one_as_a_file_is(run):
     assert answers[1] == answers[2] == ""
 
 
+def test_predict_says_its_notes_and_refuses_the_other_direction(run, capsys):
+    where, sentence = str(run.folder.path), "公園は 5 月 4 日に開きます。"
+    path = written(f"{sentence}\n".encode("cp932"), "new.txt")
+    assert main(["predict", where, str(path)]) == 0
+    said = capsys.readouterr()
+    assert "is read as cp932" in said.err
+    assert "cp932" not in said.out
+    swapped = tsv([(t, s) for s, t in rows(0, 20)], "swapped.tsv")
+    assert main(["predict", where, str(swapped)]) == 3
+    assert "DATA-SWAPPED" in capsys.readouterr().err
+    some = tsv([*rows(0, 20), rows(20, 21)[0][::-1]], "some.tsv")
+    assert main(["predict", where, str(some)]) == 0
+    assert "look as if source and target were swapped: line 21" in capsys.readouterr().err
+    assert main(["predict", where, str(written("\n \n", "blank.txt"))]) == 3
+    said = capsys.readouterr().err
+    assert "holds no text" in said
+    assert "learn" not in said
+
+
+def test_run_is_used_with_another_search_than_it_was_trained_with(run, capsys):
+    where, path = str(run.folder.path), str(written(f"{PAIRS.source[0]}\n", "new.txt"))
+    use = run.use()
+    use.config = dataclasses.replace(use.config, beams=1, length_penalty=1.0)
+    greedy = use.translate([PAIRS.source[0]])[0]
+    use.config = dataclasses.replace(use.config, beams=4, length_penalty=0.0)
+    wide = use.translate([PAIRS.source[0]])[0]
+    assert len({greedy, wide, run.use().translate([PAIRS.source[0]])[0]}) > 1  # flags can tell
+    for flags, answer in (
+        (["--beams", "1"], greedy),
+        (["--beams", "4", "--length-penalty", "0"], wide),
+    ):
+        assert main(["predict", *flags, where, path, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["translation"] == answer
+    assert main(["evaluate", where, "--part", "valid", "--beams", "1"]) == 0
+    assert "used with beams=1" in capsys.readouterr().out
+    assert Run.open(where).order.config.beams == 2
+    assert main(["predict", where, path, "--beams", "0"]) == 2
+    assert "beams is 0" in capsys.readouterr().err
+    assert main(["predict", where, path, "--beams", "1", "--length-penalty", "0"]) == 2
+    assert "nothing reads length_penalty" in capsys.readouterr().err
+    with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
+        run.with_settings(vocabulary=3)
+    with pytest.raises(SystemExit):
+        main(["predict", where, "--help"])
+    assert "kept while searching; 1: greedy [2]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("errors", ["surrogateescape", "strict"])  # C.UTF-8, any other locale
+def test_broken_line_of_standard_input_is_named_and_the_lines_before_are_answered(
+    run, monkeypatch, capsys, errors
+):
+    given = io.BytesIO(f"{PAIRS.source[0]}\r\n\nca".encode() + b"f\xe9\nmore\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(given, encoding="utf-8", errors=errors))
+    assert main(["predict", str(run.folder.path), "-"]) == 3
+    said = capsys.readouterr()
+    assert said.out.splitlines() == run.use().translate([PAIRS.source[0], ""])
+    assert "DATA-ENCODING" in said.err
+    assert "line 3" in said.err
+    assert "0xe9" in said.err
+
+
 def test_run_needs_nothing_but_its_folder(run, monkeypatch):
     for path in run.folder.path.parent.parent.glob("*.tsv"):
         path.rename(path.with_suffix(".gone"))
@@ -112,6 +180,16 @@ def test_swapped_file_is_refused_for_the_trained_direction(run):
     config = recipe.Config(valid=(swapped,), test=(swapped,), vocabulary=200)
     (fault,) = faults_of(lambda: recipe.read(config, [tsv(rows(0, 100), "train.tsv")]))
     assert fault.code == "DATA-SWAPPED"
+
+
+def test_check_shows_what_people_can_read(capsys):
+    path = str(tsv(rows(0, 60), "all.tsv"))
+    assert main(["check", "translate", path, "--vocabulary", "200"]) == 0
+    shown = {line.split(":")[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"part_pairs", "vocabulary_sizes", "length_ratio"} <= shown
+    assert not {"subwords", "profiles", "word_table"} & shown
+    assert main(["check", "translate", path, "--vocabulary", "200", "--json"]) == 0
+    assert "word_table" in json.loads(capsys.readouterr().out)["facts"]  # a program gets all
 
 
 def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
@@ -136,6 +214,58 @@ def test_over_long_train_pairs_are_left_out_aloud_and_others_kept():
     assert fault.code == "DATA-TOO-LONG"
 
 
+LEARNED = {
+    **{name: value for name, value in SMALL.items() if name not in ("hidden", "embedding")},
+    "model": "transformer", "positions": "learned", "width": 16, "heads": 2, "inner": 16,
+}  # fmt: skip
+LONG = (" ".join(PAIRS.source[:3]), " ".join(PAIRS.target[:3]))
+
+
+def test_pairs_beyond_the_learnt_positions_are_named_before_training():
+    parts = {"valid": str(tsv(rows(60, 70), "v.tsv")), "test": str(tsv(rows(70, 80), "t.tsv"))}
+    short, long = tsv(rows(0, 60), "short.tsv"), tsv([*rows(0, 60), LONG], "long.tsv")
+    settings = {**LEARNED, **parts, "capacity": 60}
+    (fault, other) = faults_of(lambda: train(place("translate", [long], ("test", settings))))
+    assert (fault.code, other.code) == ("DATA-TOO-LONG",) * 2
+    assert fault.place == f"{long}:61, column source"
+    assert other.place == f"{long}:61, column target"
+    assert "--longest 59" in fault.next_step
+    (run,) = RunFolder.all_below(Path("runs"))
+    assert not run.seeds_done()
+    # Each of the two ways out that the fault names.
+    train(place("translate", [long], ("test", {**settings, "longest": 59, "steps": 1})))
+    enough = int(fault.next_step.split("capacity=")[1].split()[0])
+    train(place("translate", [long], ("test", {**settings, "capacity": enough, "steps": 1})))
+    cramped = {**settings, "capacity": enough - 1}
+    assert faults_of(lambda: train(place("translate", [long], ("test", cramped))))
+    tests = tsv([*rows(70, 80), LONG], "tests.tsv")
+    (fault, _other) = faults_of(
+        lambda: train(place("translate", [short], ("test", {**settings, "test": str(tests)})))
+    )
+    assert fault.place == f"{tests}:11, column source"
+    assert "longest" not in fault.next_step
+
+
+def test_answers_end_within_the_learnt_positions_and_longer_sources_are_named():
+    parts = {"valid": str(tsv(rows(60, 70), "v.tsv")), "test": str(tsv(rows(70, 80), "t.tsv"))}
+    order = place(
+        "translate", [tsv(rows(0, 60), "a.tsv")], ("test", {**LEARNED, **parts, "capacity": 60})
+    )
+    use = train(order).use()
+    assert use._longest(300) == 60
+    fits, beyond = PAIRS.source[0], LONG[0]
+    lines = use.stream([fits, beyond])
+    assert next(lines) == use.translate([fits])[0]
+    (fault,) = faults_of(lambda: next(lines))
+    assert (fault.code, fault.place) == ("DATA-TOO-LONG", "line 2")
+    path = written(f"{fits}\n{beyond}\n", "new.txt")
+    assert [one.place for one in faults_of(lambda: use.predict([path]))] == [f"{path}:2"]
+    pairs = tsv([*rows(0, 3), LONG], "pairs.tsv")
+    assert [one.place for one in faults_of(lambda: use.read_new([pairs]))] == [
+        f"{pairs}:4, column source", f"{pairs}:4, column target",
+    ]  # fmt: skip
+
+
 def test_separate_vocabularies_and_pairs_of_files():
     files = {}
     for part, some in {"train": rows(0, 100), "dev": rows(100, 110)}.items():
@@ -151,8 +281,9 @@ def test_separate_vocabularies_and_pairs_of_files():
 
 
 def test_two_runs_are_compared_sentence_by_sentence(run):
-    (note,) = compare([run, run]).notes
-    assert "+0.00 BLEU" in note
+    figures, note = compare([run, run]).notes
+    assert figures == signatures("char")
+    assert "+0.00 BLEU, p = 1.000" in note
     assert "20 sentences" in note
     references = [*PAIRS.target[:60]]
     worse = [line[: len(line) // 2] for line in references]
@@ -169,6 +300,37 @@ def test_two_runs_are_compared_sentence_by_sentence(run):
     assert paired_bootstrap(*halves, references, "char", samples=200).p_value > 0.05
 
 
+def test_runs_of_other_train_files_are_paired_where_the_test_part_is_the_same(run):
+    files = {
+        name: [str(one) for one in getattr(run.order.config, name)] for name in ("valid", "test")
+    }
+    other = train(
+        place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
+    )
+    differ, _figures, paired = compare([run, other]).notes
+    assert differ == "the runs learned from different data; their test part is the same"
+    assert "20 sentences" in paired
+    files["test"] = [str(tsv(rows(121, 141), "other-test.tsv"))]
+    third = train(
+        place("translate", [tsv(rows(20, 100), "other.tsv")], ("test", {**SMALL, **files}))
+    )
+    differ, _figures = compare([run, third]).notes
+    assert differ == "the runs were measured on different data or splits"
+
+
+def test_figures_of_different_tokenizers_are_not_compared_in_silence(run):
+    files = {
+        name: [str(one) for one in getattr(run.order.config, name)] for name in ("valid", "test")
+    }
+    settings = {**SMALL, **files, "tokenize": "13a"}
+    other = train(place("translate", run.order.paths, ("test", settings)))
+    table = compare([run, other])
+    (note,) = table.notes  # and no test of a difference
+    assert "tok:char" in note
+    assert "tok:13a" in note
+    assert all(row.learned for row in table.rows)  # the rivals were measured in one of the ways
+
+
 def test_settings_that_do_not_fit_are_named():
     for settings, text in (
         ({"own_words": 0.5}, "own_words feeds a recurrent decoder"),
@@ -181,6 +343,49 @@ def test_settings_that_do_not_fit_are_named():
             recipe.Config(**settings)
     with pytest.raises(UsageFault, match="own_words"):
         place("translate", ["x"], ("test", {"own_words": 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"optimizer": "sgd", "betas": "0.8,0.9"}, "betas"),
+        ({"momentum": 0.5}, "momentum"),
+        ({"valid": "v.tsv", "test": "t.tsv", "split": "0.8,0.1,0.1"}, "split"),
+        ({"valid": "v.tsv", "test": "t.tsv", "split_seed": 1}, "split_seed"),
+        ({"beams": 1, "length_penalty": 0.5}, "length_penalty"),
+        ({"capacity": 50}, "capacity"),
+    ],
+)
+def test_setting_that_nothing_reads_is_refused(settings, name):
+    with pytest.raises(UsageFault, match=f"nothing reads {name} with"):
+        place("translate", ["x"], ("test", settings))
+
+
+@pytest.mark.parametrize(
+    "task", ["dialogue", "language-model", "classify-text", "classify-images", "segment"]
+)
+def test_shares_beside_given_parts_are_refused_in_every_task_that_takes_both(task):
+    given = {"valid": "v", "test": "t"}
+    place(task, ["x"], ("test", given))
+    with pytest.raises(UsageFault, match="nothing reads split with valid and test"):
+        place(task, ["x"], ("test", {**given, "split": "0.6,0.2,0.2"}))
+
+
+def test_what_was_not_asked_for_is_not_refused():
+    sgd = {"optimizer": "sgd", "momentum": 0.5}  # the recipe's own betas are not those of others
+    parts = {"valid": "v.tsv", "test": "t.tsv", "split": "0.9,0.05,0.05"}  # the default
+    place("translate", ["x"], ("test", {**sgd, **parts, "beams": 1, "length_penalty": 1.0}))
+    place("translate", ["x"], ("test", {"positions": "learned", "capacity": 50}))
+    place("translate", ["x"], ("run", {"beams": 1, "length_penalty": 0.5}))  # trained earlier
+
+
+def test_columns_of_two_files_or_the_same_twice_are_refused():
+    left, right = (written("\n".join(row[i] for row in rows(0, 60)), f"x.{i}") for i in (0, 1))
+    config = recipe.Config(source="en", vocabulary=200)
+    with pytest.raises(UsageFault, match="no columns to name"):
+        recipe.read(config, [left, right])
+    with pytest.raises(ValueError, match="source and target are both 'en'"):
+        recipe.Config(source="en", target="en")
 
 
 def test_own_words_rise_over_the_steps():

@@ -74,23 +74,45 @@ def read_pairs(paths: Sequence[Path], names: tuple[str, str] = ("", "")) -> Para
     return _checked(rows, findings, paths, file.sha256)
 
 
-def read_sentences(path: Path, names: tuple[str, str] = ("", "")) -> tuple[list[str], list[str]]:
-    """The sentences to translate in a file, and notes: the source side where every line is a pair,
-    else the lines. A blank line is a sentence too, so that answers and lines stay beside each other."""
+@dataclass(frozen=True)
+class Sentences:
+    """What is to be translated. lines: where each stands. pairs: those beside which a translation
+    stands already, None where there is none."""
+
+    source: tuple[str, ...]
+    lines: tuple[int, ...]
+    pairs: ParallelText | None
+    notes: tuple[str, ...]
+
+
+def read_sentences(path: Path, names: tuple[str, str] = ("", "")) -> Sentences:
+    """The sentences to translate in a file: the source side where every line is a pair, else the
+    lines. A blank line is a sentence too, so that answers and lines stay beside each other."""
     findings = Findings(path)
     file = read_text(path, findings)
+    rows: list[Row]
     if looks_like_json(path):
-        key = names[0] or NAMES[0]
-        sentences = [str(content[key]) for _line, content in read_objects(file, findings, (key,))]
-        findings.stop()
-        return sentences, findings.notes
-    lines = file.text.removesuffix("\n").split("\n")
-    if all("\t" in line for line in lines if line.strip()):
-        rows = _tab_rows(file, findings, names, only_source=True)
-        sentences = [source for _line, source, _target in rows]
-        findings.stop()
-        return sentences, findings.notes
-    return lines, findings.notes
+        key, other = names[0] or NAMES[0], names[1] or NAMES[1]
+        rows = [
+            (line, str(content[key]), str(content.get(other, "")))
+            for line, content in read_objects(file, findings, (key,))
+        ]
+    else:
+        lines = file.text.removesuffix("\n").split("\n")
+        if all("\t" in line for line in lines if line.strip()):
+            rows = _tab_rows(file, findings, names, only_source=True)
+        else:
+            rows = [(number, line, "") for number, line in enumerate(lines, 1)]
+    findings.stop()
+    paired = [
+        (line, source, target) for line, source, target in rows if source.strip() and target.strip()
+    ]
+    return Sentences(
+        tuple(source for _line, source, _target in rows),
+        tuple(line for line, _source, _target in rows),
+        _checked(paired, Findings(path), [path], file.sha256) if paired else None,
+        tuple(findings.notes),
+    )
 
 
 def _aligned(source: Path, target: Path) -> ParallelText:
@@ -221,7 +243,7 @@ def _checked(
         findings.fault(
             "DATA-EMPTY",
             found=_("no pair of sentences"),
-            why=_("there is nothing to learn from"),
+            why=_("there is nothing to work on"),
             next_step=_("check that the right file was saved"),
         )
     findings.stop()

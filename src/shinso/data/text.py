@@ -96,7 +96,7 @@ def read_text(path: Path, findings: Findings) -> FileText:
             "DATA-EMPTY",
             place=str(path),
             found=_("the file holds no text"),
-            why=_("there is nothing to learn from"),
+            why=_("there is nothing to work on"),
             next_step=_("check that the right file was saved"),
         )
     return FileText(text, encoding, sha256_of(raw))
@@ -130,6 +130,8 @@ def decode(content: bytes, path: Path, findings: Findings) -> tuple[str, str]:
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if not wide and _mostly_utf8(content):
+            raise _broken_line(error.object, error.start, path) from error
         text = "" if wide else _as_cp932(content)
         if not text:
             # A byte-order mark is cut off before decoding, so the place is counted after it.
@@ -139,6 +141,20 @@ def decode(content: bytes, path: Path, findings: Findings) -> tuple[str, str]:
     if wide:
         findings.note(_("{path} is read as UTF-16").format(path=path))
     return text, "utf-16" if wide else "utf-8"
+
+
+def _mostly_utf8(content: bytes) -> bool:
+    """Whether of the lines that tell (ASCII reads alike in both) more are UTF-8 than are not."""
+    told = [line for line in content.split(b"\n") if not line.isascii()]
+    return sum(_is_utf8(line) for line in told) > len(told) / 2
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _as_cp932(content: bytes) -> str:
@@ -157,18 +173,36 @@ def _as_cp932(content: bytes) -> str:
 
 
 def _encoding_fault(content: bytes, at: int, path: Path) -> DataFault:
-    line = content.count(b"\n", 0, at) + 1
-    around = content[content.rfind(b"\n", 0, at) + 1 :].split(b"\n", 1)[0][:40]
+    place, found = _at_byte(content, at, path)
     step = _("save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path} > utf8_{name}")
     return DataFault(
         "DATA-ENCODING",
-        place=f"{path}:{line}",
-        found=_("byte 0x{byte:02x} in {around}").format(
-            byte=content[at], around=repr(around.decode("utf-8", errors="replace"))
-        ),
+        place=place,
+        found=found,
         why=_("the file is neither UTF-8 nor cp932, so its letters would be guessed"),
         next_step=step.format(path=path, name=path.name),
     )
+
+
+def _broken_line(content: bytes, at: int, path: Path) -> DataFault:
+    place, found = _at_byte(content, at, path)
+    return DataFault(
+        "DATA-ENCODING",
+        place=place,
+        found=found,
+        why=_("most lines with such letters are UTF-8, so this one is broken"),
+        next_step=_("write the line anew and save the file as UTF-8"),
+    )
+
+
+def _at_byte(content: bytes, at: int, path: Path) -> tuple[str, str]:
+    """Where a byte stands, and the byte with the beginning of its line."""
+    line = content.count(b"\n", 0, at) + 1
+    around = content[content.rfind(b"\n", 0, at) + 1 :].split(b"\n", 1)[0][:40]
+    found = _("byte 0x{byte:02x} in {around}").format(
+        byte=content[at], around=repr(around.decode("utf-8", errors="replace"))
+    )
+    return f"{path}:{line}", found
 
 
 def _not_text(path: Path, found: str) -> DataFault:

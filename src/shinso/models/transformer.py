@@ -56,9 +56,18 @@ class Transformer(nn.Module):
                     raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
             if self.width % self.heads:
                 raise ValueError(f"heads is {self.heads}; give a divisor of width, {self.width}")
+            if self.positions == "rotary" and self.width % (2 * self.heads):
+                raise ValueError(
+                    f"heads is {self.heads}; rotary positions turn pairs of numbers in each head, so "
+                    f"give a divisor of half the width, {self.width // 2}"
+                )
             for name in ("dropout", "attention_dropout"):
                 if not 0 <= getattr(self, name) < 1:
                     raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to below 1")
+
+        def unread(self) -> dict[str, str]:
+            learned = self.positions == "learned"
+            return {} if learned else {"capacity": f"positions={self.positions}"}
 
     def __init__(
         self, config: Config, *, num_source: int, num_target: int, shared: bool = False
@@ -89,6 +98,11 @@ class Transformer(nn.Module):
         if config.tied:
             self.output.weight = self.target_embedding.weight
         self.dropout = ByteDropout(config.dropout)
+
+    @property
+    def capacity(self) -> int | None:
+        """Most steps of a source or a target, its sign counted; None: any number."""
+        return self.config.capacity if self.config.positions == "learned" else None
 
     def _new_positions(self) -> nn.Module:
         match self.config.positions:

@@ -17,8 +17,10 @@ they need. A recipe has
     build(config, data, model, seed) -> Built   what the loop needs
     use(config, facts, model) -> Use       what a user gets from a trained run
 
-and, where they apply, ``PRESETS`` {name: settings}, ``NEEDS_DATA = False`` (it reads no file), and
-``Generation``, a dataclass of the settings of ``shinso generate``.
+and, where they apply, ``PRESETS`` {name: settings}, ``NEEDS_DATA = False`` (it reads no file),
+``Generation``, a dataclass of the settings of ``shinso generate``, ``SETTINGS_OF_USE``, names of
+settings in ``Config`` that training never looks at, so that ``predict`` and ``evaluate`` take others,
+and ``UNSHOWN_FACTS``, names of facts that are no text for people, which ``check`` leaves out.
 
 ``shinso.recipes.recipe`` defines these parts.
 """

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -118,6 +118,9 @@ class Config:
                 f"frozen is {self.frozen} without weights; weights that were never trained are not "
                 "worth keeping: give --weights too"
             )
+
+    def unread(self) -> dict[str, str]:
+        return given_parts(self, "split")
 
 
 def read(config: Config, paths: Sequence[Path]) -> ImageData:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -97,6 +97,9 @@ class Config:
         ):  # fmt: skip
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+
+    def unread(self) -> dict[str, str]:
+        return given_parts(self, "split", "split_seed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -116,6 +116,9 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
         if bool(self.valid) != bool(self.test):
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
+
+    def unread(self) -> dict[str, str]:
+        return given_parts(self, "split")
 
 
 @dataclass(frozen=True, kw_only=True)

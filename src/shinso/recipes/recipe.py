@@ -52,6 +52,12 @@ class Brief:
         return (Path(self.named),) if self.named else ()
 
 
+def given_parts(config: Any, *names: str) -> dict[str, str]:
+    """For a config's ``unread``: the settings of splitting that nothing reads where valid and test
+    are both given."""
+    return dict.fromkeys(names, "valid and test") if config.valid and config.test else {}
+
+
 @runtime_checkable
 class Data(Protocol):
     """What ``read`` gives."""
@@ -99,10 +105,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Rows of a CSV."""
+    """Rows of a CSV. notes: what was noticed while reading and should be said aloud."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    notes: tuple[str, ...] = ()
 
     def frame(self) -> Any:
         """The rows as a polars data frame."""
@@ -162,8 +169,22 @@ class Paired(Protocol):
     """A Use that compares two runs sample by sample, which tells smaller differences apart than two
     means do: ``shinso compare RUN RUN``."""
 
+    def same_samples(self, ours: Evaluation, others: Evaluation) -> bool:
+        """Whether both were measured on the same test part, whatever they learned from."""
+        ...
+
     def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
         """What is to be said of two runs, by name, on the same test part."""
+        ...
+
+
+@runtime_checkable
+class MeasuredBySettings(Protocol):
+    """A Use of whose metrics some can be computed in more than one way, so that only runs that
+    agree in it can be compared."""
+
+    def how_measured(self) -> str:
+        """Which way it was, in a line that a reader can quote beside the figures."""
         ...
 
 

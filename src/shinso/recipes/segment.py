@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -134,6 +134,9 @@ class Config:
             )
         if self.classes and self.class_names:
             raise ValueError("class_names and classes are both given; the table has the names")
+
+    def unread(self) -> dict[str, str]:
+        return given_parts(self, "split")
 
 
 def parse_size(name: str, text: str) -> tuple[int, int] | None:

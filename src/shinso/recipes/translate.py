@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -53,6 +53,8 @@ MODELS = {
     "bahdanau": ModelChoice(RECURRENT, {"attention": "bahdanau"}),
     "seq2seq": ModelChoice(RECURRENT, {"attention": "none"}),
 }
+UNSHOWN_FACTS = ("subwords", "profiles", "word_table")
+SETTINGS_OF_USE = ("beams", "length_penalty")
 BRIEF = Brief(
     sample="dates.en-ja.tsv",
     models=("luong", "transformer"),
@@ -124,6 +126,14 @@ class Config:
             raise ValueError("valid and test come together; give both, or neither and a split")
         if self.source_vocabulary and self.joint:
             raise ValueError("source_vocabulary is for joint=false; give vocabulary alone")
+        if self.source and self.source == self.target:
+            raise ValueError(f"source and target are both {self.source!r}; name two columns")
+
+    def unread(self) -> dict[str, str]:
+        found = given_parts(self, "split", "split_seed")
+        if self.beams == 1:
+            found["length_penalty"] = "beams=1"
+        return found
 
 
 def read(config: Config, paths: Sequence[Path]) -> TranslationData:

@@ -55,6 +55,11 @@ class Training:
         if self.budget:
             parse_duration(self.budget)
 
+    def unread(self) -> dict[str, str]:
+        """Settings of the optimizer that was not chosen."""
+        other = {"sgd": "betas", "adamw": "momentum"}[self.optimizer]
+        return {other: f"optimizer={self.optimizer}"}
+
     @property
     def budget_s(self) -> float | None:
         return parse_duration(self.budget) if self.budget else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from shinso.faults import UsageFault
 from shinso.language import _
@@ -81,9 +81,45 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
         (f"model {name}", chosen.fixed),
         *[(origin, of_network) for origin, _run, _recipe, of_network in split],
     )
+    refuse_unread(recipe_settings)
+    refuse_unread(network_settings)
     return Order(
         task, tuple(Path(p) for p in paths), module, run, recipe_settings, network, network_settings
     )
+
+
+@runtime_checkable
+class ReadInPart(Protocol):
+    """A config of which some settings mean nothing beside others."""
+
+    def unread(self) -> Mapping[str, str]:
+        """Settings that nothing reads as the others are, and which of those it is, as it would be
+        typed."""
+        ...
+
+
+def refuse_unread(resolved: Resolved) -> None:
+    """A setting that was asked for and does nothing is refused and not passed over: UsageFault
+    SETTING-REFUSED. Its default may be given, and runs that exist, presets and models may hold
+    what they like."""
+    root = resolved.config
+    inner = [getattr(root, field.name) for field in dataclasses.fields(root)]
+    known, values = schema(type(root)), as_flat(root)
+    for config in (root, *inner):
+        for name, cause in config.unread().items() if isinstance(config, ReadInPart) else ():
+            origin = resolved.origins[name]
+            own = origin in ("default", "run") or origin.startswith(("preset ", "model "))
+            if not own and values[name] != _plain_default(known[name].default):
+                raise UsageFault(
+                    "SETTING-REFUSED",
+                    place=f"{name} ({origin})",
+                    found=_("nothing reads {name} with {cause}").format(name=name, cause=cause),
+                    next_step=_("leave one of the two out"),
+                )
+
+
+def _plain_default(default: Any) -> Any:
+    return list(default) if isinstance(default, tuple) else default
 
 
 def with_workers(order: Order, workers: int) -> Order:

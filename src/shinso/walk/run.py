@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,13 @@ from typing import Any
 from shinso.compress.restoring import restore
 from shinso.faults import GateFault, RunFault, UsageFault
 from shinso.language import _
-from shinso.recipes.recipe import Evaluation, Paired, Predictions, Use
+from shinso.recipes.recipe import Evaluation, MeasuredBySettings, Paired, Predictions, Use
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import read_json
 from shinso.runs.folder import RunFolder
 from shinso.runs.metrics import MetricsLog
-from shinso.walk.order import Order, order_of
+from shinso.settings import Setting, as_flat, resolve, schema, unknown_setting
+from shinso.walk.order import Order, order_of, refuse_unread
 from shinso.walk.tables import ResultTable, Row, over_seeds
 
 Given = str | Path | Any
@@ -28,8 +30,10 @@ Given = str | Path | Any
 class Run:
     """A run folder with its trained seeds."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, changed: Mapping[str, Any] | None = None) -> None:
+        """changed: settings of use, other than it was trained with (``with_settings``)."""
         self.folder = folder
+        self.changed = dict(changed or {})
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -38,7 +42,34 @@ class Run:
 
     @cached_property
     def order(self) -> Order:
-        return order_of(self.folder)
+        """What it was trained by; the settings of use as they are now."""
+        order = order_of(self.folder)
+        if not self.changed:
+            return order
+        layers = (("run", as_flat(order.config)), ("use", self.changed))
+        settings = resolve(order.recipe.Config, *layers)
+        refuse_unread(settings)
+        return dataclasses.replace(order, recipe_settings=settings)
+
+    @property
+    def settings_of_use(self) -> dict[str, Setting]:
+        """The settings that ``with_settings`` takes, with this run's own values as their defaults."""
+        order = self.order
+        known, own = schema(order.recipe.Config), as_flat(order.config)
+        names = getattr(order.recipe, "SETTINGS_OF_USE", ())
+        return {name: dataclasses.replace(known[name], default=own[name]) for name in names}
+
+    def with_settings(self, **settings: Any) -> Run:
+        """The same run to be used otherwise than it was trained, for example with more beams.
+
+        Raises UsageFault SETTING-UNKNOWN for what is no setting of use. A value that does not fit
+        is refused when the run is used.
+        """
+        known = self.settings_of_use
+        for name in settings:
+            if name not in known:
+                raise unknown_setting(name, known, place="with_settings")
+        return Run(self.folder, {**self.changed, **settings})
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -117,7 +148,14 @@ class Run:
                     looks = record_look(self.folder, "test", "evaluate")
                     notes.append(_("the test part was looked at {count} times").format(count=looks))
             found = [self.use(seed).evaluate(read, part) for seed in self.seeds]  # pyright: ignore[reportArgumentType]
-            rivals: Mapping[str, Evaluation] = self.use().baselines(read, part)  # pyright: ignore[reportArgumentType]
+            use = self.use()
+            rivals: Mapping[str, Evaluation] = use.baselines(read, part)  # pyright: ignore[reportArgumentType]
+            if isinstance(use, MeasuredBySettings):
+                notes.append(use.how_measured())
+        if self.changed:
+            own = as_flat(order.config)
+            changed = ", ".join(f"{name}={own[name]}" for name in self.changed)
+            notes.append(_("used with {changed}").format(changed=changed))
         rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
         rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
         table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
@@ -126,6 +164,7 @@ class Run:
             f"evaluation/{number:04d}-{part}.json",
             {
                 "data": [str(p) for p in paths],
+                **({"settings": self.changed} if self.changed else {}),
                 "table": table.as_dict(),
                 "seeds": [as_json(one) for one in found],
             },
@@ -247,26 +286,22 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             why=_("runs of different tasks have no common metric"),
             next_step=_("compare runs of one task"),
         )
-    notes = []
-    measured_on = {
-        tuple(str(run.facts.get(name)) for name in ("sha256", "source_sha256", "split"))
-        for run in runs
-    }
-    if len(measured_on) > 1:
-        notes.append(_("the runs were measured on different data or splits"))
+    ways = [use.how_measured() for run in runs if isinstance(use := run.use(), MeasuredBySettings)]
+    differences, same_test = _differences(runs, ways)
     rows: list[Row] = []
     for run in runs:
         table = run.table()
         learned = [row for row in table.rows if row.learned]
         rows += [Row(f"{run.folder.path.name}", row.values, row.seeds, True) for row in learned]
     seen: set[str] = set()
-    for run in runs if not notes else []:
+    for run in runs if not differences else []:
         for row in run.table().rows:
             if not row.learned and row.name not in seen:
                 seen.add(row.name)
                 rows.append(row)
+    notes = [*differences, *(ways[:1] if len(set(ways)) == 1 else ())]
     use = runs[0].use()
-    if isinstance(use, Paired) and not notes:
+    if isinstance(use, Paired) and same_test:
         notes += [
             use.paired(
                 runs[0].folder.path.name,
@@ -277,6 +312,38 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             for one in runs[1:]
         ]
     return runs[0]._table("compare", rows, notes)
+
+
+def _differences(runs: Sequence[Run], ways: Sequence[str]) -> tuple[list[str], bool]:
+    """In what the runs differ that a reader of their figures must know, and whether they can be
+    compared sample by sample all the same. ways: how each run was measured, where that is said."""
+    notes: list[str] = []
+    same_test = True
+    measured_on = {
+        tuple(str(run.facts.get(name)) for name in ("sha256", "source_sha256", "split"))
+        for run in runs
+    }
+    if len(measured_on) > 1:
+        use, first = runs[0].use(), runs[0].evaluation()
+        same_test = isinstance(use, Paired) and all(
+            use.same_samples(first, one.evaluation()) for one in runs[1:]
+        )
+        notes.append(
+            _("the runs learned from different data; their test part is the same")
+            if same_test
+            else _("the runs were measured on different data or splits")
+        )
+    if len(set(ways)) > 1:
+        same_test = False
+        each = "; ".join(
+            f"{run.folder.path.name}: {way}" for run, way in zip(runs, ways, strict=True)
+        )
+        notes.append(
+            _("the figures were computed in different ways and do not compare: {each}").format(
+                each=each
+            )
+        )
+    return notes, same_test
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:

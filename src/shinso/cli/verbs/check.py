@@ -40,8 +40,10 @@ def run(arguments: Sequence[str]) -> int:
     if read.json:
         print(json.dumps({"facts": facts, "notes": list(data.notes)}, ensure_ascii=False))
         return 0
+    unshown = getattr(module, "UNSHOWN_FACTS", ())
     for name, value in facts.items():
-        print(f"{name}: {_short(value)}")
+        if name not in unshown:
+            print(f"{name}: {_short(value)}")
     for note in data.notes:
         print(_("note: {note}").format(note=note))
     print(_("the data can be trained on:") + f" shinso train {task} {shlex.join(rest)}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shinso.cli.parsing import Parser
+from shinso.cli.use_settings import read_for_run
 from shinso.language import _
 
 HELP = "measure a run beside its baselines, on new data or again"
@@ -24,11 +25,10 @@ def run(arguments: Sequence[str]) -> int:
         help=_("exit 4 unless met: beats=ROW, METRIC<NUMBER, METRIC>NUMBER"),
     )
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
-    read = parser.read(arguments)
+    read, trained = read_for_run(parser, arguments)
     from shinso.cli.terminal import print_table
-    from shinso.walk.run import Run, check_gate
+    from shinso.walk.run import check_gate
 
-    trained = Run.open(read.run)
     table = trained.evaluate(read.data, part=read.part)
     if read.json:
         print(json.dumps(table.as_dict(), ensure_ascii=False))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from shinso.cli.parsing import Parser, add_settings, given_settings
+from shinso.cli.standard_input import lines_of_input
 from shinso.faults import UsageFault
 from shinso.language import _
 
@@ -64,6 +64,6 @@ def _add_own(parser: Parser) -> None:
 
 def _prompts(given: str) -> Iterator[str]:
     if given == "-":
-        yield from (line.rstrip("\n") for line in sys.stdin)
+        yield from lines_of_input()
     else:
         yield given

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shinso.cli.parsing import Parser
+from shinso.cli.standard_input import lines_of_input
+from shinso.cli.use_settings import read_for_run
 from shinso.faults import UsageFault
 from shinso.language import _
 
@@ -31,15 +33,15 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, help=_("which seed predicts; the first without"))
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
-    read = parser.read(arguments)
+    read, trained = read_for_run(parser, arguments)
     from shinso.runs.files import write_atomically
     from shinso.walk.card import csv_text
-    from shinso.walk.run import Run
 
-    trained = Run.open(read.run)
     if read.data == [Path("-")]:
         return _stream(trained, read.seed)
     found = trained.predict(read.data, seed=read.seed)
+    for note in found.notes:
+        print(_("note: {note}").format(note=note), file=sys.stderr)
     if read.json:
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         text = json.dumps(rows, ensure_ascii=False) + "\n"
@@ -66,7 +68,7 @@ def _stream(trained: Run, seed: int | None) -> int:
             found=_("{task} does not answer line by line").format(task=trained.order.task),
             next_step=f"shinso predict {trained.folder.path} DATA",
         )
-    for answer in use.stream(line.rstrip("\n") for line in sys.stdin):
+    for answer in use.stream(lines_of_input()):
         print(answer, flush=True)
     return 0
 

@@ -60,13 +60,16 @@ def alignment_plots(
     """Where the model looked while it wrote some of its answers; nothing without attention."""
     encoded = subwords[0].encode(pairs.source)
     chosen = [i for i, one in enumerate(encoded) if len(one) in WORDS and answers[i]][:DRAWN]
+    capacity = getattr(model, "capacity", None)
+    most = None if capacity is None else capacity - 1  # the sign of begin takes a position too
     plots = {}
     for number, place in enumerate(chosen or range(min(1, len(encoded))), 1):
-        weights = alignment(model, encoded[place], subwords[1].encode([answers[place]])[0])
+        written = subwords[1].encode([answers[place]])[0][:most]
+        weights = alignment(model, encoded[place], written)
         if weights is None:
             return {}
         left = [*subwords[0].spelled(encoded[place]), "</s>"]
-        right = [*subwords[1].spelled(subwords[1].encode([answers[place]])[0]), "</s>"]
+        right = [*subwords[1].spelled(written), "</s>"]
         plots[f"alignment-{number}"] = _heat_map(weights, left, right)
     return plots
 

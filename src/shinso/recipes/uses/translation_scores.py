@@ -52,7 +52,8 @@ def signatures(tokenize: str) -> str:
 class PairedTest:
     """Two systems on the same sentences, by paired bootstrap resampling (Koehn 2004).
 
-    first, second: BLEU. p_value: how often chance alone makes a difference as large.
+    first, second: BLEU. p_value: how often chance alone makes a difference as large; 1 where there
+    is none.
     """
 
     first: float
@@ -68,7 +69,11 @@ def paired_bootstrap(
     *,
     samples: int = 1000,
 ) -> PairedTest:
-    """As ``sacrebleu --paired-bs`` computes it, with its seed."""
+    """As ``sacrebleu --paired-bs`` computes it, with its seed.
+
+    Differs: two systems of one score have p = 1. sacrebleu counts the samples that differ by more
+    than the whole does, and where no answer differs none of them does: it gives 1 / (samples + 1).
+    """
     need("sacrebleu")
     significance = importlib.import_module("sacrebleu.significance")
     test = significance.PairedTest(
@@ -80,4 +85,5 @@ def paired_bootstrap(
     )
     _signatures, found = test()
     one, other = found["BLEU"]
-    return PairedTest(float(one.score), float(other.score), float(other.p_value))
+    p_value = 1.0 if one.score == other.score else float(other.p_value)
+    return PairedTest(float(one.score), float(other.score), p_value)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def build_translation(config: Config, data: TranslationData, model: nn.Module, seed: int) -> Built:
-    """Batches of like length; −log p a word of the valid part selects, which needs no search."""
+    """Batches of like length; −log p a word of the valid part selects, which needs no search.
+
+    Raises ManyDataFaults DATA-TOO-LONG for pairs that are longer than the network's capacity.
+    """
+    capacity: int | None = getattr(model, "capacity", None)
+    if capacity is not None:  # found out here and not after hours, by the one long sentence
+        data.check_fits(capacity)
     device = next(model.parameters()).device
     source = TokenBatches(
         data.samples("train"),

@@ -16,13 +16,21 @@ from shinso.data.parallel_text import ParallelText, read_pairs, read_sentences
 from shinso.data.sides import check_sides, profile
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.data.subwords import BEGIN, END, PAD, UNKNOWN, Subwords
-from shinso.faults import DataFault
+from shinso.faults import DataFault, ManyDataFaults, UsageFault
 from shinso.language import _
 from shinso.models.word_for_word import word_table
 from shinso.objectives.decoding import Search, search
 from shinso.objectives.translation import loss_of
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses import translation_scores
+from shinso.recipes.uses.translation_lengths import (
+    check_fits,
+    cut_in_two,
+    lengths_said,
+    nothing_short,
+    short_enough,
+    too_long_to_translate,
+)
 from shinso.recipes.uses.translation_plots import alignment_plots, length_plot
 
 if TYPE_CHECKING:
@@ -50,15 +58,32 @@ class TranslationData:
 
     def samples(self, part: Part) -> ParallelSamples:
         """The pairs of a part as numbers; of the train part only those that are not over-long."""
-        pairs = self.parts[part]
-        source, target = (
-            one.encode(side)
-            for one, side in zip(self.subwords, (pairs.source, pairs.target), strict=True)
-        )
+        source, target = self._encoded(part)
         if part == "train":
-            kept = _short_enough(source, target, self.longest)
+            kept = short_enough(source, target, self.longest)
             source, target = [source[i] for i in kept], [target[i] for i in kept]
         return ParallelSamples(source, target)
+
+    def check_fits(self, capacity: int) -> None:
+        """Every pair that is learned from or evaluated must fit into the positions that a network
+        learns. Raises ManyDataFaults DATA-TOO-LONG."""
+        for part, pairs in self.parts.items():
+            source, target = self._encoded(part)
+            if part == "train":
+                kept = short_enough(source, target, self.longest)
+                pairs = pairs.take(kept)
+                source, target = [source[i] for i in kept], [target[i] for i in kept]
+            most = 1 + max(len(one) for one in (*source, *target))
+            steps = {
+                "train": _("give capacity={most} or more, or --longest {fits}"),
+                "new": cut_in_two(),
+            }
+            step = steps.get(part, _("give capacity={most} or more, or take the line out"))
+            check_fits(pairs, source, target, capacity, step.format(most=most, fits=capacity - 1))
+
+    def _encoded(self, part: Part) -> tuple[list[list[int]], list[list[int]]]:
+        pairs, (source, target) = self.parts[part], self.subwords
+        return source.encode(pairs.source), target.encode(pairs.target)
 
 
 def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
@@ -71,10 +96,10 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TranslationData:
     subwords = _learnt(config, train)
     notes += _sizes_said(config, subwords)
     source, target = subwords[0].encode(train.source), subwords[1].encode(train.target)
-    notes += _lengths_said(train, source, target, config.longest)
-    kept = _short_enough(source, target, config.longest)
+    notes += lengths_said(train, source, target, config.longest)
+    kept = short_enough(source, target, config.longest)
     if not kept:
-        raise _nothing_short(train, config.longest)
+        raise nothing_short(train, config.longest)
     source, target = [source[i] for i in kept], [target[i] for i in kept]
     ratios = [(len(t) + 1) / (len(s) + 1) for s, t in zip(source, target, strict=True)]
     table = word_table(source, target, len(subwords[0]), len(subwords[1]))
@@ -100,6 +125,13 @@ def _parts(
 ) -> tuple[dict[Part, ParallelText], str, list[str]]:
     """The pairs of each part, how they came to be parts, and what is to be said of them."""
     names = (config.source, config.target)
+    if any(names) and all(len(some) == 2 for some in (paths, config.valid, config.test) if some):
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place="--source, --target",
+            found=_("two files, which have no columns to name"),
+            next_step=_("give the source file and then the target file, without these flags"),
+        )
     pairs = read_pairs(paths, names)
     notes = list(pairs.notes)
     parts: dict[Part, ParallelText] = {"train": pairs}
@@ -145,46 +177,6 @@ def _sizes_said(config: Config, subwords: tuple[Subwords, Subwords]) -> list[str
     ]
 
 
-def _short_enough(
-    source: Sequence[Sequence[int]], target: Sequence[Sequence[int]], longest: int
-) -> list[int]:
-    return [i for i in range(len(source)) if max(len(source[i]), len(target[i])) <= longest]
-
-
-def _lengths_said(
-    train: ParallelText,
-    source: Sequence[Sequence[int]],
-    target: Sequence[Sequence[int]],
-    longest: int,
-) -> list[str]:
-    kept = set(_short_enough(source, target, longest))
-    long = [train.lines[i] for i in range(len(source)) if i not in kept]
-    if not long:
-        return []
-    return [
-        _(
-            "{count:,} train pairs have more than {longest} subwords on a side and are left out of "
-            "training (--longest): line {lines}"
-        ).format(
-            count=len(long),
-            longest=longest,
-            lines=", ".join(map(str, long[:5])) + (", …" if len(long) > 5 else ""),
-        )
-    ]
-
-
-def _nothing_short(train: ParallelText, longest: int) -> DataFault:
-    return DataFault(
-        "DATA-TOO-LONG",
-        place=str(train.paths[0]),
-        found=_("every train pair has more than {longest} subwords on a side").format(
-            longest=longest
-        ),
-        why=_("there is nothing to learn from"),
-        next_step=_("give a larger --longest, or cut the text into sentences"),
-    )
-
-
 class TranslationUse:
     """A trained translator."""
 
@@ -203,19 +195,22 @@ class TranslationUse:
             source, Subwords.from_text(kept["target"]) if kept["target"] else source,
         )  # fmt: skip
         self.names = (config.source, config.target)
+        self.capacity: int | None = getattr(model, "capacity", None)  # recurrent ones have none
         self._last: tuple[tuple[str, ...], list[str]] = ((), [])
 
     def read_new(self, paths: Sequence[Path]) -> TranslationData:
         pairs = read_pairs(paths, self.names)
-        profiles = self.facts["profiles"]
-        notes = [*pairs.notes, *check_sides(pairs, profiles["source"], profiles["target"])]
-        return TranslationData(
+        notes = [*pairs.notes, *self._check_sides(pairs)]
+        data = TranslationData(
             {"new": pairs}, self.subwords, self.config.longest, pairs.sha256, tuple(notes)
         )
+        if self.capacity is not None:
+            data.check_fits(self.capacity)
+        return data
 
     def evaluate(self, data: TranslationData, part: Part) -> Evaluation:
         pairs = data.parts[part]
-        answers = self._translated(pairs.source)
+        answers = self._translated(pairs)
         total, words = loss_of(self.model, self._batches(data, part))
         found = translation_scores.scores(answers, pairs.target, self.config.tokenize)
         return Evaluation(
@@ -240,6 +235,16 @@ class TranslationUse:
             for name, found in answers.items()
         }
 
+    def how_measured(self) -> str:
+        return translation_scores.signatures(self.config.tokenize)
+
+    def same_samples(self, ours: Evaluation, others: Evaluation) -> bool:
+        first, second = (
+            [(row["source"], row["reference"]) for row in one.details["translations"]]
+            for one in (ours, others)
+        )
+        return first == second
+
     def paired(self, first: str, ours: Evaluation, second: str, others: Evaluation) -> str:
         rows, other_rows = ours.details["translations"], others.details["translations"]
         found = translation_scores.paired_bootstrap(
@@ -261,23 +266,38 @@ class TranslationUse:
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
         """A row for each sentence or pair: the source and its translation. A blank line stays
-        blank."""
+        blank.
+
+        Raises ManyDataFaults DATA-SWAPPED for pairs that look like the other direction's.
+        """
         from shinso.recipes.uses.files import only_one
 
-        sentences, _notes = read_sentences(only_one(paths, "translate"), self.names)
-        answers = self.translate(sentences)
-        return Predictions(("source", "translation"), list(zip(sentences, answers, strict=True)))
+        path = only_one(paths, "translate")
+        sentences = read_sentences(path, self.names)
+        notes = sentences.notes
+        if sentences.pairs is not None:
+            notes += tuple(self._check_sides(sentences.pairs))
+        places = [f"{path}:{line}" for line in sentences.lines]
+        answers = self.translate(sentences.source, places)
+        rows = list(zip(sentences.source, answers, strict=True))
+        return Predictions(("source", "translation"), rows, notes)
 
     def stream(self, lines: Iterable[str]) -> Iterator[str]:
         """Each line's translation before the next line is read."""
-        for line in lines:
-            yield self.translate([line])[0]
+        for number, line in enumerate(lines, 1):
+            yield self.translate([line], [_("line {line}").format(line=number)])[0]
 
-    def translate(self, sentences: Sequence[str]) -> list[str]:
-        """The best translation of each sentence; of a blank one, nothing."""
+    def translate(self, sentences: Sequence[str], places: Sequence[str] = ()) -> list[str]:
+        """The best translation of each sentence; of a blank one, nothing.
+
+        places: where each stands, as its fault names it; "line 1" and so on by default. Raises
+        ManyDataFaults DATA-TOO-LONG for sentences that are longer than the network's capacity.
+        """
         answers = [""] * len(sentences)
         real = [place for place, one in enumerate(sentences) if one.strip()]
         pieces = self.subwords[0].encode([sentences[place].strip() for place in real])
+        if self.capacity is not None:
+            self._check_fits(pieces, real, places)
         device = next(self.model.parameters()).device
         how = Search(
             begin=BEGIN,
@@ -303,14 +323,32 @@ class TranslationUse:
                 answers[real[one]] = self.subwords[1].decode(best[0].words)
         return answers
 
+    def _check_sides(self, pairs: ParallelText) -> list[str]:
+        profiles = self.facts["profiles"]
+        return check_sides(pairs, profiles["source"], profiles["target"])
+
+    def _check_fits(
+        self, pieces: Sequence[Sequence[int]], real: Sequence[int], places: Sequence[str]
+    ) -> None:
+        assert self.capacity is not None
+        faults: list[DataFault] = []
+        for number, one in zip(real, pieces, strict=True):
+            if len(one) >= self.capacity:
+                place = places[number] if places else _("line {line}").format(line=number + 1)
+                faults.append(too_long_to_translate(place, len(one), self.capacity))
+        if faults:
+            raise ManyDataFaults(faults)
+
     def _longest(self, source_length: int) -> int:
         """Words that a translation of so many may have, its end counted."""
-        return int(np.ceil(self.facts["length_ratio"] * source_length)) + SPARE
+        longest = int(np.ceil(self.facts["length_ratio"] * source_length)) + SPARE
+        return longest if self.capacity is None else min(longest, self.capacity)
 
-    def _translated(self, sentences: tuple[str, ...]) -> list[str]:
+    def _translated(self, pairs: ParallelText) -> list[str]:
         """Scores and plots of one part share a search."""
-        if self._last[0] != sentences:
-            self._last = (sentences, self.translate(sentences))
+        if self._last[0] != pairs.source:
+            places = [f"{pairs.paths[0]}:{line}" for line in pairs.lines]
+            self._last = (pairs.source, self.translate(pairs.source, places))
         return self._last[1]
 
     def _word_for_word(self, sentences: Sequence[str]) -> list[str]:
@@ -329,7 +367,7 @@ class TranslationUse:
         self, data: TranslationData, part: Part
     ) -> dict[str, tuple[Callable[[Figure], None], Predictions]]:
         pairs = data.parts[part]
-        answers = self._translated(pairs.source)
+        answers = self._translated(pairs)
         tokenize = self.config.tokenize
         return {
             "length": length_plot(pairs, answers, self.subwords[0], tokenize),
