@@ -33,7 +33,7 @@ def folded(model: nn.Module) -> nn.Module:
     for module in list(fresh.modules()):
         for (name, one), (norm, two) in pairwise(list(module.named_children())):
             if isinstance(one, nn.Conv2d) and isinstance(two, BatchNorm):
-                setattr(module, name, fuse_conv_bn_eval(one, two))
+                setattr(module, name, fuse_conv_bn_eval(one, two))  # pyright: ignore[reportArgumentType]  it asks for its fields
                 setattr(module, norm, nn.Identity())
     return fresh.requires_grad_(False)
 

@@ -84,6 +84,7 @@ class SynchronousGradients:
         table = torch.tensor(own, dtype=torch.float64, device=self.crew.device)
         # Under way during the forward pass.
         weighing = processes.all_reduce(table, async_op=True)
+        assert weighing is not None
         states = StatesOfParts(self.objective, len(parts)) if count > 1 else None
         totals: dict[str, float] = {}
         sums: dict[str, Tensor] = {}
