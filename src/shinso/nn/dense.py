@@ -72,8 +72,9 @@ class Packed:
         self.panels, self._added = panels, added
 
     @classmethod
-    def of(cls, weight: Tensor, bias: Tensor | None, name: str) -> Packed:
-        """For x Wᵀ + b. name: of the thread's scratch memory that holds them until its next use."""
+    def of(cls, weight: Tensor, bias: Tensor | None, name: str | None) -> Packed:
+        """For x Wᵀ + b. name: of the thread's scratch memory that holds them until its next use; None
+        for memory of their own."""
         added = weight.new_zeros(len(weight)) if bias is None else bias
         return cls(pack_transposed(_array(weight), name), _array(added))
 
@@ -81,10 +82,6 @@ class Packed:
     def of_transposed(cls, weight: Tensor, name: str) -> Packed:
         """For x W."""
         return cls(pack(_array(weight), name), np.zeros(weight.shape[1], np.float32))
-
-    def kept(self) -> Packed:
-        """In memory of its own."""
-        return Packed(self.panels.copy(), self._added)
 
     def rows(self, x: Float[Tensor, "row in"], out: Float[Tensor, "row out"]) -> None:
         """All rows of ``out``, in this thread."""
@@ -110,7 +107,7 @@ class FixedDense:
     def arrays(self, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights, panels and bias for a kernel of so many rows; no panels where the rows are few."""
         if self._packed is None and self.worth_packing(rows):
-            self._packed = Packed.of(self.weight, self.bias, "dense").kept()
+            self._packed = Packed.of(self.weight, self.bias, None)
         panels = _NO_PANELS if self._packed is None else self._packed.panels
         bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
         return _array(self.weight), panels, _array(bias)
@@ -120,7 +117,7 @@ class FixedDense:
         if len(x) < _FEWEST_FIXED or not compiled(x, self.weight, pays=few or KERNELS_PAY):
             return linear(x, self.weight, self.bias)
         if self._packed is None:
-            self._packed = Packed.of(self.weight, self.bias, "dense").kept()
+            self._packed = Packed.of(self.weight, self.bias, None)
         packed = self._packed
         out = x.new_empty(len(x), len(self.weight))
         in_parts(

@@ -170,8 +170,9 @@ def _greedy(
     for step in range(1, max(longest) + 1):
         log_p, last = writer.step(last).index_fill_(-1, never, NEVER).log_softmax(-1).max(-1)
         going = []
-        _check(log_p[:, 0].tolist())
-        new = zip(alive, log_p[:, 0].tolist(), last[:, 0].tolist(), strict=True)
+        ones = log_p[:, 0].tolist()
+        _check(ones)
+        new = zip(alive, ones, last[:, 0].tolist(), strict=True)
         for row, (number, one, word) in enumerate(new):
             total[number] += one
             ended = word == how.end

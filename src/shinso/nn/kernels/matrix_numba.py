@@ -268,8 +268,9 @@ def add_transposed_product(strips, depth, panels, out):  # pragma: no cover
 
 
 def panels_of(name, rows, columns):
-    """Room for the panels of a matrix, in the scratch memory of this name."""
-    return scratch(name, -(-columns // WIDTH), rows, WIDTH)
+    """Room for the panels of a matrix, in the scratch memory of this name; None: in its own."""
+    shape = -(-columns // WIDTH), rows, WIDTH
+    return np.empty(shape, np.float32) if name is None else scratch(name, *shape)
 
 
 def pack(b, name):
