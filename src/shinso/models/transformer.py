@@ -134,12 +134,14 @@ class Transformer(nn.Module):
         mask: Bool[Tensor, "batch source"] | None = None,
     ) -> Float[Tensor, "batch source width"]:
         """What the decoder looks at. mask: True at words, None where there is no padding."""
-        x = self.source_embedding(source) * math.sqrt(self.config.width)
-        x = self.dropout(self.source_positions(x))
+        x = self.dropout(self._embedded(source))
         keys = None if mask is None else mask.unsqueeze(1)
         for block in self.encoder:
             x = block(x, keys)
         return self.encoder_norm(x)
+
+    def _embedded(self, source: Int[Tensor, "batch source"]) -> Float[Tensor, "batch source width"]:
+        return self.source_positions(self.source_embedding(source) * math.sqrt(self.config.width))
 
     def decode(
         self,
@@ -203,8 +205,7 @@ class Transformer(nn.Module):
         if self.training:
             raise ValueError("the network is in training; call eval() before it writes")
         words = Unpadded(mask, len(source), source.shape[1], source.device)
-        x = self.source_embedding(source) * math.sqrt(self.config.width)
-        x = words.flat(self.source_positions(x))
+        x = words.flat(self._embedded(source))
         blocks: list[Any] = list(self.encoder)
         for block in blocks:
             x = block.unpadded(x, words)

@@ -106,19 +106,22 @@ class FixedDense:
 
     def arrays(self, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights, panels and bias for a kernel of so many rows; no panels where the rows are few."""
-        if self._packed is None and self.worth_packing(rows):
-            self._packed = Packed.of(self.weight, self.bias, None)
+        if self.worth_packing(rows):
+            self._pack()
         panels = _NO_PANELS if self._packed is None else self._packed.panels
         bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
         return _array(self.weight), panels, _array(bias)
 
-    def __call__(self, x: Float[Tensor, "row in"]) -> Float[Tensor, "row out"]:
-        few = LANES == 16 and len(x) <= _MOST_FIXED
-        if len(x) < _FEWEST_FIXED or not compiled(x, self.weight, pays=few or KERNELS_PAY):
-            return linear(x, self.weight, self.bias)
+    def _pack(self) -> Packed:
         if self._packed is None:
             self._packed = Packed.of(self.weight, self.bias, None)
-        packed = self._packed
+        return self._packed
+
+    def __call__(self, x: Float[Tensor, "row in"]) -> Float[Tensor, "row out"]:
+        few = LANES == 16 and len(x) <= _MOST_FIXED
+        if not self.worth_packing(len(x)) or not compiled(x, self.weight, pays=few or KERNELS_PAY):
+            return linear(x, self.weight, self.bias)
+        packed = self._pack()
         out = x.new_empty(len(x), len(self.weight))
         in_parts(
             lambda lo, hi: packed.rows(x[lo:hi], out[lo:hi]),

@@ -150,6 +150,18 @@ def learn_step(
 
 
 @kernel
+def _go_on(position, totals, finished, reward, after, next_action, ended):  # pragma: no cover
+    """Count the reward, and stand where the step led; at an episode's end, close its account."""
+    totals[1] += reward
+    position[STATE], position[ACTION] = after, next_action
+    if ended:
+        position[BEGUN] = 0
+        totals[2] += totals[1]
+        totals[1] = 0.0
+        finished[0] += 1
+
+
+@kernel
 def live_step(
     q, visits, traces, memory, rewards, position, chance, rule, totals, finished, reward, after,
     terminated, ended, epsilon,
@@ -168,13 +180,7 @@ def live_step(
         terminated, ended, method, exploration, epsilon, temperature, rule[4], rule[5], rule[6],
         rule[7], int(rule[8]), rule[9],
     )  # fmt: skip
-    totals[1] += reward
-    position[STATE], position[ACTION] = after, next_action
-    if ended:
-        position[BEGUN] = 0
-        totals[2] += totals[1]
-        totals[1] = 0.0
-        finished[0] += 1
+    _go_on(position, totals, finished, reward, after, next_action, ended)
     return next_action
 
 
@@ -223,10 +229,4 @@ def simulate(
             terminated, ended, method, exploration, epsilon, temperature, gamma, alpha, power,
             horizon, n_step, trace,
         )  # fmt: skip
-        totals[1] += reward
-        position[STATE], position[ACTION] = after, next_action
-        if ended:
-            position[BEGUN] = 0
-            totals[2] += totals[1]
-            totals[1] = 0.0
-            finished[0] += 1
+        _go_on(position, totals, finished, reward, after, next_action, ended)
