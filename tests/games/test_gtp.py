@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.games.gtp import Clock, Engine
+from shinso.games.clock import Clock, Left
+from shinso.games.gtp import Engine
+from shinso.games.record import record_of
+from shinso.games.sgf import parse
+from shinso.search.decision import Choice
 from shinso.search.gtp_player import SearchPlayer
 from shinso.search.rollout_search import RolloutSearch
 
@@ -93,6 +100,13 @@ def test_whole_game_against_itself_ends_with_a_score():
         ("komi 1e400", "? syntax error\n\n"),
         ("boardsize 9.5", "? syntax error\n\n"),
         ("lz-analyze b x", "? syntax error\n\n"),
+        ("lz-analyze b interval", "? syntax error\n\n"),
+        ("lz-analyze b avoid b D4 3", "? syntax error\n\n"),
+        ("lz_analyze b 1", "? unknown command\n\n"),
+        ("kgs-time_settings byoyomi 10", "? syntax error\n\n"),
+        ("kgs-time_settings canadian 10 0 5", "? syntax error\n\n"),
+        ("kgs-time_settings", "? syntax error\n\n"),
+        ("kgs-time_settings none", "=\n\n"),
         ("loadsgf", "? syntax error\n\n"),
         ("\x00\x07name\x7f", "= shinso\n\n"),
     ],
@@ -138,8 +152,9 @@ def test_handicap_is_put_up_and_white_moves():
 
 def test_analysis_stops_when_the_next_command_waits():
     engine = Engine(player, version="1", side=5)
-    waits = iter([False, True])
-    (first, *rest) = engine.converse(["lz-analyze b 1"], waiting=lambda: next(waits))
+    pieces: list[str] = []
+    pieces.extend(engine.converse(["lz-analyze b 1"], waiting=lambda: len(pieces) > 2))
+    first, *rest = pieces
     assert first == "=\n"
     assert len(rest) == 3
     assert rest[0].startswith("info move ")
@@ -194,3 +209,164 @@ def test_a_clock_that_ran_out_still_gets_a_move():
     engine = Engine(player, version="1", side=5)
     spoken(engine, "time_settings 1 0 0", "time_left b 0 0")
     assert spoken(engine, "genmove b")[0].startswith("= ")
+
+
+def test_a_command_that_came_with_the_analysis_ends_it():
+    """Both lines in one packet: the second is in no file descriptor any more, but in a buffer."""
+    words = [sys.executable, "-m", "shinso", "go", "gtp", "--network", "none", "--side", "5"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        one.stdin.write("lz-analyze b 2000\nname\n")
+        one.stdin.flush()
+        began = time.monotonic()
+        said = []
+        while not said or "shinso" not in said[-1]:
+            said.append(one.stdout.readline())
+        assert time.monotonic() - began < 18  # sooner than the first report was due
+        assert [line[:9] for line in said] == ["=\n", "info move", "\n", "= shinso\n"]
+        one.stdin.write("quit\n")
+
+
+def test_input_that_a_locale_reads_strictly_is_answered_too():
+    found = subprocess.run(
+        [sys.executable, "-m", "shinso", "go", "gtp"],
+        input=b"1 play b \xe9\n2 name\nquit\n",
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert found.stdout.decode().split("\n\n")[:2] == [
+        "?1 invalid color or coordinate", "=2 shinso"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["interval 1", "1", "w interval 1 maxmoves 2", "minmoves 1"])
+def test_analysis_is_asked_for_as_boards_do(words):
+    engine = Engine(player, version="1", side=5)
+    (_sign, said, _end) = engine.converse([f"lz-analyze {words}"], waiting=lambda: True)
+    assert said.count("info move") == 2 or "maxmoves" not in words
+    assert said.startswith("info move")
+
+
+def test_analysis_as_katago_tells_it():
+    engine = Engine(player, version="1", side=5)
+    spoken(engine, *(f"play b {column}{row}" for row in (2, 4) for column in "ABCDE"))
+    line = "kata-analyze w 1 ownership true"
+    (_sign, said, _end) = engine.converse([line], waiting=lambda: True)
+    owners = [float(word) for word in said.split("ownership ")[1].split()]
+    assert owners == [-1.0] * 25  # Black's, as White sees it
+    assert re.search(r"winrate 0\.\d{4} prior 0\.\d{4} order 0 pv ", said)
+
+
+def test_a_move_with_its_analysis():
+    engine = Engine(player, version="1", side=5)
+    answer = "".join(engine.answer("7 lz-genmove_analyze b 50"))
+    found = re.fullmatch(r"=7\ninfo move (\w+) .*\nplay (\w+)\n\n", answer)
+    assert found is not None
+    assert len(engine.moves) == 1
+    assert engine.position.stones.sum() == 1
+
+
+class Thinker:
+    """Plays the first legal point and takes all the time that it is given, by a clock that jumps."""
+
+    def __init__(self, now: list[float]) -> None:
+        self.now = now
+        self.given: list[float] = []
+
+    def ready(self, position):
+        self.now[0] += 40.0  # weights are loaded
+
+    def genmove(self, position, moves, seconds):
+        self.given.append(seconds)
+        self.now[0] += seconds
+        return Choice(int(position.legal().argmax()))
+
+    def analyze(self, position, moves, seconds, *, stop):
+        raise AssertionError("nobody asked")
+
+    def ownership(self, position):
+        raise AssertionError("nobody asked")
+
+
+@pytest.mark.parametrize(
+    ("settings", "main", "period"),
+    [("60 0 0", 60, 0), ("60 10 5", 60, 10), ("0 5 1", 0, 5), ("0 30 5", 0, 30)],
+)
+def test_its_own_clock_never_runs_out_though_no_referee_tells_the_time(
+    settings, main, period, monkeypatch
+):
+    """Sixty moves of a colour, counted as a referee counts: main time, then Canadian periods."""
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    thinker = Thinker(now)
+    engine = Engine(lambda: thinker, version="1", side=9)
+    spoken(engine, f"time_settings {settings}")
+    assert now[0] == 40.0  # before the clock runs
+    referee = Clock()
+    referee.set(*(int(word) for word in settings.split()))
+    for _move in range(60):
+        before = now[0]
+        assert "".join(engine.answer("genmove b")).startswith("= ")
+        assert referee.spend(1, now[0] - before)
+        spoken(engine, "play w pass")
+    assert sum(thinker.given) > 0.5 * main
+    if period:
+        stones = int(settings.split()[2])
+        assert thinker.given[-1] > 0.7 * period / stones  # overtime is used, not feared
+    spoken(engine, "clear_board")
+    assert engine.clock.left == {}
+
+
+def test_a_referees_clock_counts_byo_yomi_and_canadian_time():
+    clock = Clock()
+    clock.set(10, 5, 3, byoyomi=True)
+    assert clock.spend(1, 9)
+    assert clock.spend(1, 5)  # one second of main time, four of the first period
+    assert clock.of(1) == Left(5, 3)
+    assert clock.spend(1, 7)  # a period is gone
+    assert clock.of(1) == Left(5, 2)
+    assert 4 < (clock.budget_s(1, 30) or 0) < 5
+    assert not clock.spend(1, 11)
+    clock.set(10, 6, 2)
+    assert clock.spend(2, 12)
+    assert clock.of(2) == Left(4, 1)
+    assert clock.spend(2, 3.9)
+    assert clock.of(2) == Left(6, 2)
+    assert not clock.spend(2, 6.1)
+    clock.set(10, 0, 0)
+    assert clock.spend(1, 10)
+    assert not clock.spend(1, 0.1)
+    clock.set(0, 0, 0)
+    assert clock.spend(1, 1e6)
+    assert clock.budget_s(1, 30) is None
+
+
+def test_the_game_is_printed_as_sgf():
+    engine = Engine(never, version="1.2")
+    spoken(engine, "boardsize 9", "komi 0.5", "fixed_handicap 2", "play w E5", "play b pass")
+    (said,) = spoken(engine, "5 printsgf")
+    assert said.startswith("=5 \n(\n;")
+    assert "\n\n" not in said[:-2]
+    record = record_of(parse(said[4:])[0])
+    assert (record.komi, record.handicap, record.turn) == (0.5, 2, 2)
+    assert record.moves == ((2, 40), (1, 81))
+
+
+def test_a_file_name_may_have_blanks(tmp_path):
+    path = tmp_path / "my game.sgf"
+    path.write_text("(;SZ[5];B[aa];W[bb];B[cc])")
+    engine = Engine(never, version="1")
+    assert spoken(engine, f"loadsgf {path}", f"loadsgf {path} 2") == ["=\n\n", "=\n\n"]
+    assert len(engine.moves) == 1
+
+
+def test_undo_after_passes_and_at_the_end_of_a_game():
+    engine = Engine(player, version="1", side=5)
+    spoken(engine, "play b C3", "play w pass", "play b pass")
+    assert engine.position.over
+    assert spoken(engine, "undo") == ["=\n\n"]
+    assert (engine.position.passes, engine.position.turn) == (1, 1)
+    assert spoken(engine, "undo", "undo", "undo")[-1] == "? cannot undo\n\n"
+    assert spoken(engine, "play b C3", "undo", "play b C3") == ["=\n\n"] * 3

@@ -1,164 +1,50 @@
 """GTP 2, the text protocol by which programs play Go (Farnebäck 2002): the engine's side.
 
 ``name`` and the other questions about the program are answered before anything heavy is loaded: the
-player is made at the first command that needs it. Whatever comes in, an answer by the protocol goes
-out: ``=`` or ``?``, the id if there was one, and an empty line.
+player is made at the first command that needs it, or where a clock is set, which must not run while
+weights are loaded. Whatever comes in, an answer by the protocol goes out: ``=`` or ``?``, the id if
+there was one, and an empty line.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
+from typing import TYPE_CHECKING, Any, final
 
 from shinso.faults import Fault
-from shinso.games.vertices import LARGEST, action, handicap_points, vertex
+from shinso.games.clock import Clock
+from shinso.games.gtp_analysis import AnalysisAsked, Style, analysis_asked, told
+from shinso.games.gtp_conversation import Conversation
+from shinso.games.gtp_words import Refusal, action_of, color_of, number_of, whole
+from shinso.games.player import Player
+from shinso.games.vertices import LARGEST, handicap_points, vertex
 
 if TYPE_CHECKING:
     from shinso.games.go import Position
 
-Line = Callable[[str], None]
-
-
-class Clock:
-    """What is left of a player's time: main time, then periods of so many stones.
-
-    seconds: left now; stones: still to play in this period, 0 in main time.
-    """
-
-    def __init__(self) -> None:
-        self.main = self.period = 0.0
-        self.stones = 0
-        self.left: dict[int, tuple[float, int]] = {}
-
-    def set(self, main: float, period: float, stones: int) -> None:
-        self.main, self.period, self.stones = main, period, stones
-        self.left = {}
-
-    def tell(self, color: int, seconds: float, stones: int) -> None:
-        self.left[color] = (max(seconds, 0.0), stones)
-
-    def budget_s(self, color: int, moves_left: int) -> float | None:
-        """Seconds for the next move, a little less than the share that keeps the clock from running
-        out; None without a clock. moves_left: own moves that main time must still be enough for."""
-        if not self.main and not self.period and color not in self.left:
-            return None
-        if self.period and not self.stones and not self.left:
-            return None  # GTP: byo-yomi time without stones means no limit
-        seconds, stones = self.left.get(color, (self.main, 0))
-        if not self.left and not self.main:
-            seconds, stones = self.period, self.stones
-        share = seconds / (stones or max(moves_left, 8))
-        if not stones and self.stones:
-            share = max(share, min(seconds, self.period / self.stones))
-        return max(0.01, 0.9 * share - 0.05)
-
-
-@runtime_checkable
-class Player(Protocol):
-    """Who thinks. ``games`` knows none: a search brings one."""
-
-    def genmove(self, position: Position, moves: list[int], seconds: float | None) -> Any:
-        """A ``Choice``-like answer: ``action``, ``resigns`` and ``findings``."""
-        ...
-
-    def analyze(
-        self, position: Position, moves: list[int], seconds: float
-    ) -> tuple[Any, list[list[int]]]:
-        """Findings after ``seconds`` more, and for each action the best line that begins with it."""
-        ...
-
-    def ownership(self, position: Position) -> Any:
-        """Chance of each point to be Black's at the end, from −1 to 1."""
-        ...
-
 
 @final
-class Engine:
+class Engine(Conversation):
     """One game, spoken to line by line."""
 
     def __init__(self, make_player: Callable[[], Player], *, version: str, side: int = 9) -> None:
-        self.make_player, self.version = make_player, version
+        super().__init__(version)
+        self.make_player = make_player
         self.side, self.komi = side, 7.0
         self.clock = Clock()
         self.setup: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self.moves: list[tuple[int, int]] = []  # (colour, action)
         self._positions: list[Position] = []
         self._player: Player | None = None
-        self.done = False
-        self._stop: Callable[[], bool] = lambda: True
-
-    # The conversation
-
-    def converse(
-        self, lines: Iterable[str], *, waiting: Callable[[], bool] | None = None
-    ) -> Iterator[str]:
-        """The answer to each line. waiting: whether a next line has come, which ends an analysis."""
-        self._stop = waiting or self._stop
-        for line in lines:
-            yield from self.answer(line)
-            if self.done:
-                return
-
-    def answer(self, line: str) -> Iterator[str]:
-        """Pieces of the answer to one line; nothing for an empty line or a comment."""
-        text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line.replace("\t", " ")).split("#")[0]
-        words = text.split()
-        if not words:
-            return
-        number = words.pop(0) if words[0].isascii() and words[0].isdigit() else ""
-        name = words.pop(0) if words else ""
-        run = getattr(self, "do_" + name.replace("-", "_"), None) if name else None
-        if run is None or not re.fullmatch(r"[a-z_\-]+", name):
-            yield f"?{number} unknown command\n\n"
-            return
-        try:
-            found = run(words)
-            if isinstance(found, str):
-                yield f"={number}" + (f" {found}" if found else "") + "\n\n"
-                return
-            yield f"={number}\n"
-            yield from found
-            yield "\n"
-        except Refusal as refusal:
-            yield f"?{number} {refusal}\n\n"
-        except Fault as fault:
-            told = "; ".join(fault.text().split("\n"))
-            yield f"?{number} {told}\n\n"
-        except Exception as error:  # a bug of ours must not end the game
-            yield f"?{number} internal error: {type(error).__name__}: {error}\n\n"
-
-    # About the program
-
-    def do_protocol_version(self, _words: list[str]) -> str:
-        return "2"
-
-    def do_name(self, _words: list[str]) -> str:
-        return "shinso"
-
-    def do_version(self, _words: list[str]) -> str:
-        return self.version
-
-    def do_known_command(self, words: list[str]) -> str:
-        return "true" if words and words[0] in self._commands() else "false"
-
-    def do_list_commands(self, _words: list[str]) -> str:
-        return "\n".join(self._commands())
-
-    def _commands(self) -> list[str]:
-        dashed = {"lz_analyze": "lz-analyze", "kgs_genmove_cleanup": "kgs-genmove_cleanup"}
-        names = (name[3:] for name in dir(self) if name.startswith("do_"))
-        return sorted(dashed.get(name, name) for name in names)
-
-    def do_quit(self, _words: list[str]) -> str:
-        self.done = True
-        return ""
+        self._found: Any = None  # by the search for the last move
 
     # The game
 
     def do_boardsize(self, words: list[str]) -> str:
-        side = _whole(words, 0)
+        side = whole(words, 0)
         if not 2 <= side <= LARGEST:
             raise Refusal("unacceptable size")
         self.side = side
@@ -166,10 +52,11 @@ class Engine:
 
     def do_clear_board(self, _words: list[str]) -> str:
         self.setup, self.moves, self._positions = ((), ()), [], []
+        self.clock.restart()
         return ""
 
     def do_komi(self, words: list[str]) -> str:
-        komi = _number(words, 0)
+        komi = number_of(words, 0)
         if not abs(komi) <= 2 * LARGEST**2:
             raise Refusal("syntax error")
         self.komi = komi
@@ -177,7 +64,7 @@ class Engine:
         return ""
 
     def do_play(self, words: list[str]) -> str:
-        color, point = _color(words, 0), self._action(words, 1)
+        color, point = color_of(words, 0), action_of(words, 1, self.side)
         position = self.position.with_turn(color)
         if not position.legal()[point]:
             raise Refusal("illegal move")
@@ -203,7 +90,7 @@ class Engine:
         return ""
 
     def do_fixed_handicap(self, words: list[str]) -> str:
-        stones = _whole(words, 0)
+        stones = whole(words, 0)
         try:
             points = handicap_points(stones, self.side)
         except ValueError:
@@ -212,23 +99,42 @@ class Engine:
 
     def do_place_free_handicap(self, words: list[str]) -> str:
         most = 9 if self.side % 2 else 4
-        return self.do_fixed_handicap([str(min(_whole(words, 0), most))])
+        return self.do_fixed_handicap([str(min(whole(words, 0), most))])
 
     def do_set_free_handicap(self, words: list[str]) -> str:
-        points = [self._action(words, number) for number in range(len(words))]
+        points = [action_of(words, number, self.side) for number in range(len(words))]
         if len(points) < 2 or len(set(points)) < len(points) or self.side**2 in points:
             raise Refusal("bad vertex list")
         return self._set_handicap(points)
 
     def do_time_settings(self, words: list[str]) -> str:
-        main, period, stones = _number(words, 0), _number(words, 1), _whole(words, 2)
+        main, period, stones = number_of(words, 0), number_of(words, 1), whole(words, 2)
         if min(main, period, stones) < 0:
             raise Refusal("syntax error")
         self.clock.set(main, period, stones)
+        return self._made_ready()
+
+    def do_kgs_time_settings(self, words: list[str]) -> str:
+        """``none``, ``absolute S``, ``canadian S PERIOD STONES`` or ``byoyomi S PERIOD PERIODS``."""
+        kind = words[0].lower() if words else ""
+        count = {"none": 0, "absolute": 1, "byoyomi": 3, "canadian": 3}.get(kind)
+        if count is None:
+            raise Refusal("syntax error")
+        given = [number_of(words, 1 + n) for n in range(count)] + [0.0] * (3 - count)
+        if min(given) < 0 or (count == 3 and (given[1] <= 0 or given[2] < 1)):
+            raise Refusal("syntax error")
+        self.clock.set(given[0], given[1], int(given[2]), byoyomi=kind == "byoyomi")
+        return self._made_ready()
+
+    def _made_ready(self) -> str:
+        """Weights are loaded before a clock runs. A fault of theirs is told at the first move."""
+        if self.clock.settings.limited:
+            with contextlib.suppress(Fault):
+                self.player.ready(self.position)
         return ""
 
     def do_time_left(self, words: list[str]) -> str:
-        self.clock.tell(_color(words, 0), _number(words, 1), _whole(words, 2))
+        self.clock.tell(color_of(words, 0), number_of(words, 1), whole(words, 2))
         return ""
 
     def do_loadsgf(self, words: list[str]) -> str:
@@ -237,9 +143,12 @@ class Engine:
 
         if not words:
             raise Refusal("syntax error")
-        upto = _whole(words, 1) if len(words) > 1 else 10**9
+        path, upto = Path(" ".join(words)), 10**9
+        # Names with blanks are no GTP, but files have them.
+        if len(words) > 1 and not path.exists():
+            path, upto = Path(" ".join(words[:-1])), whole(words, len(words) - 1)
         try:
-            record = read_record(Path(words[0]))
+            record = read_record(path)
             positions = list(record.positions(self.komi))[: max(upto, 1)]
         except OSError:
             raise Refusal("cannot load file") from None
@@ -268,29 +177,51 @@ class Engine:
         wanted = {"dead": dead, "alive": stones - dead, "seki": set()}[status]
         return " ".join(vertex(p, self.side) for p in sorted(wanted))
 
+    def do_printsgf(self, _words: list[str]) -> str:
+        """The game so far as SGF, as GNU Go gives it."""
+        from shinso.games.record import Record, write_record
+
+        (black, white), _last = self.setup, self.position
+        return "\n" + write_record(
+            Record(
+                side=self.side, komi=self.komi, handicap=0 if white else len(black), black=black,
+                white=white, turn=self._positions[0].turn,
+                moves=tuple(self.moves), details={"AP": f"shinso:{self.version}"},
+            )
+        ).strip()  # fmt: skip
+
     def do_lz_analyze(self, words: list[str]) -> Iterator[str]:
         """``lz-analyze [color] [centiseconds]``: a line of ``info move …`` each interval, until the
         next command comes."""
-        color = self.position.turn
-        if words and words[0].lower() in ("b", "w", "black", "white"):
-            color = _color(words, 0)
-            words = words[1:]
-        interval = max(_whole(words, 0) / 100, 0.01) if words else 1.0
-        return self._analysis(self.position.with_turn(color), interval)
+        return self._analysis(analysis_asked(words), "lz")
 
-    def _analysis(self, position: Position, interval: float) -> Iterator[str]:
+    def do_kata_analyze(self, words: list[str]) -> Iterator[str]:
+        """The same as KataGo tells it, with ``ownership true`` that of every point too."""
+        return self._analysis(analysis_asked(words), "kata")
+
+    def do_lz_genmove_analyze(self, words: list[str]) -> Iterator[str]:
+        """A move, and what the search found: ``info move …`` and ``play D4``."""
+        asked = analysis_asked(words)
+        color = asked.color or self.position.turn
+        move = self._genmove(["", "b", "w"][color : color + 1], played=True)
+        return iter([self._last_told(asked), f"play {move}\n"])
+
+    def _last_told(self, asked: AnalysisAsked) -> str:
+        found = self._found
+        return "" if found is None else told(found, [], self.side, asked, "lz")
+
+    def _analysis(self, asked: AnalysisAsked, style: Style) -> Iterator[str]:
+        position = self.position
+        position = position.with_turn(asked.color or position.turn)
+        owners = None
+        if asked.ownership and style == "kata":
+            own = 3 - 2 * position.turn
+            owners = [own * float(one) for one in self.player.ownership(position)]
         while True:
-            found, lines = self.player.analyze(position, self._actions(), interval)
-            order = sorted((-int(n), a) for a, n in enumerate(found.visits) if n)
-            pieces = []
-            for rank, (visits, one) in enumerate(order):
-                pv = " ".join(vertex(a, self.side) for a in lines[one])
-                pieces.append(
-                    f"info move {vertex(one, self.side)} visits {-visits} "
-                    f"winrate {round(5000 * (1 + float(found.values[one])))} "
-                    f"prior {round(10000 * float(found.priors[one]))} order {rank} pv {pv}"
-                )
-            yield " ".join(pieces) + "\n"
+            found, lines = self.player.analyze(
+                position, self._actions(), asked.interval, stop=self._stop
+            )
+            yield told(found, lines, self.side, asked, style, owners)
             if self._stop():
                 return
 
@@ -321,22 +252,23 @@ class Engine:
         self._positions.append(position.play_legal(point))
 
     def _genmove(self, words: list[str], *, played: bool) -> str:
-        color = _color(words, 0)
-        position = self.position.with_turn(color)
-        left = max((self.side**2 - len(self.moves)) // 2, 8)
+        color = color_of(words, 0)
+        began = time.perf_counter()
+        position, player = self.position.with_turn(color), self.player
+        left = (self.side**2 - len(self.moves)) // 2
         budget = self.clock.budget_s(color, left)
-        choice = self.player.genmove(position, self._actions(), budget)
+        if budget is not None:  # what loading took is gone already
+            budget = max(0.01, budget - (time.perf_counter() - began))
+        choice = player.genmove(position, self._actions(), budget)
+        self._found = choice.findings
+        if played:
+            # A referee's ``time_left`` says it better; without one this is all that is known.
+            self.clock.spend(color, time.perf_counter() - began)
         if choice.resigns:
             return "resign"
         if played:
             self._append(color, choice.action, position)
         return vertex(choice.action, self.side)
-
-    def _action(self, words: list[str], at: int) -> int:
-        try:
-            return action(words[at], self.side)
-        except (IndexError, Fault):
-            raise Refusal("invalid color or coordinate") from None
 
     def _set_handicap(self, points: list[int]) -> str:
         if self.moves or any(self.setup):
@@ -351,39 +283,9 @@ class Engine:
         return {p for p, c in enumerate(stones) if c and owners[p] * sign[int(c)] < -0.4}
 
 
-class Refusal(Exception):
-    """An answer that begins with ``?``."""
-
-
 def _with_superko(position: Position) -> Position:
     from dataclasses import replace
 
     from shinso.games.go import Position as Made
 
     return Made(replace(position.rules, ko="positional"), position.board, position.seen)
-
-
-def _color(words: list[str], at: int) -> int:
-    found = (
-        {"b": 1, "black": 1, "w": 2, "white": 2}.get(words[at].lower()) if len(words) > at else None
-    )
-    if found is None:
-        raise Refusal("invalid color or coordinate")
-    return found
-
-
-def _whole(words: list[str], at: int) -> int:
-    number = _number(words, at)
-    if not number.is_integer():
-        raise Refusal("syntax error")
-    return int(number)
-
-
-def _number(words: list[str], at: int) -> float:
-    try:
-        found = float(words[at])
-    except (IndexError, ValueError):
-        raise Refusal("syntax error") from None
-    if found != found or abs(found) > 1e9:
-        raise Refusal("syntax error")
-    return found

@@ -16,6 +16,8 @@ from shinso.search.decision import Choice, decide, wins_by_passing
 from shinso.search.findings import Findings
 
 OWNERSHIP_GAMES = 400
+LOOK_S = 0.02
+"""Between two looks whether a next command has come."""
 
 
 @runtime_checkable
@@ -60,14 +62,25 @@ class SearchPlayer:
         early = position.moves < position.rules.side
         return decide(position, found, resign_below=-2.0 if early else self.config.resign_below)
 
+    def ready(self, position: Position) -> None:
+        """Load and compile what a first move needs: a search as short as there is."""
+        self.searching.search(position, until=lambda _done: True)
+
     def analyze(
-        self, position: Position, moves: list[int], seconds: float
+        self,
+        position: Position,
+        moves: list[int],
+        seconds: float,
+        *,
+        stop: Callable[[], bool] = lambda: False,
     ) -> tuple[Findings, list[list[int]]]:
-        """What the search says after ``seconds`` more, and the best line of each action."""
+        """What the search says after ``seconds`` more, and the best line of each action. stop: asked
+        all the time whether to end sooner."""
         end = time.perf_counter() + seconds
-        found = self._search(position, moves, seconds, only_time=True)
+        found = self._search(position, moves, seconds, only_time=True, stop=stop)
         # A full tree ends a search early; whoever reads the analysis still wants it at intervals.
-        time.sleep(max(0.0, end - time.perf_counter()))
+        while (left := end - time.perf_counter()) > 0 and not stop():
+            time.sleep(min(left, LOOK_S))
         return found, self.searching.lines()
 
     def look(self, position: Position, moves: list[int], seconds: float | None = None) -> Findings:
@@ -84,7 +97,12 @@ class SearchPlayer:
         return np.where(safe != 0, safe, found)
 
     def _search(
-        self, position: Position, moves: list[int], seconds: float | None, only_time: bool = False
+        self,
+        position: Position,
+        moves: list[int],
+        seconds: float | None,
+        only_time: bool = False,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Findings:
         last = (moves[-1] if moves else -1, moves[-2] if len(moves) > 1 else -1)
         if seconds is None:
@@ -94,7 +112,9 @@ class SearchPlayer:
         return self.searching.search(
             position,
             last,
-            until=lambda done: time.perf_counter() >= end or (limited and done >= self.simulations),
+            until=lambda done: (
+                time.perf_counter() >= end or stop() or (limited and done >= self.simulations)
+            ),
         )
 
     @property
