@@ -12,6 +12,8 @@ from shinso.faults import UsageFault
 from shinso.games.elo import elo_of, ratings
 from shinso.games.go import Rules
 from shinso.games.match import play_match
+from shinso.games.match_game import Terms
+from shinso.games.match_kept import Kept
 from shinso.games.record import read_record
 
 PROGRAM = """
@@ -39,13 +41,13 @@ def program(tmp_path, name: str, *moves: str, dead: str = "") -> str:
     return f"{sys.executable} {path}"
 
 
-RULES = Rules(side=5, komi=0.5)
+TERMS = Terms(rules=Rules(side=5, komi=0.5))
 
 
 def test_colours_alternate_and_games_are_kept(tmp_path):
     first = program(tmp_path, "first", "C3")
     second = program(tmp_path, "second")
-    standing = play_match((first, second), games=2, rules=RULES, folder=tmp_path / "sgf")
+    standing = play_match((first, second), games=2, terms=TERMS, kept=Kept(tmp_path / "sgf", {}))
     assert [game.first_is_black for game in standing.games] == [True, False]
     assert standing.games[0].record.result == "B+24.5"
     assert standing.games[1].record.result == "W+0.5"  # it plays C3 once only
@@ -58,12 +60,12 @@ def test_colours_alternate_and_games_are_kept(tmp_path):
 def test_dead_stones_are_taken_off_where_both_agree(tmp_path):
     moves = ("C3",), ("A1",)
     agreed = [program(tmp_path, f"a{i}", *moves[i], dead="A1") for i in (0, 1)]
-    standing = play_match((agreed[0], agreed[1]), games=1, rules=RULES)
+    standing = play_match((agreed[0], agreed[1]), games=1, terms=TERMS)
     assert standing.games[0].record.result == "B+24.5"
     other = program(tmp_path, "other", "A1")
-    standing = play_match((agreed[0], other), games=1, rules=RULES)
+    standing = play_match((agreed[0], other), games=1, terms=TERMS)
     assert standing.games[0].record.result == "W+0.5"
-    judged = play_match((agreed[0], other), games=1, rules=RULES, arbiter=agreed[0])
+    judged = play_match((agreed[0], other), games=1, terms=TERMS, arbiter=agreed[0])
     assert judged.games[0].record.result == "B+24.5"
 
 
@@ -71,7 +73,7 @@ def test_illegal_move_and_death_lose_the_game_and_nothing_else(tmp_path):
     good = program(tmp_path, "good", "C3")
     for name, wrong in (("illegal", "C3"), ("nonsense", "Q99"), ("dead", "die")):
         bad = program(tmp_path, name, wrong)
-        standing = play_match((good, bad), games=1, rules=RULES)
+        standing = play_match((good, bad), games=1, terms=TERMS)
         assert standing.games[0].record.result == "B+F"
         assert standing.points == 1
         assert len(standing.faults) == 1
@@ -79,7 +81,7 @@ def test_illegal_move_and_death_lose_the_game_and_nothing_else(tmp_path):
 
 def test_resignation_ends_a_game(tmp_path):
     standing = play_match(
-        (program(tmp_path, "a", "resign"), program(tmp_path, "b")), games=1, rules=RULES
+        (program(tmp_path, "a", "resign"), program(tmp_path, "b")), games=1, terms=TERMS
     )
     assert standing.games[0].record.result == "W+R"
     assert standing.points == 0
@@ -87,7 +89,7 @@ def test_resignation_ends_a_game(tmp_path):
 
 def test_command_that_cannot_start_is_a_fault():
     with pytest.raises(UsageFault, match="GO-PROGRAM"):
-        play_match(("/no/such/program", "x"), games=1, rules=RULES)
+        play_match(("/no/such/program", "x"), games=1, terms=TERMS)
 
 
 def test_elo_of_a_share():
@@ -125,7 +127,7 @@ def test_gnugo_plays_a_whole_game_without_a_protocol_error():
     own = f"{sys.executable} -m shinso go gtp --simulations 200 --no-resign"
     standing = play_match(
         (own, f"{gnugo} --mode gtp --level 1 --chinese-rules"),
-        games=2, rules=Rules(side=5, komi=7, ko="simple"), arbiter=f"{gnugo} --mode gtp",
+        games=2, terms=Terms(rules=Rules(side=5, komi=7, ko="simple")), arbiter=f"{gnugo} --mode gtp",
     )  # fmt: skip
     assert standing.faults == []
     assert all(len(game.record.moves) > 4 for game in standing.games)
@@ -135,6 +137,6 @@ def test_a_program_that_is_silent_or_says_nonsense_forfeits_one_game(tmp_path):
     good = program(tmp_path, "good", "C3")
     silent = tmp_path / "silent.py"
     silent.write_text("import sys\nfor line in sys.stdin:\n    pass\n")
-    standing = play_match((good, f"{sys.executable} {silent}"), games=2, rules=RULES, timeout_s=0.5)
+    standing = play_match((good, f"{sys.executable} {silent}"), games=2, terms=TERMS, timeout_s=0.5)
     assert [game.points for game in standing.games] == [1, 1]
     assert all("in time" in fault for fault in standing.faults)

@@ -1,39 +1,26 @@
-"""Matches of two GTP programs: colours alternate, the referee keeps the rules, every game is kept."""
+"""Matches of two GTP programs: colours alternate, games run side by side, each is kept as it ends, and
+a match that was stopped goes on where it was."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import final
 
-import numpy as np
-
-from shinso.faults import Fault
 from shinso.games.elo import elo_of
-from shinso.games.go import BLACK, WHITE, Position, Rules
-from shinso.games.gtp_client import EngineFailed, Program
-from shinso.games.record import Record, write_record
-from shinso.games.vertices import action, vertex
+from shinso.games.gtp_client import Program
+from shinso.games.match_game import Played, Terms, play_game
+from shinso.games.match_kept import Kept
 from shinso.intervals import Interval, proportion
-
-
-@dataclass(frozen=True)
-class Played:
-    """One game of a match. points: of the first program, 1, ½ or 0. fault: why it was forfeited."""
-
-    record: Record
-    first_is_black: bool
-    points: float
-    seconds: tuple[float, float]
-    moves: tuple[int, int]
-    fault: str = ""
 
 
 @dataclass
 class Standing:
-    """How a match stands, from the first program's side."""
+    """How a match stands, from the first program's side. games: those that were played, in order."""
 
     games: list[Played] = field(default_factory=list)
 
@@ -56,6 +43,10 @@ class Standing:
     def faults(self) -> list[str]:
         return [game.fault for game in self.games if game.fault]
 
+    @property
+    def doubts(self) -> list[str]:
+        return [game.doubt for game in self.games if game.doubt]
+
     def seconds_a_move(self, which: int) -> float:
         total = sum(game.moves[which] for game in self.games)
         return sum(game.seconds[which] for game in self.games) / max(total, 1)
@@ -65,165 +56,116 @@ def play_match(
     commands: tuple[str, str],
     *,
     games: int,
-    rules: Rules,
+    terms: Terms,
     arbiter: str = "",
-    opening: int = 0,
     seed: int = 0,
     timeout_s: float = 120.0,
-    folder: Path | None = None,
+    parallel: int = 1,
+    kept: Kept | None = None,
     watch: Callable[[int, Played], None] | None = None,
 ) -> Standing:
     """Play ``games`` games, colours alternating, pairs of games from the same opening.
 
     commands: ``{seed}`` in them is replaced by the game's number, and the program is then started
     anew for each game. arbiter: a program that is asked which stones are dead; without it the two
-    players are, and where they disagree or do not know, all stones count as alive. opening: random
-    moves off the edge before the programs begin.
+    players are, and where they disagree or do not know, all stones count as alive. parallel: games at
+    a time, each with programs of its own. kept: where games are kept; those that are there already
+    count and are not played again. watch: told of each game that ends, by its number.
 
-    A program that plays an illegal move, gives no answer or dies forfeits that game and is started
-    anew. Raises UsageFault where a command cannot be started at all.
+    A program that plays an illegal move, gives no answer, dies or oversteps its time loses that game
+    and is started anew. Raises UsageFault where a command cannot be started at all.
     """
-    standing = Standing()
-    running: list[Program | None] = [None, None]
-    judge = Program(arbiter, timeout_s=timeout_s) if arbiter else None
-    try:
-        for number in range(games):
-            for side in (0, 1):
-                one = running[side]
-                if one is None or "{seed}" in commands[side] or not one.running:
-                    if one is not None:
-                        one.close()
-                    command = commands[side].replace("{seed}", str(seed + number))
-                    running[side] = Program(command, timeout_s=timeout_s)
-            first_is_black = number % 2 == 0
-            both = [one for one in running if one is not None]
-            start = _opening(rules, opening, seed + number // 2)
-            played = _game(both, first_is_black, rules, start, judge)
-            standing.games.append(played)
-            if played.fault:
-                for side in (0, 1):
-                    both[side].close()
-                    running[side] = None
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                text = write_record(played.record)
-                (folder / f"{number + 1:03}.sgf").write_text(text, encoding="utf-8")
-            if watch is not None:
-                watch(number, played)
-    finally:
-        for one in (*running, judge):
-            if one is not None:
-                one.close()
-    return standing
-
-
-def _opening(rules: Rules, moves: int, seed: int) -> list[int]:
-    """Random legal moves away from the edge, the same for the same seed."""
-    rng = np.random.default_rng(seed)
-    position, found = Position.start(rules), []
-    near = 2 if rules.side >= 9 else 1 if rules.side >= 5 else 0
-    inner = [
-        r * rules.side + c
-        for r in range(near, rules.side - near)
-        for c in range(near, rules.side - near)
+    done = {} if kept is None else {n: one for n, one in kept.games().items() if n < games}
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(games):
+        if number not in done:
+            waiting.put(number)
+    lanes = [
+        _Lane(commands, terms, arbiter, seed, timeout_s)
+        for _lane in range(max(1, min(parallel, waiting.qsize())))
     ]
-    for _ in range(moves):
-        legal = [point for point in inner if position.legal()[point]]
-        if not legal:
-            break
-        found.append(int(rng.choice(legal)))
-        position = position.play_legal(found[-1])
-    return found
+    lock = threading.Lock()
 
+    def run(lane: _Lane) -> None:
+        while not lane.stopped.is_set():
+            try:
+                number = waiting.get_nowait()
+            except queue.Empty:
+                return
+            played = lane.play(number)
+            if lane.stopped.is_set():
+                return  # its programs were ended: no game, nobody's fault
+            with lock:
+                done[number] = played
+                if kept is not None:
+                    kept.add(number, played)
+                if watch is not None:
+                    watch(number, played)
 
-def _game(
-    programs: Sequence[Program],
-    first_is_black: bool,
-    rules: Rules,
-    opening: Sequence[int],
-    judge: Program | None,
-) -> Played:
-    """One game to its end, however it ends."""
-    order = (0, 1) if first_is_black else (1, 0)
-    seconds, counts = [0.0, 0.0], [0, 0]
-    position = Position.start(rules)
-    moves: list[tuple[int, int]] = []
-    result, fault = "", ""
-
-    def tell(command: str, but: int | None = None) -> None:
-        for side, program in enumerate(programs):
-            if side != but:
-                program.ask(command)
-
-    who = 0
+    threads = ThreadPoolExecutor(len(lanes))
+    running = [threads.submit(run, lane) for lane in lanes]
     try:
-        for who in (0, 1):
-            for command in (f"boardsize {rules.side}", "clear_board", f"komi {rules.komi:g}"):
-                programs[who].ask(command)
-        while not position.over and len(moves) < 4 * rules.pass_action:
-            color = position.turn
-            who = order[color - 1]
-            if len(moves) < len(opening):
-                chosen = opening[len(moves)]
-                tell(f"play {'?bw'[color]} {vertex(chosen, rules.side)}")
-            else:
-                began = time.perf_counter()
-                answer = programs[who].ask(f"genmove {'?bw'[color]}")
-                seconds[who] += time.perf_counter() - began
-                counts[who] += 1
-                if answer.lower() == "resign":
-                    result = f"{'?WB'[color]}+R"
-                    break
-                chosen = action(answer, rules.side)
-                if not position.legal()[chosen]:
-                    raise EngineFailed(f"{programs[who].command}: illegal move {answer}")
-                who = 1 - who  # from here on a fault is the other one's
-                tell(f"play {'?bw'[color]} {answer}", but=1 - who)
-            moves.append((color, chosen))
-            position = position.play_legal(chosen)
-    except (EngineFailed, Fault) as error:
-        fault = str(error)
-        result = f"{'WB'[order.index(who)]}+F"
-    if not result:
-        result = _result(position, programs, judge, moves)
-    names = ["", ""]
-    for side, program in enumerate(programs):
-        names[order.index(side)] = program.command
-    record = Record(
-        side=rules.side, komi=rules.komi, moves=tuple(moves), result=result,
-        details={"PB": names[0], "PW": names[1], "RU": "Chinese"},
-    )  # fmt: skip
-    black = {BLACK: 1.0, WHITE: 0.0, None: 0.5}[record.winner]
-    points = black if first_is_black else 1 - black
-    return Played(
-        record, first_is_black, points, (seconds[0], seconds[1]), (counts[0], counts[1]), fault
-    )
+        wait(running, return_when=FIRST_EXCEPTION)
+    finally:
+        for lane in lanes:
+            lane.close(at_once=not all(one.done() for one in running))
+        threads.shutdown()
+    for one in running:
+        one.result()
+    return Standing([done[number] for number in sorted(done)])
 
 
-def _result(
-    position: Position,
-    programs: Sequence[Program],
-    judge: Program | None,
-    moves: Sequence[tuple[int, int]],
-) -> str:
-    """Area score after dead stones are taken off, as the judge or both players name them."""
-    rules = position.rules
-    dead: set[int] = set()
-    try:
-        if judge is not None:
-            for command in (f"boardsize {rules.side}", "clear_board", f"komi {rules.komi:g}"):
-                judge.ask(command)
-            for color, chosen in moves:
-                judge.ask(f"play {'?bw'[color]} {vertex(chosen, rules.side)}")
-            dead = _dead_by(judge, rules.side)
-        else:
-            both = [_dead_by(program, rules.side) for program in programs]
-            dead = both[0] if both[0] == both[1] else set()
-    except (EngineFailed, Fault):
-        dead = set()
-    score = position.score(dead)
-    return "0" if score == 0 else f"{'B' if score > 0 else 'W'}+{abs(score):g}"
+@final
+class _Lane:
+    """Programs that play one game after another."""
 
+    def __init__(
+        self,
+        commands: tuple[str, str],
+        terms: Terms,
+        arbiter: str,
+        seed: int,
+        timeout_s: float,
+    ) -> None:
+        self.commands = (*commands, arbiter)
+        self.terms, self.seed, self.timeout_s = terms, seed, timeout_s
+        self.stopped = threading.Event()
+        self._running: list[Program | None] = [None, None, None]
 
-def _dead_by(program: Program, side: int) -> set[int]:
-    return {action(name, side) for name in program.ask("final_status_list dead").split()}
+    def play(self, number: int) -> Played:
+        first, second, judge = (self._program(which, number) for which in range(3))
+        assert first is not None
+        assert second is not None
+        played = play_game(
+            (first, second), number % 2 == 0, self.terms, judge=judge, seed=self.seed + number // 2
+        )
+        if played.fault and not self.stopped.is_set():
+            self.close()
+        return played
+
+    def _program(self, which: int, number: int) -> Program | None:
+        """The program of a seat, started anew where it has to be. None: there is no arbiter."""
+        command = self.commands[which]
+        if not command:
+            return None
+        one = self._running[which]
+        if one is not None and one.running and "{seed}" not in command:
+            return one
+        if one is not None:
+            one.close()
+        command = command.replace("{seed}", str(self.seed + number))
+        fresh = self._running[which] = Program(command, timeout_s=self.timeout_s)
+        if self.stopped.is_set():  # meanwhile, by another thread
+            fresh.kill()
+        return fresh
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the programs. at_once: from another thread, in the middle of a game."""
+        if at_once:
+            self.stopped.set()
+        for which, one in enumerate(self._running):
+            if one is not None and at_once:
+                one.kill()
+            elif one is not None:
+                one.close()
+                self._running[which] = None
