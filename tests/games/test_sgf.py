@@ -136,6 +136,96 @@ def test_komi_is_what_can_be_meant(text, komi):
     assert clean_komi(text, 19) == komi
 
 
+@pytest.mark.parametrize(
+    ("text", "komi"), [("3.25", 6.5), ("275", 5.5), ("6,5", 6.5), ("-3.75", -7.5), ("0", 0.0)]
+)
+def test_komi_as_it_is_written_elsewhere(text, komi):
+    assert clean_komi(text, 19, zero=True) == komi
+
+
+@pytest.mark.parametrize(
+    ("text", "komi"),
+    [
+        ("(;SZ[9]KM[0])", 7.0),
+        ("(;SZ[9]KM[0]AP[shinso:0.1])", 0.0),
+        ("(;SZ[9]KM[0]HA[2]AB[cc][gg])", 0.0),
+        ("(;SZ[9]KM[0.5]HA[2]AB[cc][gg])", 0.5),
+        ("(;SZ[9]HA[2]AB[cc][gg])", 0.5),
+        ("(;SZ[9]KM[650]HA[2]AB[cc][gg])", 6.5),
+    ],
+)
+def test_komi_that_a_game_is_counted_with(text, komi):
+    """7 points for a missing komi are right in an even game, and decide a handicap game wrongly."""
+    assert record_of(parse(text)[0]).start().rules.komi == komi
+
+
+def test_komi_of_nought_reads_back():
+    record = Record(side=9, komi=0.0, details={"AP": "shinso"})
+    assert record_of(parse(write_record(record))[0]).komi == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("(;SZ[9]AB[aa]AW[aa])", "A9"),
+        ("(;SZ[9]AB[aa]AW[ab][ba])", "A9"),
+        ("(;SZ[9];B[cc];AE[cc])", "AE"),
+    ],
+)
+def test_stones_that_cannot_stand_are_named_with_their_file(text, found):
+    with pytest.raises(DataFault, match="SGF-SETUP: x ") as fault:
+        record_of(parse(text, "x")[0], "x")
+    assert fault.value.found == found
+
+
+def test_setup_before_the_first_move():
+    def black(text: str) -> tuple[int, ...]:
+        return record_of(parse(text)[0]).black
+
+    assert black("(;SZ[9]AB[aa][aa][bb])") == (0, 10)
+    assert black("(;SZ[9]AB[aa][bb];AE[aa];W[cc])") == (10,)
+    assert sorted(black("(;SZ[9]AB[bb:aa])")) == [0, 1, 9, 10]
+    assert sorted(black("(;SZ[9]AB[ab:ba])")) == [0, 1, 9, 10]
+
+
+@pytest.mark.parametrize("key", ["SZ", "HA"])
+def test_a_number_without_end_is_no_crash(key):
+    with contextlib.suppress(DataFault):
+        assert record_of(parse(f"(;{key}[{'9' * 5000}])")[0]).handicap == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        ("能登十段 ゾ表 予", "cp932"),
+        ("聂卫平 許功蓋", "gb18030"),
+        ("許功蓋 張栩", "big5"),
+        ("André Ré", "latin-1"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["(;SZ[9]PB[{}]C[{}];B[aa]C[{}];W[bb])", "(;SZ[9]C[x{}];B[aa];W[bb])"]
+)
+def test_no_move_is_lost_in_an_encoding_that_is_not_named(names, encoding, text, tmp_path):
+    for name in [*names.split(), names]:
+        path = tmp_path / "x.sgf"
+        path.write_bytes(text.replace("{}", name).encode(encoding))
+        assert read_record(path).moves == ((BLACK, 0), (WHITE, 10))
+
+
+def test_names_in_japanese_and_with_a_mark_of_utf_16(tmp_path):
+    path = tmp_path / "x.sgf"
+    for encoding in ("cp932", "utf-16"):
+        path.write_bytes("(;SZ[9]PB[能登十段];B[aa])".encode(encoding))
+        record = read_record(path)
+        assert (record.details["PB"], record.moves) == ("能登十段", ((BLACK, 0),))
+
+
+@pytest.mark.parametrize("name", ["idna", "undefined", "utf-16", "cp037", "punycode", "hex", "x"])
+def test_an_encoding_that_cannot_be_meant_is_none(name):
+    assert record_of(parse(decode(f"(;CA[{name}]SZ[9];B[aa])".encode()))[0]).moves
+
+
 def test_handicap_and_rectangles_and_passes():
     record = record_of(parse("(;SZ[9]HA[4]AB[aa:bb]PL[W];W[tt];B[])")[0])
     assert record.black == (0, 1, 9, 10)

@@ -19,7 +19,7 @@ from shinso.faults import DataFault, ManyDataFaults, UsageFault
 from shinso.games.go import BLACK, WHITE, Position, Rules
 from shinso.games.go_planes_numba import first_illegal
 from shinso.games.record import Record, record_of, write_record
-from shinso.games.sgf import decode, parse
+from shinso.games.sgf import parse_bytes
 from shinso.language import _
 
 PARTS = ("train", "valid", "test")
@@ -70,7 +70,7 @@ def read_games(
     for name, content in _files(paths):
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
         try:
-            records.append(record_of(parse(decode(content), name)[0], name))
+            records.append(record_of(parse_bytes(content, name)[0], name))
         except DataFault as fault:
             faults.append(fault)
     notes: list[str] = []

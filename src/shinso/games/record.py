@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shinso.faults import DataFault
+from shinso.faults import DataFault, UsageFault
 from shinso.games.go import BLACK, WHITE, Position, Rules
-from shinso.games.sgf import Node, decode, parse, write
+from shinso.games.sgf import Node, parse_bytes, write
 from shinso.games.vertices import LARGEST
 from shinso.language import _
 
 COLORS = {"B": BLACK, "W": WHITE}
+HANDICAP_KOMI = 0.5
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -21,8 +22,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 class Record:
     """One game. moves: (colour, action) of the main line. black, white: stones set up before it.
 
-    komi: None where the file does not say it, or says what cannot be (0 and 650 stand in many
-    files that mean 6.5). winner: BLACK, WHITE or None. details: other properties of the root.
+    komi: None where the file does not say it, or says what cannot be (650 stands in many files that
+    mean 6.5, and 0 in many without handicap that mean any). winner: BLACK, WHITE or None. details: other properties of the root.
     """
 
     name: str = ""
@@ -42,10 +43,11 @@ class Record:
         return {"B+": BLACK, "W+": WHITE}.get(self.result[:2].upper())
 
     def start(self, komi: float = 7.0) -> Position:
-        """The position before the first move. komi: for a record without one. Simple ko: servers do
-        not ask for more."""
+        """The position before the first move. komi: for a record without one; with handicap stones
+        half a point, by custom. Simple ko: servers do not ask for more."""
+        usual = HANDICAP_KOMI if len(self.black) > 1 else komi
         rules = Rules(
-            side=self.side, komi=self.komi if self.komi is not None else komi, ko="simple"
+            side=self.side, komi=self.komi if self.komi is not None else usual, ko="simple"
         )
         return Position.start(rules, self.black, self.white, self.turn)
 
@@ -69,11 +71,12 @@ class Record:
 
 def read_record(path: Path) -> Record:
     """The first game of a file; DataFault with code, place and reason where it cannot be."""
-    return record_of(parse(decode(path.read_bytes()), str(path))[0], str(path))
+    return record_of(parse_bytes(path.read_bytes(), str(path))[0], str(path))
 
 
 def record_of(root: Node, name: str = "SGF") -> Record:
-    """The main line of a game tree as a record. DataFaults SGF-GAME, SGF-SIZE, SGF-POINT, SGF-SETUP."""
+    """The main line of a game tree as a record. DataFaults SGF-GAME, SGF-SIZE, SGF-POINT,
+    SGF-SETUP."""
     if root.first("GM", "1") not in ("1", ""):
         raise _fault(
             "SGF-GAME", f"{name} GM", root.first("GM"), _("this is a record of another game")
@@ -85,13 +88,18 @@ def record_of(root: Node, name: str = "SGF") -> Record:
     turn = None
     for node in root.main_line():
         for key in ("AB", "AW", "AE"):
-            if key in node.properties and (moves or key == "AE"):
+            if key in node.properties and moves:
                 place = f"{name} move {len(moves) + 1}"
                 raise _fault(
                     "SGF-SETUP", place, key, _("stones are set up in the middle of a game")
                 )
             for value in node.properties.get(key, []):
-                setup[key] += _points(value, side, f"{name} {key}")
+                points = _points(value, side, f"{name} {key}")
+                if key == "AE":
+                    for stones in setup.values():
+                        stones[:] = [one for one in stones if one not in points]
+                else:
+                    setup[key] += [one for one in points if one not in setup[key]]
         for key, color in COLORS.items():
             if key in node.properties:
                 place = f"{name} move {len(moves) + 1}"
@@ -99,13 +107,16 @@ def record_of(root: Node, name: str = "SGF") -> Record:
                 comments.append(node.first("C"))
         if not moves and node.first("PL")[:1].upper() in COLORS:
             turn = COLORS[node.first("PL")[:1].upper()]
-    handicap = root.first("HA")
+    _refuse_bad_setup(setup, side, name)
+    handicap = _count(root.first("HA"))
+    # Where stones were given 0 is meant, and where it was shinso that wrote it.
+    meant = max(handicap, len(setup["AB"])) > 1 or root.first("AP").startswith("shinso")
     known = ("AB", "AW", "SZ", "KM", "HA", "RE", "PL")
     return Record(
         name=name,
         side=side,
-        komi=clean_komi(root.first("KM"), side),
-        handicap=int(handicap) if handicap.isdecimal() else 0,
+        komi=clean_komi(root.first("KM"), side, zero=meant),
+        handicap=handicap,
         black=tuple(setup["AB"]),
         white=tuple(setup["AW"]),
         turn=turn or (moves[0][0] if moves else (WHITE if setup["AB"] else BLACK)),
@@ -148,31 +159,50 @@ def write_record(record: Record) -> str:
     return write(tree_of(record))
 
 
-def clean_komi(text: str, side: int) -> float | None:
-    """Komi in points, or None where the text gives none that can be meant.
+def clean_komi(text: str, side: int, *, zero: bool = False) -> float | None:
+    """Komi in points, or None where the text gives none that can be meant. zero: whether 0 can be.
 
     Servers write 650 for 6.5 and 375 for 3.75 stones, which are 7.5 points, and 0 where none was
-    noted.
+    noted. Some countries write a comma.
     """
     try:
-        komi = float(text)
+        komi = float(text.replace(",", "."))
     except ValueError:
         return None
-    if komi in (375.0, 3.75):
-        komi = 7.5
+    if abs(komi) in (275.0, 325.0, 375.0):
+        komi /= 100
+    if abs(komi) in (2.75, 3.25, 3.75):  # stones of a Chinese count, each of which is two points
+        komi *= 2
     elif abs(komi) >= 100 and komi % 5 == 0:
         komi /= 100
-    return komi if 0 < abs(komi) < side * side and (komi * 2).is_integer() else None
+    if komi == 0:
+        return 0.0 if zero else None
+    return komi if abs(komi) < side * side and (komi * 2).is_integer() else None
+
+
+def _count(text: str) -> int:
+    """A whole number of at most three digits; 0 for anything else."""
+    return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 0
+
+
+def _refuse_bad_setup(setup: dict[str, list[int]], side: int, name: str) -> None:
+    """DataFault SGF-SETUP where stones stand on one another or without a liberty."""
+    if not any(setup.values()):
+        return
+    try:
+        Position.start(Rules(side=side), setup["AB"], setup["AW"])
+    except UsageFault as fault:
+        raise _fault("SGF-SETUP", f"{name} AB AW", fault.place, fault.why) from fault
 
 
 def _side(root: Node, name: str) -> int:
     text = root.first("SZ", "19") or "19"
-    if text.isdecimal() and 2 <= int(text) <= LARGEST:
+    if 2 <= _count(text) <= LARGEST:
         return int(text)
-    pair = re.fullmatch(r"(\d+):(\d+)", text)
+    pair = re.fullmatch(r"([0-9]{1,3}):([0-9]{1,3})", text)
     if pair and pair[1] == pair[2] and 2 <= int(pair[1]) <= LARGEST:
         return int(pair[1])
-    raise _fault("SGF-SIZE", f"{name} SZ", text, _("boards are square, with 2 to 19 lines"))
+    raise _fault("SGF-SIZE", f"{name} SZ", text[:20], _("boards are square, with 2 to 19 lines"))
 
 
 def _point(text: str, side: int, place: str, *, passes: bool) -> int:
@@ -192,8 +222,11 @@ def _points(text: str, side: int, place: str) -> Sequence[int]:
     if not sign:
         return [begin]
     end = _point(last, side, place, passes=False)
-    rows = range(begin // side, end // side + 1)
-    return [r * side + c for r in rows for c in range(begin % side, end % side + 1)]
+    rows = sorted((begin // side, end // side))  # whichever corners are named
+    columns = sorted((begin % side, end % side))
+    return [
+        r * side + c for r in range(rows[0], rows[1] + 1) for c in range(columns[0], columns[1] + 1)
+    ]
 
 
 def _letters(action: int, side: int) -> str:

@@ -7,6 +7,7 @@ oracle in the tests; why it is not the reader: docs/decisions/013-our-own-sgf-re
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from shinso.language import _
 TOKEN = re.compile(
     r"\s*(?:(?P<sign>[();])|(?P<name>[A-Za-z]+)|\[(?P<value>(?:[^\\\]]|\\.)*)\])", re.S
 )
+
+UNNAMED = ("cp932", "gb18030", "big5", "euc_kr")
+"""Encodings of files that name none, the likeliest first."""
 
 
 @dataclass
@@ -48,15 +52,56 @@ class Node:
 
 
 def decode(content: bytes) -> str:
-    """The text of a file: in the encoding it names (CA), else UTF-8. Damaged bytes become "�": they
-    stand in names and comments, never in moves."""
+    """The text of a file: in the encoding it names (CA), else UTF-8, or UTF-16 with its mark. Damaged
+    bytes become "�": they stand in names and comments, never in moves. A name of an encoding in which
+    there is no game counts as none."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
     named = re.search(rb"CA\s*\[\s*([A-Za-z0-9_.-]+)\s*\]", content[:4096])
-    for encoding in [named.group(1).decode("ascii")] if named else []:
-        try:
-            return content.decode(encoding, errors="replace")
-        except LookupError:
-            break
+    if named is not None:
+        with contextlib.suppress(LookupError, UnicodeError):
+            text = content.decode(named.group(1).decode("ascii"), errors="replace")
+            if re.search(r"\(\s*;", text):
+                return text
     return content.decode("utf-8-sig", errors="replace")
+
+
+def parse_bytes(content: bytes, name: str = "SGF") -> list[Node]:
+    """``parse`` of a file whose encoding may not be named.
+
+    In Japanese and Chinese encodings half of a letter may look like "]" or "\\" ("能", "十段"): read as
+    anything else a game breaks off there or loses moves. So what is no UTF-8 is read in each of them
+    too, and the reading that finds most properties counts.
+    """
+    text = decode(content)
+    if "\ufffd" not in text:
+        return parse(text, name)
+    readings = [
+        (games, sum(len(node.properties) for game in games for node in game.nodes()))
+        for games in (_parsed(content, encoding, name) for encoding in UNNAMED)
+        if games
+    ]
+    try:
+        plain = parse(text, name)
+    except DataFault:
+        if not readings:
+            raise
+        plain = []
+    known = sum(len(node.properties) for game in plain for node in game.nodes())
+    best, most = max(readings, key=lambda one: one[1], default=(plain, 0))
+    return (
+        best if most > known or (most == known and readings and best is readings[0][0]) else plain
+    )
+
+
+def _parsed(content: bytes, encoding: str, name: str) -> list[Node]:
+    """The games as they read in an encoding; none where they do not."""
+    try:
+        text = content.decode(encoding)
+        # Chinese bytes nearly always are half-width Japanese letters too, which nobody writes.
+        return [] if re.search("[\uff61-\uff9f]", text) else parse(text, name)
+    except (UnicodeError, DataFault):
+        return []
 
 
 def parse(text: str, name: str = "SGF") -> list[Node]:

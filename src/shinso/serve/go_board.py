@@ -112,10 +112,10 @@ def new_game(asked: NewGame) -> Game:
 def read_sgf(text: str) -> Game:
     """The main line of the first game; DataFault with code and place where the text is damaged."""
     record = record_of(parse(text, "SGF")[0], "SGF")
-    list(record.positions())  # every move is tried
+    first, *_rest = record.positions()  # every move is tried
     return Game(
         side=record.side,
-        komi=7.0 if record.komi is None else record.komi,
+        komi=first.rules.komi,
         ko="simple",
         black=list(record.black),
         white=list(record.white),
