@@ -64,3 +64,67 @@ def test_damaged_game_is_named(tmp_path: Path, capsys) -> None:
     path.write_text("(;SZ[5];B[zz])")
     assert main(["go", "review", str(path)]) == 3
     assert "SGF-POINT" in capsys.readouterr().err
+
+
+def test_review_of_a_handicap_game_says_which_komi_it_counts_with(tmp_path: Path, capsys) -> None:
+    """White to move after two stones, at half a point; a game with none is told too."""
+    path = tmp_path / "game.sgf"
+    words = ["go", "review", str(path), "--simulations", "300", "--network", "none", "--json"]
+    path.write_text("(;SZ[9]HA[2]AB[cc][gg];W[gc];B[cg];W[ee];B[fe])")
+    assert main(words) == 0
+    said = capsys.readouterr()
+    moves = json.loads(said.out)["moves"]
+    assert [row["color"] for row in moves] == ["W", "B", "W", "B"]
+    assert "counted with 0.5" in said.err
+    path.write_text("(;SZ[9]KM[5.5]HA[2]AB[cc][gg];W[gc];B[cg])")
+    assert main(words) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--time", "soon"], 2, "SETTING-REFUSED: --time"),
+        (["--time", "0"], 2, "SETTING-REFUSED: --time"),
+        (["--time", "-5+3"], 2, "USAGE"),
+        (["--handicap", "1"], 2, "SETTING-REFUSED"),
+        (["--handicap", "-2"], 2, "USAGE"),
+        (["--handicap", "9", "--side", "5"], 2, "SETTING-REFUSED"),
+        (["--parallel", "0"], 2, "USAGE"),
+        (["--timeout", "nan"], 2, "USAGE"),
+    ],
+)
+def test_wrong_terms_of_a_match_are_named(words: list[str], code: int, said: str, capsys) -> None:
+    assert main(["go", "match", "a", "b", *words]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_match_says_how_it_stands_and_goes_on(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "stub.py"
+    path.write_text(
+        "import sys\nfor line in sys.stdin:\n"
+        "    print('= pass' if 'genmove' in line else '=', end='\\n\\n', flush=True)\n"
+    )
+    command = f"{sys.executable} {path}"
+    words = [
+        "go",
+        "match",
+        command,
+        command,
+        "--side",
+        "5",
+        "--komi",
+        "0",
+        "-o",
+        str(tmp_path / "m"),
+    ]
+    assert main([*words, "--games", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "A 0.5/1\n" in said
+    assert "A 1 of 2 points, 50%" in said
+    assert main([*words, "--games", "3", "--parallel", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 games are there already" in said
+    assert "A 1.5/3\n" in said
+    assert main([*words, "--seed", "1"]) == 2
+    assert "GO-OTHER-MATCH" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -88,6 +89,20 @@ def test_shinso_moves_hints_and_counts(client: TestClient) -> None:
     score = asked(client, "score", walls)
     assert score["dead"] == [2]
     assert score["result"] == "B+25"
+
+
+def test_a_file_is_read_as_it_is_on_disk(client: TestClient) -> None:
+    """Japanese without a name of its encoding: half of 能 is a backslash, half of ゾ a bracket."""
+    content = "(;SZ[5]KM[0]HA[2]AB[aa][bb]PB[ゾ]PW[能];W[cc])".encode("cp932")
+    found = asked(client, "read", {"content": base64.b64encode(content).decode()})
+    assert (found["moves"], found["komi"], found["turn"]) == ([[2, 12]], 0.0, 2)
+    assert asked(client, "read", {"content": "@"}, 422)["fault"]["code"] == "QUESTION"
+    assert asked(client, "read", {}, 422)["fault"]["code"] == "SGF-EMPTY"
+
+
+def test_a_komi_of_nought_comes_back(client: TestClient) -> None:
+    text = asked(client, "write", {**START, "komi": 0})["text"]
+    assert asked(client, "read", {"text": text})["komi"] == 0
 
 
 def test_a_game_goes_out_as_sgf_and_comes_back(client: TestClient) -> None:

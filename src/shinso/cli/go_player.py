@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from shinso.cli.parsing import Parser
 from shinso.faults import UsageFault
 from shinso.language import _
+from shinso.runs.folder import RunFolder
 
 
 def add_player_flags(parser: Parser) -> None:
@@ -90,12 +91,18 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
             next_step=_("give a share from 0 to 1 beside --network"),
         )
 
+    path = read.network not in ("shipped", "none")
+    for run in (Path(read.network) if path else None, read.policy, read.value, read.rollouts):
+        if run is not None:  # a wrong path is told at once, and not at the first move
+            RunFolder.open(run)
+
     def make() -> Any:
         from shinso.recipes.uses.go_agent import Agent
 
-        own = read.network not in ("shipped", "none")
+        own = _network(Path(read.network)) if path else None
         return Agent(
-            network=_network(Path(read.network)) if own else None,
+            network=None if own is None else own.model,
+            komi=None if own is None else own.komi,
             lee=_lee(read.policy, read.value) if lee else None,
             shipped=read.network == "shipped",
             simulations=read.simulations or 0,
@@ -106,6 +113,7 @@ def player_maker(read: argparse.Namespace, *, resign: bool = True) -> Callable[[
             seed=read.seed,
             threads=read.threads,
             on_other_side=_say_other_side,
+            on_other_komi=_say_other_komi,
         ).player()
 
     return make
@@ -116,12 +124,19 @@ def _say_other_side(side: int) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _network(path: Path) -> Any:
+def _say_other_komi(learnt: float, komi: float) -> None:
+    text = _(
+        "the network learnt at komi {learnt:g}: with {komi:g} it is less sure who is ahead"
+    ).format(learnt=learnt, komi=komi)
+    print(text, file=sys.stderr, flush=True)
+
+
+def _network(path: Path) -> _Trained:
     from shinso.models.go_network import GoNetwork
     from shinso.models.go_pooled_network import PooledGoNetwork
 
     known = (GoNetwork, PooledGoNetwork)
-    return _of_run(path, known, "GO-NO-NETWORK", "shinso train alphago-zero").model
+    return _of_run(path, known, "GO-NO-NETWORK", "shinso train alphago-zero")
 
 
 def _lee(policy_path: Path, value_path: Path) -> Any:
@@ -150,6 +165,7 @@ def _lee(policy_path: Path, value_path: Path) -> Any:
 class _Trained(NamedTuple):
     model: Any
     side: int
+    komi: float | None
 
 
 def _of_run(path: Path, kinds: tuple[type, ...], code: str, command: str) -> _Trained:
@@ -157,10 +173,10 @@ def _of_run(path: Path, kinds: tuple[type, ...], code: str, command: str) -> _Tr
     from shinso.walk.run import Run
 
     run = Run.open(path)
-    use: Any = run.use()
-    model = getattr(use, "model", None)
-    # A run of self-play keeps the policy beside the one that it began as.
-    model = getattr(model, "policy", model)
+    model = getattr(run.use(), "model", None)
+    if not isinstance(model, kinds):
+        # A run of self-play keeps the policy beside the one that it began as.
+        model = getattr(model, "policy", model)
     if not isinstance(model, kinds):
         raise UsageFault(
             code,
@@ -168,7 +184,7 @@ def _of_run(path: Path, kinds: tuple[type, ...], code: str, command: str) -> _Tr
             found=f"{run.order.task}, {run.order.model}",
             next_step=command,
         )
-    return _Trained(model, use.facts["side"])
+    return _Trained(model, run.facts["side"], run.facts.get("komi"))
 
 
 def _rollout_weights(path: Path) -> Any:

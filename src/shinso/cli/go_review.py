@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,10 @@ def run(arguments: Sequence[str]) -> int:
             "DATA-UNREADABLE", place=str(read.game), found=str(error),
             next_step=_("give an SGF file"),
         ) from error  # fmt: skip
-    rows = list(review(record, make()))
+    if record.komi is None:
+        told = _("the file does not say the komi, or none that can be: counted with {komi:g}")
+        print(told.format(komi=record.start().rules.komi), file=sys.stderr, flush=True)
+    rows = list(review(record, make(), watch=_progress))
     worst = sorted(rows, key=lambda row: -row["loss"])[: max(read.worst, 0)]
     if read.output:
         head = list(rows[0]) if rows else []
@@ -58,8 +62,18 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def review(record: Record, player: Any) -> Iterator[dict[str, Any]]:
-    """A row for each move: Black's chance to win after it, what it lost, and what was better.
+def _progress(done: int, total: int) -> None:
+    """A line that moves, on a terminal: a long game takes a while."""
+    if sys.stderr.isatty():
+        end = "\r\x1b[2K" if done == total else ""
+        print(f"\r{done}/{total}{end}", end="", file=sys.stderr, flush=True)
+
+
+def review(
+    record: Record, player: Any, *, watch: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[dict[str, Any]]:
+    """A row for each move: Black's chance to win after it, what it lost, and what was better. watch:
+    told how many positions are looked at, and of how many.
 
     What a move lost is the difference of the mover's chances before it, with the best move, and
     after it.
@@ -69,7 +83,10 @@ def review(record: Record, player: Any) -> Iterator[dict[str, Any]]:
 
     played = [action for _color, action in record.moves]
     positions = list(record.positions())
-    found = [player.look(one, played[:number]) for number, one in enumerate(positions)]
+    found = []
+    for number, one in enumerate(positions):
+        found.append(player.look(one, played[:number]))
+        watch(number + 1, len(positions))
     chances = []
     for position, one in zip(positions, found, strict=True):
         # A position is worth what its best action is; where the game is over, what it ended with.

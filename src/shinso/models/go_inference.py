@@ -18,9 +18,20 @@ from jaxtyping import Float, Float32
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from shinso.games.go_planes_numba import ZERO_PLANES
+from shinso.models.go_pooled_network import PooledGoNetwork
 from shinso.nn.norm import BatchNorm
 
 Precision = Literal["auto", "fp32", "bf16"]
+
+
+BLACK_MOVES = ZERO_PLANES - 1
+"""The plane that says whose turn it is."""
+
+
+def knows_komi(model: nn.Module) -> bool:
+    """Whether a network can be asked about another komi than it learnt at."""
+    return isinstance(model, PooledGoNetwork)
 
 
 def folded(model: nn.Module) -> nn.Module:
@@ -55,10 +66,16 @@ def _cpu_flags() -> str:
 
 @final
 class FoldedEvaluator:
-    """A network as a search asks it; a change of its weights is noticed before the next answer."""
+    """A network as a search asks it; a change of its weights is noticed before the next answer.
 
-    def __init__(self, model: nn.Module, precision: Precision = "auto") -> None:
-        self.model, self.precision = model, precision
+    black_ahead: points that Black has more than at the komi that the network learnt at; a
+    ``PooledGoNetwork`` takes them into account, others cannot (``knows_komi``).
+    """
+
+    def __init__(
+        self, model: nn.Module, precision: Precision = "auto", *, black_ahead: float = 0.0
+    ) -> None:
+        self.model, self.precision, self.black_ahead = model, precision, black_ahead
         self._state = [*model.parameters(), *model.buffers()]
         self._versions: list[int] = []
         self._folded = model
@@ -84,7 +101,12 @@ class FoldedEvaluator:
             self._fold()
             self._versions = versions
         given = torch.from_numpy(planes).to(self._state[0].device, self.dtype)
-        scores, values, *owners = self._folded(given.contiguous(memory_format=torch.channels_last))
+        given = given.contiguous(memory_format=torch.channels_last)
+        if self.black_ahead and knows_komi(self.model):
+            black = given[:, BLACK_MOVES, 0, 0]
+            scores, values, *owners = self._folded(given, self.black_ahead * (2 * black - 1))
+        else:
+            scores, values, *owners = self._folded(given)
         return (
             scores.float().softmax(-1).cpu().numpy(),
             values.float().cpu().numpy(),

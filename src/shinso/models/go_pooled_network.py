@@ -76,7 +76,8 @@ class PolicyHead(nn.Module):
 class ValueHead(nn.Module):
     """The expected result, and whose every point will be, both for the player to move.
 
-    The result also sees the sum of the points, which is the score that decides it.
+    The result also sees the sum of the points, which is the score that decides it; so a network that
+    learnt at one komi can be asked about another by adding the difference to that sum.
     """
 
     def __init__(self, filters: int, width: int) -> None:
@@ -88,11 +89,14 @@ class ValueHead(nn.Module):
         self.result = nn.Linear(2 * width, 1)
 
     def forward(
-        self, x: Float[Tensor, "batch filter row column"]
+        self,
+        x: Float[Tensor, "batch filter row column"],
+        ahead: Float[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch point"]]:
         seen = torch.relu(self.seen_norm(self.seen(x)))
         owners = torch.tanh(self.owner(seen)).flatten(1)
-        score = owners.sum(1, keepdim=True) / x.shape[-1]
+        points = owners.sum(1, keepdim=True)
+        score = (points if ahead is None else points + ahead[:, None]) / x.shape[-1]
         hidden = torch.relu(self.hidden(torch.cat([pooled(seen), score], 1)))
         return torch.tanh(self.result(hidden)).squeeze(1), owners
 
@@ -134,11 +138,16 @@ class PooledGoNetwork(nn.Module):
         self.value = ValueHead(filters, width)
 
     def forward(
-        self, planes: Float[Tensor, "batch plane row column"]
+        self,
+        planes: Float[Tensor, "batch plane row column"],
+        ahead: Float[Tensor, " batch"] | None = None,
     ) -> tuple[
         Float[Tensor, "batch action"], Float[Tensor, " batch"], Float[Tensor, "batch point"]
     ]:
-        """(scores before softmax, the pass last; values from −1 to 1; owners: 1 own, −1 the other's)."""
+        """(scores before softmax, the pass last; values from −1 to 1; owners: 1 own, −1 the other's).
+
+        ahead: points that the player to move has more than at the komi that was learnt at.
+        """
         features = self.tower(planes)
-        values, owners = self.value(features)
+        values, owners = self.value(features, ahead)
         return self.policy(features), values, owners

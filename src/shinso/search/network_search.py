@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -16,11 +17,25 @@ from shinso.search.findings import Findings
 from shinso.search.forest import Forest, ForestConfig
 from shinso.search.lines import best_lines, moves_between
 
+OTHER_KOMI_MIXTURE = 0.5
+"""Least share of rollouts, which know the komi, beside a network that knows only another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Komi:
+    """What a network knows of komi. learnt: the komi of its games. ask: its evaluator for another
+    komi, None where it can say nothing of one. on_other: told once of each komi that is not learnt."""
+
+    learnt: float
+    ask: Callable[[float], PlanesEvaluator] | None = None
+    on_other: Callable[[float], None] = lambda komi: None
+
 
 @final
 class NetworkSearch:
-    """side: the board that the network was made for. nodes: room of the tree; a full one ends the
-    search. What a network said of planes is remembered."""
+    """side: the board that the network was made for. komi: what it knows of komi; without, values are
+    taken to hold for all. nodes: room of the tree; a full one ends the search. What a network said of
+    planes is remembered, apart for each komi."""
 
     def __init__(
         self,
@@ -28,14 +43,15 @@ class NetworkSearch:
         config: ForestConfig,
         *,
         side: int,
+        komi: Komi | None = None,
         nodes: int = 1_000_000,
         seed: int = 0,
         rollout_weights: Float[np.ndarray, " row"] | None = None,
     ) -> None:
         self.config, self.side, self.nodes, self.seed = config, side, nodes, seed
-        self.evaluator = (
-            evaluator if isinstance(evaluator, BoardsEvaluator) else EvaluationCache(evaluator)
-        )
+        self.komi, self._evaluator = komi, evaluator
+        self._known: dict[float | None, PlanesEvaluator | BoardsEvaluator] = {}
+        self._told: set[float] = set()
         self._weights = rollout_weights
         self._forest: Forest | None = None
         self._root: Position | None = None
@@ -58,8 +74,9 @@ class NetworkSearch:
             )
         moves = moves_between(self._root, position)
         if self._forest is None or self._forest.rules != rules or moves is None:
+            evaluator, config = self._for_komi(rules.komi)
             self._forest = Forest(
-                rules, 1, self.evaluator, self.config, nodes=self.nodes, seed=self.seed,
+                rules, 1, evaluator, config, nodes=self.nodes, seed=self.seed,
                 rollout_weights=self._weights,
             )  # fmt: skip
             self._forest.plant(0, position, last)
@@ -72,6 +89,25 @@ class NetworkSearch:
                 self._forest.advance(0, at, action, before[number + 1])
         self._root = position
         return self._forest.search(until=until)[0]
+
+    def _for_komi(self, komi: float) -> tuple[PlanesEvaluator | BoardsEvaluator, ForestConfig]:
+        """Who is asked about positions at this komi, and how it is searched then."""
+        known, config = self.komi, self.config
+        other = known is not None and komi != known.learnt
+        asked = self._evaluator
+        if known is not None and other and known.ask is not None:
+            asked = known.ask(komi)
+        elif other:
+            config = replace(config, mixture=max(config.mixture, OTHER_KOMI_MIXTURE))
+        name = komi if other else None
+        if known is not None and other and komi not in self._told:
+            self._told.add(komi)
+            known.on_other(komi)
+        if name not in self._known:
+            cached = asked if isinstance(asked, BoardsEvaluator) else EvaluationCache(asked)
+            # Of other komis the last one alone is remembered.
+            self._known = {n: one for n, one in self._known.items() if n is None} | {name: cached}
+        return self._known[name], config
 
     def lines(self) -> list[list[int]]:
         """For each action the line that the search holds best after it."""

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from shinso.faults import UsageFault
 from shinso.games.go import Position, Rules
 from shinso.games.record import Record, record_of, write_record
-from shinso.games.sgf import parse
+from shinso.games.sgf import parse, parse_bytes
 from shinso.games.vertices import handicap_points, vertex
 from shinso.language import _
 
@@ -71,8 +71,11 @@ class NewGame(Asked):
     handicap: int = Field(0, ge=0, le=9)
 
 
-class SgfText(Asked):
-    text: str = Field(max_length=500_000)
+class SgfFile(Asked):
+    """text, or the file's content in base64, whose encoding is then found out."""
+
+    text: str = Field("", max_length=500_000)
+    content: Base64Bytes = Field(b"", max_length=700_000)
 
 
 def state_of(game: Game) -> dict[str, Any]:
@@ -109,9 +112,10 @@ def new_game(asked: NewGame) -> Game:
     return Game(side=asked.side, komi=asked.komi, black=black, turn=2)
 
 
-def read_sgf(text: str) -> Game:
+def read_sgf(given: str | bytes) -> Game:
     """The main line of the first game; DataFault with code and place where the text is damaged."""
-    record = record_of(parse(text, "SGF")[0], "SGF")
+    games = parse(given, "SGF") if isinstance(given, str) else parse_bytes(given, "SGF")
+    record = record_of(games[0], "SGF")
     first, *_rest = record.positions()  # every move is tried
     return Game(
         side=record.side,
@@ -238,7 +242,8 @@ def add_board(app: Any, site: Any, make_player: Callable[[], Any]) -> None:
 
     @app.post("/go/read")
     async def read(request: Request) -> Any:
-        return JSONResponse(read_sgf((await asked(request, SgfText)).text).model_dump())
+        file = await asked(request, SgfFile)
+        return JSONResponse(read_sgf(file.text or file.content).model_dump())
 
     @app.post("/go/write")
     async def write(request: Request) -> Any:

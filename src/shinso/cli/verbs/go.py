@@ -1,4 +1,4 @@
-"""``shinso go gtp|play|match|review``: Go by GTP or in a browser, matches, a look at a game."""
+"""``shinso go gtp|play|match|review|network``: Go by GTP or in a browser, matches, a look at a game."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def parts() -> dict[str, str]:
         "play": _("play on a board in a browser"),
         "match": _("let two GTP programs play a match"),
         "review": _("win rate and worst moves of an SGF file"),
+        "network": _("what is known of the network that ships with shinso"),
     }
 
 
