@@ -67,3 +67,16 @@ def test_an_agent_with_threads_plays():
     player = Agent(shipped=False, simulations=100, threads=3).player()
     found = player.look(Position.start(Rules(side=5)), [])
     assert found.simulations == 3 * 34
+
+
+def test_a_long_game_is_played_on():
+    """A forest counts a game of self-play after so many moves as it stands; nobody else's."""
+    player = agent([]).player()
+    position = Position.start(Rules(side=5))
+    for number in range(80):
+        position = position.with_turn(1 + number % 2).play(25)
+    position = position.play(12)
+    assert position.moves > 3 * 25
+    found = player.look(position, [12])
+    assert found.visits[:-1].sum() > 0
+    assert player.genmove(position, [12], None).action < 25

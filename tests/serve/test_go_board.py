@@ -96,7 +96,7 @@ def test_a_file_is_read_as_it_is_on_disk(client: TestClient) -> None:
     content = "(;SZ[5]KM[0]HA[2]AB[aa][bb]PB[ゾ]PW[能];W[cc])".encode("cp932")
     found = asked(client, "read", {"content": base64.b64encode(content).decode()})
     assert (found["moves"], found["komi"], found["turn"]) == ([[2, 12]], 0.0, 2)
-    assert asked(client, "read", {"content": "@"}, 422)["fault"]["code"] == "QUESTION"
+    assert asked(client, "read", {"content": "a"}, 422)["fault"]["code"] == "QUESTION"
     assert asked(client, "read", {}, 422)["fault"]["code"] == "SGF-EMPTY"
 
 

@@ -73,11 +73,19 @@ class NetworkSearch:
                 next_step=f"boardsize {self.side}",
             )
         moves = moves_between(self._root, position)
-        if self._forest is None or self._forest.rules != rules or moves is None:
+        room = position.moves + rules.pass_action
+        if (
+            self._forest is None
+            or self._forest.rules != rules
+            or moves is None
+            or room > self._forest.longest
+        ):
             evaluator, config = self._for_komi(rules.komi)
+            # A game between people or programs may be as long as it will: none is cut off.
             self._forest = Forest(
                 rules, 1, evaluator, config, nodes=self.nodes, seed=self.seed,
                 rollout_weights=self._weights,
+                longest=max(3 * rules.pass_action, room + rules.pass_action),
             )  # fmt: skip
             self._forest.plant(0, position, last)
         else:

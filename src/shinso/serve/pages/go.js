@@ -263,7 +263,12 @@ async function open(file) {
   game = found;
   cursor = Math.floor(game.side / 2) * (game.side + 1);
   seat = "both";
-  byId("go-new").elements.seat.value = "both";
+  const form = byId("go-new").elements;
+  const given = { seat, side: game.side, komi: game.komi, handicap: game.black.length };
+  for (const [name, value] of Object.entries(given)) {
+    const choices = [...(form[name].options ?? [])].map((one) => one.value);
+    if (!choices.length || choices.includes(String(value))) form[name].value = value;
+  }
   wins = [];
   counted = null;
   await show();
