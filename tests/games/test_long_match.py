@@ -122,18 +122,34 @@ def test_whoever_fails_in_the_opening_loses(tmp_path, bad_is_first):
 
 
 def test_time_that_runs_out_loses_and_the_time_left_is_told(tmp_path):
-    slow = program(tmp_path, "slow", "C3", "slow 1.4 C4")
+    slow = program(tmp_path, "slow", "C3", "slow 3 C4")
     log = tmp_path / "heard.txt"
     quick = program(tmp_path, "quick", "A1", "A3") + f" -- {log}"
-    terms = Terms(rules=RULES, clock=Settings(main=0.5, period=0.5, stones=1), lag_s=0.1)
+    terms = Terms(rules=RULES, clock=Settings(main=1.5, period=0.5, stones=1), lag_s=0.1)
     standing = play_match((quick, slow), games=1, terms=terms)
     assert standing.games[0].record.result == "B+T"
     assert "time ran out" in standing.faults[0]
     heard = log.read_text().splitlines()
-    assert "time_settings 0.5 0.5 1" in heard
-    assert [line[:16] for line in heard if line.startswith("time_left")] == ["time_left b 0.50"] * 2
+    assert "time_settings 1.5 0.5 1" in heard
+    # Whole seconds, as the protocol has them: GNU Go refuses others.
+    assert [line for line in heard if line.startswith("time_left")] == ["time_left b 1 0"] * 2
     generous = Terms(rules=RULES, clock=Settings(main=60), lag_s=0.1)
     assert play_match((quick, slow), games=1, terms=generous).faults == []
+
+
+def test_a_program_that_wants_no_clock_is_not_punished_for_it(tmp_path):
+    path = tmp_path / "timeless.py"
+    path.write_text(
+        "import sys\nfor line in sys.stdin:\n"
+        "    sign = '?' if 'time' in line and 'known' not in line else '='\n"
+        "    answer = 'pass' if 'genmove' in line else ''\n"
+        "    print(sign, answer, end='\\n\\n', flush=True)\n"
+    )
+    terms = Terms(rules=RULES, clock=Settings(main=60))
+    standing = play_match(
+        (f"{sys.executable} {path}", program(tmp_path, "b")), games=1, terms=terms
+    )
+    assert standing.faults == []
 
 
 def test_handicap_stones_are_put_up_for_both_and_the_arbiter(tmp_path):

@@ -234,7 +234,7 @@ class RayPlayers:
                     "CLUSTER-NOT-FOUND",
                     place=address or "ray.init",
                     found=str(error).splitlines()[0][:200],
-                    next_step=_("start one with `ray start --head`, or leave --cluster out"),
+                    next_step=_("start one with `ray start --head`, or leave --players-on ray out"),
                 ) from error
         remote: Callable[..., Any] = self.ray.remote(num_cpus=1, max_retries=MOST_DEATHS)
         self._play = remote(play_lane)

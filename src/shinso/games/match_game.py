@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,15 +92,25 @@ class _Game:
         self.asked = which
         return self.programs[which].ask(command, timeout_s=timeout_s)
 
+    def _offer(self, which: int, command: str) -> bool:
+        """Whether a program took what it may refuse. Raises EngineFailed where it is lost."""
+        try:
+            self.ask(which, command)
+        except EngineFailed:
+            if not self.programs[which].running:
+                raise
+            return False
+        return True
+
     def set_up(self) -> None:
         for which, program in enumerate(self.programs):
             self.asked = which
             for command in _set_up(self.terms):
                 program.ask(command)
             agreed = self.terms.clock
-            if agreed is not None and program.can("time_settings"):
-                program.ask(f"time_settings {agreed.main:g} {agreed.period:g} {agreed.stones}")
-                self._tells_time[which] = program.can("time_left")
+            if agreed is not None:
+                settings = f"time_settings {agreed.main:g} {agreed.period:g} {agreed.stones}"
+                self._tells_time[which] = self._offer(which, settings) and program.can("time_left")
 
     def play(self, opening: Sequence[int]) -> str:
         """The result where it is one before the score: a resignation, or time that ran out."""
@@ -128,7 +139,9 @@ class _Game:
         if self.terms.clock is not None:
             left = self.clock.of(color)
             if self._tells_time[who]:
-                self.ask(who, f"time_left {'?bw'[color]} {left.seconds:.2f} {left.stones}")
+                whole = math.floor(left.seconds)  # GTP knows no parts of seconds
+                told = f"time_left {'?bw'[color]} {whole} {left.stones}"
+                self._tells_time[who] = self._offer(who, told)
             behind = 0.0 if left.stones else self.terms.clock.period
             limit = left.seconds + behind + self.terms.lag_s + 1.0
         began = time.perf_counter()
