@@ -73,8 +73,10 @@ def test_a_long_game_is_played_on():
     """A forest counts a game of self-play after so many moves as it stands; nobody else's."""
     player = agent([]).player()
     position = Position.start(Rules(side=5))
-    for number in range(80):
+    for number in range(120):
         position = position.with_turn(1 + number % 2).play(25)
+        if number > 40:
+            player.look(position, [25])  # the tree is kept from move to move
     position = position.play(12)
     assert position.moves > 3 * 25
     found = player.look(position, [12])
