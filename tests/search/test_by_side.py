@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from shinso.games.go import Position, Rules
@@ -82,3 +83,19 @@ def test_a_long_game_is_played_on():
     found = player.look(position, [12])
     assert found.visits[:-1].sum() > 0
     assert player.genmove(position, [12], None).action < 25
+
+
+@pytest.mark.parametrize(("simulations", "ended"), [(0, False), (100, True)])
+def test_time_is_used_where_no_number_is_given(monkeypatch, simulations, ended):
+    """Thirty seconds a move, chosen on the board or by a clock, are no tenth of a second's thought."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.5
+        return now[0]
+
+    player = Agent(shipped=False, simulations=simulations).player()
+    monkeypatch.setattr("time.perf_counter", clock)
+    choice = player.genmove(Position.start(Rules(side=5)), [], 30.0)
+    assert choice.findings is not None
+    assert (choice.findings.simulations < 10_000) == ended

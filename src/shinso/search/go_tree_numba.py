@@ -98,7 +98,7 @@ def _copy_node(nodes, numbers, g, node, old, fresh, source):  # pragma: no cover
 @kernel
 def rebase(nodes, numbers, used, g, child):  # pragma: no cover
     """Make ``child`` the root of game g and keep its subtree only; nodes move to the front."""
-    old, fresh = nodes[g].copy(), numbers[g].copy()
+    old, fresh = nodes[g, : used[g]].copy(), numbers[g, : used[g]].copy()
     _copy_node(nodes, numbers, g, 0, old, fresh, child)
     source = np.empty(used[g], np.int32)
     source[0] = child

@@ -40,12 +40,14 @@ class SearchPlayer:
     """Plays the move that a search visits most.
 
     seconds: for a move where no clock asks for less; 0 leaves it to the search's own limit of
-    simulations. resign_below: expected result −1 … 1 under which to give up; −1 never does.
+    simulations. limited: whether that number also ends a thought for which a clock leaves more time.
+    resign_below: expected result −1 … 1 under which to give up; −1 never does.
     """
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
         seconds: float = 0.0
+        limited: bool = True
         resign_below: float = -0.96
 
     def __init__(self, search: Search, config: Config | None = None) -> None:
@@ -108,7 +110,7 @@ class SearchPlayer:
         if seconds is None:
             return self.searching.search(position, last)
         end = time.perf_counter() + seconds
-        limited = self.config.seconds == 0 and not only_time
+        limited = self.config.limited and self.config.seconds == 0 and not only_time
         return self.searching.search(
             position,
             last,

@@ -44,7 +44,7 @@ class NetworkSearch:
         *,
         side: int,
         komi: Komi | None = None,
-        nodes: int = 1_000_000,
+        nodes: int = 3_000_000,
         seed: int = 0,
         rollout_weights: Float[np.ndarray, " row"] | None = None,
     ) -> None:

@@ -38,7 +38,8 @@ class Agent:
 
     network: whose board's size it plays with that network; None is the one that ships, where
     ``shipped`` allows it. komi: at which the network learnt, where that is known. lee: AlphaGo's policy and value network, and their board's side, instead.
-    simulations: 0 takes the usual number. mixture: share of rollouts in a leaf's worth beside the
+    simulations: 0 takes the usual number where no clock says how long to think, and all the time of a
+    clock; a number is never exceeded. mixture: share of rollouts in a leaf's worth beside the
     network, rollouts: how many; None are what the shipped network plays best with, a half and one with
     ``lee``. threads: trees that a rollout search grows side by side. rollout_weights: of a
     ``RolloutPolicy``. on_other_side, on_other_komi: told of a board or a komi that the network does
@@ -66,7 +67,9 @@ class Agent:
 
         found = self._special()
         search = SearchBySide(found, self._rollout_search, on_other_side=self.on_other_side)
-        config = SearchPlayer.Config(seconds=self.seconds, resign_below=self.resign_below)
+        config = SearchPlayer.Config(
+            seconds=self.seconds, resign_below=self.resign_below, limited=self.simulations > 0
+        )
         return SearchPlayer(search, config)
 
     def _rollout_search(self) -> Any:
