@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from shinso.search import gumbel
 from shinso.search.contest import RandomMover, RolloutMover, contest
 from shinso.search.decision import decide
 from shinso.search.evaluator import EvaluationCache, SymmetryAverage
+from shinso.search.findings import Findings
 from shinso.search.forest import Forest, ForestConfig
 from shinso.search.rollout_search import RolloutSearch
 from shinso.search.tree import TreeSearch
@@ -255,6 +258,26 @@ def test_decision_passes_a_won_game_and_resigns_a_lost_one():
     rng = np.random.default_rng(0)
     drawn = {decide(lost, found, temperature=1.0, rng=rng).action for _ in range(30)}
     assert len(drawn) > 3
+
+
+@pytest.mark.parametrize("side", [6, 9, 19])
+def test_no_game_is_lost_by_a_pass_in_its_opening(side):
+    """Of few simulations each action gets one, and a pass may look best by chance."""
+    for turn, stones in ((2, [side + 1]), (1, [])):
+        position = Position.start(Rules(side=side), black=stones, turn=turn)
+        points = side * side
+        visits = np.ones(points + 1, np.int64)
+        visits[stones] = 0
+        values = np.where(visits > 0, -0.2, 0.0)
+        values[-1] = 0.9
+        found = Findings(
+            visits=visits, values=values, priors=np.zeros(points + 1), value=0.0, simulations=points
+        )  # fmt: skip
+        assert decide(position, found).action < points
+        hopeless = replace(found, values=np.where(values > 0, values, -0.95))
+        assert decide(position, hopeless).action == points
+    ahead = Position.start(Rules(side=side), black=[side + 1], turn=1)
+    assert decide(ahead, found).action == points
 
 
 @pytest.mark.parametrize("wrong", [{"simulations": 0}, {"mixture": 2.0}, {"leaves": 0}])
