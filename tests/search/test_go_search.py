@@ -10,7 +10,7 @@ import pytest
 from shinso.games.go import Go, Position, Rules
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.games.symmetry import symmetries
-from shinso.search import gumbel
+from shinso.search import go_puct_numba, gumbel
 from shinso.search.contest import RandomMover, RolloutMover, contest
 from shinso.search.decision import decide
 from shinso.search.evaluator import EvaluationCache, SymmetryAverage
@@ -258,6 +258,31 @@ def test_decision_passes_a_won_game_and_resigns_a_lost_one():
     rng = np.random.default_rng(0)
     drawn = {decide(lost, found, temperature=1.0, rng=rng).action for _ in range(30)}
     assert len(drawn) > 3
+
+
+@pytest.mark.parametrize("others", [0, 3, 10])
+def test_virtual_losses_are_no_wins_of_whoever_moves_next(others):
+    """A child that was seen and is good goes before one never seen, however many are under way."""
+    nodes = np.zeros((1, 3, 4), np.int32)
+    numbers = np.zeros((1, 3, 2), np.float32)
+    nodes[0, 0] = [0, 1, 2, 10 + others + 1]
+    numbers[0, 0] = [-1.0 - others - 1, 1.0]  # ten visits worth 0.1 to who moves here
+    nodes[0, 1] = [0, 0, 0, 10]
+    numbers[0, 1] = [1.0, 0.5]
+    nodes[0, 2] = [1, 0, 0, 0]
+    numbers[0, 2] = [0.0, 0.5]
+    assert go_puct_numba.best_upper(nodes, numbers, 0, 0, 0.0, 0.2, others) == 1
+    assert go_puct_numba.best_upper(nodes, numbers, 0, 0, 0.0, -0.2, others) == 2
+
+
+def test_simulations_under_way_are_known_by_their_paths():
+    paths = np.array([[0, 4], [0, 5], [0, 4], [0, 0]], np.int32)
+    depths, games = np.array([1, 1, 1, 0]), np.array([7, 7, 8, 7])
+
+    def others(depth: int, node: int) -> int:
+        return go_puct_numba.others_through(paths, depths, games, 3, depth, node)
+
+    assert (others(0, 0), others(1, 4), others(1, 5), others(1, 6)) == (2, 1, 1, 0)
 
 
 @pytest.mark.parametrize("side", [6, 9, 19])

@@ -32,13 +32,17 @@ from shinso.search.go_tree_numba import (
 
 
 @part
-def best_upper(nodes, numbers, g, node, explore, unseen):  # pragma: no cover
+def best_upper(nodes, numbers, g, node, explore, unseen, others):  # pragma: no cover
     """The child with the largest Q + c·P·√N / (1 + n). A child never visited has the node's own
-    value less ``unseen`` for its Q."""
-    visits = nodes[g, node, VISITS] - 1  # without the one that is under way
+    value less ``unseen`` for its Q.
+
+    others: simulations under way through the node beside this one. Their virtual losses are losses of
+    who moved into the node: in its own value they would be wins that nobody has seen.
+    """
+    visits = nodes[g, node, VISITS] - 1  # without this one
     own = 0.0
-    if visits > 0:
-        own = -(numbers[g, node, TOTAL] + 1.0) / visits
+    if visits > others:
+        own = -(numbers[g, node, TOTAL] + 1.0 + others) / (visits - others)
     scale = explore * math.sqrt(max(visits, 1))
     first = nodes[g, node, FIRST]
     best, largest = first, -1e9
@@ -49,6 +53,15 @@ def best_upper(nodes, numbers, g, node, explore, unseen):  # pragma: no cover
         if upper > largest:
             best, largest = child, upper
     return best
+
+
+@part
+def others_through(paths, depths, games, i, depth, node):  # pragma: no cover
+    """How many of the slots before i of the same game came through a node at this depth."""
+    found = 0
+    for j in range(i):
+        found += games[j] == games[i] and depths[j] >= depth and paths[j, depth] == node
+    return found
 
 
 @part
@@ -86,7 +99,8 @@ def select_leaves(
             if depth == 0 and forced[i] >= 0:
                 node = child_of(nodes, g, node, forced[i])
             else:
-                node = best_upper(nodes, numbers, g, node, explore, unseen)
+                others = others_through(paths, depths, games, i, depth, node)
+                node = best_upper(nodes, numbers, g, node, explore, unseen, others)
             two, one = one, np.int64(nodes[g, node, ACTION])
             now = play(s, keys, now, one)
             seen[g, length] = now
