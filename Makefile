@@ -7,6 +7,8 @@ PROFILE ?= quick
 BENCHMARKS ?= recurrent boxes images wavenet translation language_models reinforcement go_playouts go_search parallel pipeline_bubble
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Of workers too, which begin in a test's own folder and would leave there what they counted.
+export COVERAGE_FILE := $(CURDIR)/.coverage
 
 .PHONY: report test lint bench clean
 
@@ -14,7 +16,7 @@ report: .venv/users
 	$(BIN)/shinso report --$(PROFILE)
 
 test: .venv/developers
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --durations=30 --durations-min=10 $(TESTS)
 
 lint: .venv/developers
 	$(BIN)/ruff check .
