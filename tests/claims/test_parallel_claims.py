@@ -90,5 +90,7 @@ def test_rules() -> None:
     for last, verdict in (
         (0.7, Verdict.HOLDS), (0.899, Verdict.REFUTED),
     ):  # fmt: skip
-        rows = seeds_of(accuracy_at_0=0.9, accuracy_at_3=0.89, accuracy_at_7=last)
+        rows = seeds_of(
+            accuracy_at_0=0.9, accuracy_at_1=0.9, accuracy_at_3=0.89, accuracy_at_7=last
+        )
         assert verdict_of(sync_vs_async, *rows) is verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from shinso.models.hred import HRED
+from shinso.models.hred import HRED, Seen
 from shinso.objectives.dialogue import DialogueObjective, answer_nats, estimated_nats
 from tests.models.batches import talks
 
@@ -47,7 +47,8 @@ def test_nats_match_a_word_by_word_walk():
         for word in seen.words[row, : int(words[row])].tolist():
             inputs = model.embed(torch.tensor([given])) + extra
             out, state = model.decoder(inputs.unsqueeze(1), state)
-            nats -= float(model.head(out[:, 0]).log_softmax(-1)[0, word].detach())
+            scores = model.head(out[:, 0] + model.to_output(seen.context[row : row + 1]))
+            nats -= float(scores.log_softmax(-1)[0, word].detach())
             given = word
         assert float(found[row].detach()) == pytest.approx(nats, abs=1e-4)
 
@@ -73,6 +74,25 @@ def test_context_of_a_chat_is_that_of_a_batch():
         seen = model.read(*talks())
         turns = [[3, 4, 2], [5, 2]]
         torch.testing.assert_close(model.context_of(turns), seen.context[1:2].detach())
+
+
+@pytest.mark.parametrize("kind", ["hred", "seq2seq"])
+def test_words_said_are_the_likeliest_of_what_is_learnt(kind):
+    model = network(kind).eval()
+    with torch.no_grad():
+        for part in (model.to_output, model.head):
+            part.weight *= 20
+    context = torch.randn(6, 7)
+    said = model.say(context, most_words=4, temperature=0.0, generator=torch.Generator())
+    assert len({tuple(words) for words in said}) > 1
+    for row, words in enumerate(said):
+        given = torch.tensor([[*words, model.end]])
+        seen = Seen(
+            given, torch.tensor([given.shape[1]]), context[row : row + 1], torch.zeros(1, 6)
+        )
+        scores = model.head(model._states(seen, None)[0].data)
+        scores[:, :2] = -torch.inf
+        assert scores.argmax(-1).tolist()[: len(words)] == words
 
 
 def test_estimate_lies_above_the_bound_and_kl_is_positive():

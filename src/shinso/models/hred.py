@@ -8,7 +8,8 @@ Encoder-Decoder Model for Generating Dialogues" (arXiv:1605.06069). Place in the
     z ~ p(z | c_n) = N(μ(c_n), σ²(c_n)),   q(z | c_n, u_{n+1}) in training          (VHRED, eq. 4–6)
 
 ``seq2seq`` has the same parameters and begins the context anew at every turn, which it reads twice:
-it knows the last turn alone. Differs: GRUs throughout; one-way encoder; the condition is added to every input word.
+it knows the last turn alone. Differs: GRUs throughout; one-way encoder; the condition is added to every
+input word and, as what is talked of decides which words are likely, to every state before the softmax.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class HRED(nn.Module):
             self.posterior = _gaussian(config.context + config.hidden, config.hidden, config.latent)
         self.begin = Dense(condition, config.hidden)
         self.inform = Dense(condition, config.embedding)
+        self.to_output = Dense(condition, config.hidden, bias=False)
         self.decoder = GRU(config.embedding, config.hidden, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
         self.head = Dense(config.hidden, num_words)
@@ -154,10 +156,13 @@ class HRED(nn.Module):
         inputs = self.embed(given) + self.inform(told).unsqueeze(1)
         packed = pack_padded_sequence(inputs, seen.lengths, batch_first=True, enforce_sorted=False)
         states = self.decoder(packed, torch.tanh(self.begin(told)).unsqueeze(0))[0]
-        wanted = pack_padded_sequence(
-            seen.words, seen.lengths, batch_first=True, enforce_sorted=False
+        answer = torch.arange(len(told), device=told.device).unsqueeze(1).expand_as(seen.words)
+        wanted, rows = (
+            pack_padded_sequence(one, seen.lengths, batch_first=True, enforce_sorted=False).data
+            for one in (seen.words, answer)
         )
-        return states._replace(data=self.dropout(states.data)), wanted.data
+        outputs = states.data + self.to_output(told)[rows]
+        return states._replace(data=self.dropout(outputs)), wanted
 
     def _encoded(
         self, words: Int[Tensor, "turn word"], lengths: Int[Tensor, " turn"]
@@ -203,11 +208,12 @@ class HRED(nn.Module):
             z = prior.draw(torch.randn(prior.mean.shape, generator=generator).to(context))
         told = self._condition(context, z)
         state, extra = torch.tanh(self.begin(told)).unsqueeze(0), self.inform(told)
+        leaning = self.to_output(told)
         word = torch.full((len(context),), self.end, device=context.device)
         said: list[Tensor] = []
         for _step in range(most_words):
             out, state = self.decoder((self.embed(word) + extra).unsqueeze(1), state)
-            scores = self.head(out[:, 0])
+            scores = self.head(out[:, 0] + leaning)
             scores[:, :2] = -torch.inf  # padding and the unknown word are nothing to say
             if temperature > 0:
                 chances = (scores / temperature).softmax(-1).cpu()
