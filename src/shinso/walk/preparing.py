@@ -88,6 +88,11 @@ def prepare(
     from shinso.training.parallel.synchronous import SynchronousGradients
 
     assert isinstance(crew, JoinedCrew)
+    if order.run.config.divided:
+        from shinso.walk.dividing import prepare_divided
+
+        learner, source = prepare_divided(order, model, built, seed, crew)
+        return Prepared(model, built, learner, source)
     gradients = SynchronousGradients(model, built.objective, config.training, crew)
     learner = GradientLearner(model, built.objective, config.training, gradients=gradients)
     torch.manual_seed(seed + 1_000_003 * crew.rank)  # dropout of its own at each worker

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -70,32 +69,40 @@ def train(
 
         folder = RunFolder(Path(crew.first_says(begin)))
         if place is None and _started(order.run.config) > 1:
-            return _lead(order, order.run.config.workers, folder, audience, stop)
+            return _lead(order, folder, audience, stop)
         return _train_seeds(order, data, folder, audience, stop, crew)
 
 
 def _check_workers(order: Order, data: Any, place: Place | None) -> None:
     """What would stop the workers of an order is raised here, before a folder is made."""
     settings = order.run.config
+    if settings.divided:
+        from shinso.walk.dividing import check_divided
+
+        check_divided(order, _network(order, data), place.size if place else settings.processes)
     if settings.together != "synchronous":
         from shinso.walk.asynchronously import check_asynchronous
 
         check_asynchronous(order)
         return
-    if settings.workers == 1 and place is None:
+    if settings.processes == 1 and place is None:
         return
     from shinso.training.parallel.joined import check_free
     from shinso.training.parallel.synchronous import check_norms
 
     if place is None:
         check_free("127.0.0.1", settings.port)
-    network = order.network_settings.config
-    check_norms(order.recipe.make_model(order.config, order.network, network, data.facts()))
+    check_norms(_network(order, data))
+
+
+def _network(order: Order, data: Any) -> torch.nn.Module:
+    settings = order.network_settings.config
+    return order.recipe.make_model(order.config, order.network, settings, data.facts())
 
 
 def _started(settings: Any) -> int:
     """Processes that run the loop: asynchronous workers serve the one that does."""
-    return settings.workers if settings.together == "synchronous" else 1
+    return settings.processes if settings.together == "synchronous" else 1
 
 
 def _new_folder(order: Order, data: Any, command: Sequence[str], place: Place | None) -> RunFolder:
@@ -122,13 +129,15 @@ def resume(
     *,
     previous_checkpoint: bool = False,
     workers: int | None = None,
+    division: Mapping[str, Any] | None = None,
     audience: Audience | None = None,
     stop: StopRequest | None = None,
 ) -> Run:
     """Go on with a stopped run, in the same folder, as if it had not been stopped.
 
-    workers: how many go on with it; as many as before by default. Joint batches stay what they
-    were; bit for bit the same comes out with the same number.
+    workers: how many go on with it; as many as before by default. division: how they divide the
+    model now, and how many they are, where that changes (``with_workers``). Joint batches stay what they were; bit for bit
+    the same comes out with the same number and division.
     Raises RunFault DATA-CHANGED when the data is no longer what the run began with.
     """
     folder = RunFolder.open(path)
@@ -163,12 +172,13 @@ def resume(
                 )
             ]
         )
-    if workers is not None:
-        order = with_workers(order, workers)
-    count = _started(order.run.config)
-    if count > 1 and place is None:
+    if workers is not None or division:
+        order = with_workers(order, **{"workers": workers, **(division or {})})
+    if order.run.config.divided and not launched:
+        _check_workers(order, data, place)
+    if _started(order.run.config) > 1 and place is None:
         folder.set_status("running")
-        return _lead(order, count, folder, audience, stop, previous_checkpoint)
+        return _lead(order, folder, audience, stop, previous_checkpoint)
     with _crew(order, place) as crew:
         return _train_seeds(order, data, folder, audience, stop, crew, previous_checkpoint)
 
@@ -188,7 +198,6 @@ def _crew(order: Order, place: Place | None) -> Iterator[Crew]:
 
 def _lead(
     order: Order,
-    workers: int,
     folder: RunFolder,
     audience: Audience,
     stop: StopRequest,
@@ -196,20 +205,20 @@ def _lead(
 ) -> Run:
     """Start the workers of a run and watch them; they train it, this process only tells."""
     from shinso.training.parallel.launch import Crewing, launch
-    from shinso.walk.worker import hear
+    from shinso.walk.worker import command_of_worker, hear
 
     settings = order.run.config
     crewing = Crewing(
-        workers=workers,
+        workers=_started(settings),
         restarts=settings.restarts,
         timeout_s=parse_duration(settings.worker_timeout),
         port=settings.port,
         threads=settings.threads,
     )
-    command = [sys.executable, "-m", "shinso.walk.worker", str(folder.path)]
+    command = command_of_worker(folder.path, settings, previous_checkpoint=previous_checkpoint)
     with _status(folder):
         launch(
-            [*command, *(["--previous-checkpoint"] if previous_checkpoint else [])],
+            command,
             crewing,
             logs=folder.path / "workers",
             on_event=lambda event: hear(event, audience),

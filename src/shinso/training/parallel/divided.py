@@ -26,6 +26,7 @@ from shinso.training.parallel.pieces import (
 from shinso.training.plan import Training
 
 
+@runtime_checkable
 class JointGradients(Protocol):
     """Gradients of the joint batch in a divided model's own parameters."""
 

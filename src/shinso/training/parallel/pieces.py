@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.tensor import fused_parameters, reordered
 
 
+@runtime_checkable
 class Pieces(Protocol):
     """One worker's pieces. row: those among whom the model is divided; for each name they ask ``whole``
     together. held: the pieces by their parameters' names, in the memory of the divided model.

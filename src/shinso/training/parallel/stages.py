@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ from shinso.training.parallel.stage_pieces import StagePieces
 from shinso.training.plan import Training
 
 
+@runtime_checkable
 class StatesObjective(OfStates[Any], Objective[Any], Protocol):
     """An objective whose pass can be cut."""
 

@@ -13,7 +13,7 @@ import copy
 import inspect
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,7 @@ class Pass(nn.Module):
         return evaluated(self.objective, self.model, batch, self.plan)
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What computes a worker's share and makes one of all their gradients.
 
