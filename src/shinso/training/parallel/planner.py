@@ -90,12 +90,14 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """One worker's step of one batch on this machine: seconds of computing, and the bytes that the
-    forward pass keeps for the backward one."""
+    forward pass keeps for the backward one. tied: parameters that the first part has and the last
+    one, too."""
 
     parts: tuple[Part, ...]
     batch_size: int
     step_s: float
     kept_bytes: int
+    tied: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,7 @@ def plan(measured: Measured, mesh: Mesh, link: Link) -> Plan:
     sizes = [one.parameters - one.divisible + one.divisible / mesh.tensor for one in measured.parts]
     cuts = even_cuts([round(size) for size in sizes], mesh.pipeline)
     held = [round(sum(sizes[begin:end])) for begin, end in cuts]
+    held[0] -= measured.tied if mesh.pipeline == 1 else 0
     stages = [measured.parts[begin:end] for begin, end in cuts]
     fullest = max(held)
     compute = measured.step_s / mesh.workers
@@ -143,6 +146,9 @@ def plan(measured: Measured, mesh: Mesh, link: Link) -> Plan:
     fullest = -(-fullest // mesh.data) if mesh.shard else fullest
     summed_s, summed_bytes = _sums(stages, mesh, link)
     passed_s, passed_bytes = _passes(stages, mesh, link)
+    if mesh.pipeline > 1 and measured.tied:  # both ends sum up its gradients
+        passed_s += link.all_reduce_s(FLOAT * measured.tied, 2)
+        passed_bytes += _ring_bytes(FLOAT * measured.tied, 2)
     return Plan(
         mesh=mesh,
         parameters=fullest,

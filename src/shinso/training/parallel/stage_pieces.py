@@ -38,13 +38,14 @@ def check_stages(model: nn.Module, count: int) -> list[tuple[int, int]]:
             why=_("each stage holds at least one layer"),
             next_step=_("give fewer workers to the pipeline"),
         )
-    sizes = [_size([block]) for block in model.blocks]
-    sizes[0] += _size(model.begins_with)
-    sizes[-1] += _size(model.ends_with)
+    sizes = [size_of([block]) for block in model.blocks]
+    sizes[0] += size_of(model.begins_with)
+    sizes[-1] += size_of(model.ends_with)
     return even_cuts(sizes, count)
 
 
-def _size(modules: Sequence[nn.Module]) -> int:
+def size_of(modules: Sequence[nn.Module]) -> int:
+    """Parameters of all of them, those that several have counted once."""
     return sum({id(p): p.numel() for one in modules for p in one.parameters()}.values())
 
 
