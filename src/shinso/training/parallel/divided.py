@@ -158,13 +158,15 @@ class DividedLearner:
                     buffer.copy_(kept[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """As of one process; the model's part at the first worker alone."""
+        """As of one process; whole at the first worker alone."""
         state = self.learner.state_dict()
         self._bring_together()
         return {
             **state,
             "model": {} if self.whole is None else self.whole.state_dict(),
-            "optimizer": whole_optimizer(state["optimizer"], self.pieces, self._own, self._all),
+            "optimizer": whole_optimizer(
+                state["optimizer"], self.pieces, self._own, self._all, keep=self.whole is not None
+            ),
             "mean": self._whole_mean(state["mean"]),
         }
 
@@ -190,7 +192,11 @@ class DividedLearner:
             return []
         names = [name for name in self.pieces.names if name in self.pieces.held]
         own = dict(zip(names, kept, strict=False))
-        wholes = [self.pieces.whole(name, own.get(name)) for name in self.pieces.names]
+        wholes = []
+        for name in self.pieces.names:
+            found = self.pieces.whole(name, own.get(name))
+            if self.whole is not None:
+                wholes.append(found)
         return [*wholes, *kept[len(names) :]]
 
     def _own_mean(self, kept: list[Tensor]) -> list[Tensor]:

@@ -15,7 +15,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from shinso.contracts import Objective
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.sharded import shard
-from shinso.training.parallel.synchronous import Pass, synchronize_norms
+from shinso.training.parallel.synchronous import Pass, synchronize_norms, unsynchronized
 from shinso.training.parallel.tensor import random_state, set_random_state
 from shinso.training.plan import Training
 
@@ -73,8 +73,8 @@ class Sharded:
         shard(self._pass, mesh)
 
     def prepare(self, batch: Any) -> None:
-        """What is no parameter is the first worker's at all."""
-        for buffer in self.model.buffers():
+        """What is no parameter is the first worker's at all; synchronized statistics are equal."""
+        for buffer in unsynchronized(self.model):
             processes.broadcast(buffer, group=self.crew.group, group_src=0)
 
     def part(self, *, last: bool) -> AbstractContextManager[Any]:

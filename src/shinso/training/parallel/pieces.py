@@ -144,10 +144,11 @@ _PIECE = "piece"
 
 
 def whole_optimizer(
-    state: dict[str, Any], pieces: Pieces, own: Groups, whole: Groups
+    state: dict[str, Any], pieces: Pieces, own: Groups, whole: Groups, *, keep: bool
 ) -> dict[str, Any]:
     """An optimizer's state dict as it is where one process holds the whole model. own: the groups of
-    the one that ``state`` is of; whole: of the other."""
+    the one that ``state`` is of; whole: of the other. keep: whether this worker wants it; without,
+    it only gives its pieces."""
     entries = {name: state["state"].get(place, {}) for place, name in enumerate(_flat(own))}
     # What an entry has beside tensors of the parameter's shape is the same at all who have it.
     known: dict[str, dict[str, Any]] = {}
@@ -159,7 +160,7 @@ def whole_optimizer(
             kind: pieces.whole(name, entries.get(name, {}).get(kind)) if value == _PIECE else value
             for kind, value in known.get(name, {}).items()
         }
-        if entry:
+        if entry and keep:
             found[place] = entry
     return {"state": found, "param_groups": _regrouped(state["param_groups"], whole)}
 
@@ -173,11 +174,11 @@ def own_optimizer(
     for place, name in enumerate(_flat(own)):
         entry = state["state"].get(places[name], {})
         taken = {
-            kind: pieces.piece(name, value) if _is_shaped(value) else value
+            kind: pieces.piece(name, value).clone() if _is_shaped(value) else copy.deepcopy(value)
             for kind, value in entry.items()
         }
         if taken:
-            found[place] = copy.deepcopy(taken)
+            found[place] = taken
     return {"state": found, "param_groups": _regrouped(state["param_groups"], own)}
 
 

@@ -177,11 +177,10 @@ class Replicated:
         """Wrap the pass, once it is known whether every parameter takes part in it."""
         if self._parallel is not None:
             return
-        own = {id(one) for module in _norms(self.model) for one in module.buffers()}
         self._parallel = DistributedDataParallel(
             self._pass,
             # Synchronized statistics are equal without being sent.
-            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},  # pyright: ignore[reportArgumentType]
+            **{_BUFFERS: bool(unsynchronized(self.model))},  # pyright: ignore[reportArgumentType]
             # Buckets meet apart from what the model itself sends in mid-pass.
             process_group=processes.new_group(timeout=self.crew.timeout),
             find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
@@ -236,6 +235,12 @@ def check_norms(model: nn.Module) -> None:
                 why=_("each worker would normalize by its own share of the batch"),
                 next_step=_("use shinso.nn.BatchNorm or SyncBatchNorm, or train with --workers 1"),
             )
+
+
+def unsynchronized(model: nn.Module) -> list[Tensor]:
+    """Buffers that do not stay equal at all workers by themselves."""
+    equal = {id(one) for module in _norms(model) for one in module.buffers()}
+    return [one for one in model.buffers() if id(one) not in equal]
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
