@@ -13,11 +13,12 @@ import torch
 from shinso.runs.checkpoint import load_weights, save_weights
 from shinso.runs.folder import SeedFolder
 from shinso.training.crew import Alone
-from shinso.training.loop import Silent, run_loop
+from shinso.training.loop import run_loop
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.shared import folder_for
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
+from shinso.walk.audience import NoAudience
 from shinso.walk.order import place
 from shinso.walk.preparing import Prepared, prepare
 
@@ -46,7 +47,7 @@ def ready(
         torch.set_default_dtype(before)
 
 
-class StopsAt(Silent):
+class StopsAt(NoAudience):
     """Asks for a stop once ``step`` has been validated."""
 
     def __init__(self, step: int) -> None:

@@ -236,23 +236,13 @@ def test_processes_that_fill_no_rows_are_a_fault(
         train(place("language-model", brief.data, ("test", settings)))
 
 
-class Stops(cases.StopsAt):
-    """An audience that stops a run."""
-
-    def on_notes(self, notes: Any) -> None:
-        pass
-
-    def on_seed(self, *_given: Any) -> None:
-        pass
-
-
 @pytest.mark.slow
 def test_started_run_stops_and_goes_on_alone(tmp_path: Path) -> None:
     """``train --tensor 2``, Ctrl-C, ``--resume --workers 1``: as one process would have done it."""
     brief = catalogue.recipe("language-model").BRIEF
     plain = {**brief.settings, **TEXT, "runs": str(tmp_path)}
     order = place("language-model", brief.data, ("test", {**plain, "tensor": 2}))
-    audience = Stops(2)
+    audience = cases.StopsAt(2)
     with pytest.raises(Interrupted):
         train(order, audience=audience, stop=audience.stop)
     folder = next((tmp_path / "language-model").iterdir())

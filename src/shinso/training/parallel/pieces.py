@@ -121,7 +121,9 @@ class Spread:
         parts = self._fused.get(name)
         whole = reordered(whole, parts, self.row.size) if parts else whole
         # No messages: each worker has the whole and takes its own.
-        spread = distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None)
+        spread = distribute_tensor(
+            whole.contiguous(), like.device_mesh, like.placements, src_data_rank=None
+        )
         return spread.to_local()
 
     def counts(self, name: str, /) -> bool:

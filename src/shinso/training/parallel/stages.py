@@ -189,10 +189,14 @@ class StageGradients:
             self._names = self.row.gather(sorted(self._sums))[-1]
         zero = torch.zeros((), dtype=torch.float64, device=self.row.device)
         own = [self._sums.get(name, zero) for name in self._names]
-        table = torch.stack([*own, zero + busy_s, zero + step_s])
+        table = torch.stack([*own, zero + busy_s])
         processes.all_reduce(table)
-        *found, busy, whole = table
-        return {**dict(zip(self._names, found, strict=True)), "bubble": 1 - busy / whole}
+        # A worker that is done waits for the one that takes longest.
+        longest = zero + step_s
+        processes.all_reduce(longest, processes.ReduceOp.MAX)
+        *found, busy = table
+        share = 1 - busy / (longest * self.row.size * self.column.size)
+        return {**dict(zip(self._names, found, strict=True)), "bubble": share}
 
     def notes(self) -> list[str]:
         """The bubble as it was measured, beside its formula."""
