@@ -65,8 +65,9 @@ def run(
     *,
     stop_at: int = -1,
     resume: bool = False,
-) -> None:
-    """Train a Transformer language model on the text beside ``folder``, by the loop."""
+) -> bool:
+    """Train a Transformer language model on the text beside ``folder``, by the loop. Whether what all
+    workers hold whole is the same at all of them afterwards, bit for bit."""
     text = folder.parent / "text.txt"
     order, prepared = ready(crew, "language-model", settings, torch.float64, text)
     progress = StopsAt(stop_at)
@@ -84,15 +85,23 @@ def run(
         resume=resume,
         crew=crew or Alone(),
     )
+    if crew is None or order.run.config.tensor == 1:
+        return True
+    learner: Any = prepared.learner
+    held = [learner.pieces.held[name].detach() for name in ("embedding.weight", "norm.weight")]
+    first, *others = crew.gather(held)
+    return all(torch.equal(a, b) for one in others for a, b in zip(one, first, strict=True))
 
 
-def runs(crew: JoinedCrew | None, jobs: list[dict[str, Any]]) -> None:
+def runs(crew: JoinedCrew | None, jobs: list[dict[str, Any]]) -> bool:
     """Several, one after the other. copy: another folder to begin in."""
+    alike = []
     for job in jobs:
         begun = job.pop("copy", None)
         if begun is not None and (crew is None or crew.rank == 0):
             copytree(begun, job["folder"])
-        run(crew, **job)
+        alike.append(run(crew, **job))
+    return all(alike)
 
 
 def result(folder: Path) -> Found:
@@ -163,8 +172,10 @@ def pair(
     jobs: list[dict[str, Any]],
     divided: Mapping[str, Mapping[str, Any]],
     text: Path,
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], dict[str, int]]:
+) -> Found:
     """What two workers do in the tests: some runs, one step of a pipeline, and what they hold."""
-    runs(crew, jobs)
-    states = states_of_last_stage(crew, divided["pipeline"], text)
-    return states, {name: held(crew, one, text) for name, one in divided.items()}
+    return {
+        "alike": runs(crew, jobs),
+        "states": states_of_last_stage(crew, divided["pipeline"], text),
+        "held": {name: held(crew, one, text) for name, one in divided.items()},
+    }

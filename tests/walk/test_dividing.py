@@ -51,11 +51,13 @@ def assert_same(found: Any, expected: Any, bound: float = BOUND, where: str = ""
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text, and with "alone", four steps of one process, and "half", two of them."""
+    """A folder with a text, and with "alone", four steps of one process, and "half", two of them, also
+    with dropout."""
     folder = tmp_path_factory.mktemp("divided")
     (folder / "text.txt").write_text(cases.TEXT * 30)
     cases.run(None, folder / "alone", TEXT)
     cases.run(None, folder / "half", TEXT, stop_at=2)
+    cases.run(None, folder / "half dropped", {**TEXT, "dropout": 0.2}, stop_at=2)
     return folder
 
 
@@ -93,6 +95,9 @@ def two(begun: Path) -> tuple[Path, list[Any]]:
             {"folder": begun / f"{name} resumed", "settings": dropped, "stop_at": 1},
             {"folder": begun / f"{name} resumed", "settings": dropped, "resume": True},
         ]
+    dropped = {**TEXT, "tensor": 2, "dropout": 0.2}
+    begins = begun / "half dropped"
+    jobs.append({"folder": begun / "met", "settings": dropped, "resume": True, "copy": begins})
     divided = {name: {**TEXT, **division} for name, division in DIVISIONS.items()}
     return begun, run_together(cases.pair, 2, jobs, divided, begun / "text.txt")
 
@@ -119,6 +124,12 @@ def test_run_of_one_process_goes_on_divided(name: str, alone: cases.Found, two: 
     assert_same(cases.result(two[0] / f"{name} after one"), alone)
 
 
+def test_workers_of_a_row_drop_alike(two: Any) -> None:
+    """What each of them holds whole stays the same at all: while they go on, while heads draw their
+    own numbers, and where one of them was not there before."""
+    assert [worker["alike"] for worker in two[1]] == [True, True]
+
+
 @pytest.mark.parametrize("name", DIVISIONS)
 def test_divided_run_resumes(name: str, two: Any) -> None:
     """Bit for bit, dropout included."""
@@ -130,7 +141,7 @@ def test_last_stage_has_the_model_s_states(begun: Path, two: Any) -> None:
     """Its outputs, not its gradients alone; the embedding is at the first stage and, tied, at the
     last."""
     _order, whole = cases.ready(None, "language-model", TEXT, torch.float64, begun / "text.txt")
-    first, last = (states for states, _held in two[1])
+    first, last = (worker["states"] for worker in two[1])
     assert first == []
     assert len(last) == DIVISIONS["pipeline"]["micro_batches"]
     assert sum(len(tokens) for tokens, _states in last) == TEXT["batch_size"]
@@ -152,7 +163,7 @@ def test_planned_parameters_are_those_held(name: str, two: Any, begun: Path) -> 
     link = Link(bandwidth_bytes_s=1e9, latency_s=1e-5)
     assert plan(measured, Mesh(), link).parameters == total
     mesh = Mesh(data=2, shard=True) if name == "shard" else Mesh(**DIVISIONS[name])
-    fullest = max(held[name] for _states, held in two[1])
+    fullest = max(worker["held"][name] for worker in two[1])
     assert fullest == pytest.approx(
         plan(measured, mesh, link).parameters, rel=0.01 * (name == "shard")
     )

@@ -81,7 +81,7 @@ def prepare(
             place=f"--workers {crew.size}",
             found=type(built.learner).__name__,
             why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
-            next_step="--workers 1",
+            next_step="--workers 1 --no-shard" if order.run.config.shard else "--workers 1",
         )
     from shinso.training.parallel.joined import JoinedCrew
     from shinso.training.parallel.shared import SharedSource

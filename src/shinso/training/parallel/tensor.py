@@ -62,16 +62,16 @@ def check_cut(model: nn.Module, workers: int) -> None:
     found = False
     for name, module in model.named_modules():
         if isinstance(module, SelfAttention | CrossAttention):
-            _divides(f"{name}: heads", module.heads, workers)
+            _divides(f"tensor {workers}: heads of {name}", module.heads, workers)
         elif isinstance(module, FeedForward):
-            _divides(f"{name}: inner", module.up.out_features, workers)
+            _divides(f"tensor {workers}: inner of {name}", module.up.out_features, workers)
         else:
             continue
         found = True
     if not found:
         raise UsageFault(
             "NOTHING-TO-CUT",
-            place=type(model).__name__,
+            place=f"tensor {workers}: {type(model).__name__}",
             found=_("no attention and no feed-forward network of a Transformer"),
             next_step=_("share its batches (--workers) or its weights (--shard) instead"),
         )
