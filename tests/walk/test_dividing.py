@@ -188,6 +188,7 @@ SINGLE = {"autoencode", "classify-images"}
 """Whose batches are numbers of single precision."""
 
 
+@pytest.mark.slow
 def test_recipes_cut_or_shared_out_equal_one_process() -> None:
     """Two steps of each; uneven shares, parts, carried states and normalization included."""
     jobs: dict[str, Any] = {}
