@@ -14,6 +14,7 @@ from shinso.training.parallel.measuring import parts_of_model, tied
 from shinso.training.parallel.planner import Link, Measured, Mesh, plan
 from shinso.training.parallel.together import run_together
 from shinso.walk import catalogue
+from shinso.walk.dividing import check_divided
 from shinso.walk.order import place
 from shinso.walk.training import resume, train
 
@@ -232,6 +233,19 @@ def test_division_that_cannot_be_is_a_fault(code: str, tmp_path: Path) -> None:
     assert fault.place
     assert fault.next_step
     assert not list(tmp_path.iterdir())
+
+
+def test_single_number_is_not_shared_out() -> None:
+    class Scaled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+    brief = catalogue.recipe("forecast").BRIEF
+    order = place("forecast", brief.data, ("test", {**brief.settings, "shard": True}))
+    with pytest.raises(UsageFault, match="SHARD-SCALAR"):
+        check_divided(order, Scaled(), 2)
+    check_divided(order, torch.nn.Linear(2, 2), 2)
 
 
 def test_processes_that_fill_no_rows_are_a_fault(

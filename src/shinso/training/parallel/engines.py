@@ -22,7 +22,8 @@ from shinso.training.plan import Training
 
 @final
 class Cut:
-    """For a model that was cut by tensors (``tensor.cut``) among the workers of a row.
+    """For a model that was cut by tensors (``tensor.cut``) among the workers of a row (Megatron-LM:
+    Shoeybi et al. 2019, arXiv:1909.08053).
 
     They draw equal random numbers, those of the first: what they hold alike they drop alike. The sum
     over rows is left to ``divided``.
@@ -52,7 +53,7 @@ class Cut:
 @final
 class Sharded:
     """For workers that share each batch and, between its uses, each parameter: torch's FSDP2, which
-    takes the mean over workers (Zhao et al. 2023).
+    takes the mean over workers (Zhao et al. 2023, arXiv:2304.11277).
 
     Around the objective's whole pass, as ``Replicated`` is. With parts (``accumulate``) gradients are
     summed up after each, so that none is ever held whole.

@@ -1,7 +1,8 @@
 """A whole model as a pipeline: its beginning and its end belong to the first and to the last stage.
 
 What ``pipeline`` does for a stack of like layers, for a ``Staged`` model that a recipe trains: tokens
-go in at the first stage, the objective is computed at the last one.
+go in at the first stage, the objective is computed at the last one (GPipe: Huang et al. 2019,
+arXiv:1811.06965).
 """
 
 from __future__ import annotations
