@@ -99,6 +99,56 @@ class Carrying(Protocol):
 
 
 @runtime_checkable
+class Staged(Protocol):
+    """A model whose way from input to states is a row of steps: what begins it, blocks one after the
+    other, what ends it. It can be cut between blocks, into the stages of a pipeline.
+
+    Every parameter belongs to a block, to ``begins_with`` or to ``ends_with``; one may belong to both
+    of these (a tied embedding).
+    """
+
+    blocks: nn.ModuleList
+
+    @property
+    def begins_with(self) -> Sequence[nn.Module]: ...
+
+    @property
+    def ends_with(self) -> Sequence[nn.Module]: ...
+
+    def begin(self, given: Tensor, /) -> Tensor:
+        """What the first block reads."""
+        ...
+
+    def through(self, block: nn.Module, x: Tensor, /) -> Tensor:
+        """What the next block reads, in the same shape."""
+        ...
+
+    def end(self, x: Tensor, /) -> Tensor:
+        """The states, of what the last block gives."""
+        ...
+
+    def between(self, given: Tensor, /) -> tuple[int, ...]:
+        """The shape of what blocks pass on."""
+        ...
+
+
+@runtime_checkable
+class OfStates(Protocol[BatchIn]):
+    """An objective that asks a ``Staged`` model for its states once, so that other workers may compute
+    them: ``objective(model, batch)`` is ``of_states`` of what the model makes of ``given``."""
+
+    def given(self, batch: BatchIn, /) -> Tensor:
+        """What the model reads of a batch."""
+        ...
+
+    def of_states(
+        self, model: nn.Module, states: Tensor, batch: BatchIn, /
+    ) -> Mapping[str, Tensor]:
+        """The scalars, from the model's states; of the model itself only ``ends_with`` is there."""
+        ...
+
+
+@runtime_checkable
 class Learner(Stateful, Protocol[BatchIn]):
     """One step of learning: a gradient step for most systems, a table update or a closed-form
     fit for others. The loop counts steps; only the learner knows what one does."""

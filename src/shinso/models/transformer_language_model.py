@@ -3,6 +3,7 @@ as in Radford et al. 2019)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -70,10 +71,36 @@ class TransformerLanguageModel(nn.Module):
         known = tokens
         if state and not self.training:
             known = torch.cat([state[0][0][:, -self.config.context :], tokens], dim=1)
-        x = self.dropout(self.embedding(known) * self.config.width**0.5)
+        x = self.begin(known)
         for block in self.blocks:
-            x = block(x, causal=True)
-        return self.norm(x[:, -time:]), [] if self.training else [(known,)]
+            x = self.through(block, x)
+        return self.end(x[:, -time:]), [] if self.training else [(known,)]
+
+    @property
+    def begins_with(self) -> Sequence[nn.Module]:
+        return [self.embedding, self.dropout]
+
+    @property
+    def ends_with(self) -> Sequence[nn.Module]:
+        return [self.norm, self.head]
+
+    def begin(self, given: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time width"]:
+        """What the first block reads of tokens."""
+        return self.dropout(self.embedding(given) * self.config.width**0.5)
+
+    def through(
+        self, block: nn.Module, x: Float[Tensor, "batch time width"]
+    ) -> Float[Tensor, "batch time width"]:
+        """What the next block reads."""
+        return block(x, causal=True)
+
+    def end(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+        """The states, of what the last block gives."""
+        return self.norm(x)
+
+    def between(self, given: Int[Tensor, "batch time"]) -> tuple[int, ...]:
+        """The shape of what blocks pass on."""
+        return (*given.shape, self.config.width)
 
     def loss(
         self, h: Float[Tensor, "batch time width"], targets: Int[Tensor, "batch time"]

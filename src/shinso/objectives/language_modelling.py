@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from shinso.data.token_windows import Window
@@ -45,12 +45,22 @@ class LanguageModelObjective:
         state = None if bool(batch.fresh) else self.state
         h, new = model(batch.tokens, state)
         self.state = detached(new)
-        nats = self._nats(model, h, batch.targets)
+        return self.of_states(model, h, batch)
+
+    def given(self, batch: Window) -> Int[Tensor, "batch time"]:
+        """What the model reads of a batch."""
+        return batch.tokens
+
+    def of_states(
+        self, model: nn.Module, states: Float[Tensor, "batch time width"], batch: Window
+    ) -> Mapping[str, Tensor]:
+        """The scalars, from the model's states; only its last layer is asked."""
+        nats = self._nats(model, states, batch.targets)
         loss = nats
         if self.activity:
-            loss = loss + self.activity * h.square().mean()
-        if self.slowness and h.shape[1] > 1:
-            loss = loss + self.slowness * (h[:, 1:] - h[:, :-1]).square().mean()
+            loss = loss + self.activity * states.square().mean()
+        if self.slowness and states.shape[1] > 1:
+            loss = loss + self.slowness * (states[:, 1:] - states[:, :-1]).square().mean()
         return {"loss": loss, "loss_nats": nats.detach()}
 
     def _nats(self, model: Any, h: Tensor, targets: Tensor) -> Tensor:

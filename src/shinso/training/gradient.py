@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from shinso.contracts import BatchIn, Carrying, Objective, Stateful, Weighed, WeighedByTerm
 from shinso.data.batch_parts import joined_state, num_samples, parts_of, state_of_part
@@ -15,10 +16,20 @@ from shinso.faults import RunFault
 from shinso.language import _
 from shinso.training.plan import Training
 from shinso.training.schedules import lr_factor
+from shinso.training.weight_mean import WeightMean
 
 Gradients = Callable[[Any], Mapping[str, Tensor]]
 """Leaves the gradient of a batch's loss in every parameter's ``grad``, which was None, and returns
 the objective's scalars, detached."""
+
+
+@runtime_checkable
+class OfPieces(Protocol):
+    """Gradients of parameters of which this process holds pieces only."""
+
+    def norm(self, parameters: Sequence[nn.Parameter], /) -> Tensor:
+        """Of the whole gradient, by the pieces in ``parameters`` and those of other workers."""
+        ...
 
 
 class GradientLearner(Generic[BatchIn]):
@@ -45,8 +56,7 @@ class GradientLearner(Generic[BatchIn]):
         self.gradients = gradients or OwnGradients(model, objective, training)
         named = list(model.named_parameters() if trained is None else trained)
         self.parameters = [parameter for _, parameter in named if parameter.requires_grad]
-        matrices = [parameter for parameter in self.parameters if parameter.ndim > 1]
-        vectors = [parameter for parameter in self.parameters if parameter.ndim <= 1]
+        matrices, vectors = ([one for _, one in group] for group in in_groups(named))
         self.optimizer = _optimizer(
             training,
             [
@@ -68,12 +78,19 @@ class GradientLearner(Generic[BatchIn]):
         self.optimizer.zero_grad(set_to_none=True)
         scalars = self.gradients(batch)
         largest = self.training.clip_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
+        norm = self._norm()
+        clip_grads_with_norm_(self.parameters, largest, norm)
         self.optimizer.step()
         if self.mean is not None:
             self.mean.add(self.steps_taken)
         self.steps_taken += 1
         return {**scalars, "lr": lr, "gradient_norm": norm}
+
+    def _norm(self) -> Tensor:
+        """Of the gradient, pieces of it that other workers hold included."""
+        if isinstance(self.gradients, OfPieces):
+            return self.gradients.norm(self.parameters)
+        return get_total_norm([one.grad for one in self.parameters if one.grad is not None])
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -112,6 +129,15 @@ class GradientLearner(Generic[BatchIn]):
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):
                 own.copy_(saved)
+
+
+def in_groups(
+    named: Iterable[tuple[str, nn.Parameter]],
+) -> tuple[list[tuple[str, nn.Parameter]], list[tuple[str, nn.Parameter]]]:
+    """Those that ask for a gradient, in the optimizer's groups: matrices, and vectors."""
+    trained = [(name, one) for name, one in named if one.requires_grad]
+    matrices = [(name, one) for name, one in trained if one.ndim > 1]
+    return matrices, [(name, one) for name, one in trained if one.ndim <= 1]
 
 
 class OwnGradients:
@@ -258,34 +284,6 @@ def add_shares(
     for name, value in scalars.items():
         own = loss if name == "loss" else value * shares.get(name, first)
         sums[name] = sums.get(name, 0.0) + own.detach().double()
-
-
-class WeightMean:
-    """An exponential running mean of a model's weights and floating-point buffers (Polyak & Juditsky
-    1992; Tarvainen & Valpola 2017).
-
-    Differs: the decay rises with the steps, (1 + t) / (10 + t) up to ``decay``, so that the
-    untrained weights are soon forgotten.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        buffers = [one for one in model.buffers() if one.is_floating_point()]
-        self.own = [one.detach() for one in (*model.parameters(), *buffers)]
-        self.kept = [one.clone() for one in self.own]
-
-    @torch.no_grad()
-    def add(self, step: int) -> None:
-        share = 1.0 - min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.kept, self.own, share)  # pyright: ignore[reportPrivateImportUsage]
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """The model gets the mean, the mean keeps the model's weights; again brings them back."""
-        for own, kept in zip(self.own, self.kept, strict=True):
-            waiting = own.clone()
-            own.copy_(kept)
-            kept.copy_(waiting)
 
 
 def _optimizer(training: Training, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

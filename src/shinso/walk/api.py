@@ -40,12 +40,24 @@ def train(
 
 
 def resume(
-    run: str | Path, *, previous_checkpoint: bool = False, workers: int | None = None
+    run: str | Path,
+    *,
+    previous_checkpoint: bool = False,
+    workers: int | None = None,
+    **division: Any,
 ) -> Run:
-    """Go on with a stopped run, bit for bit; with as many workers as before by default."""
+    """Go on with a stopped run, bit for bit; with as many workers as before by default.
+
+    division: tensor, pipeline, micro_batches or shard, where workers are to divide the model in
+    another way than before.
+    """
     with StopRequest() as stop:
         return training.resume(
-            Path(run), previous_checkpoint=previous_checkpoint, workers=workers, stop=stop
+            Path(run),
+            previous_checkpoint=previous_checkpoint,
+            workers=workers,
+            division=division,
+            stop=stop,
         )
 
 

@@ -122,15 +122,27 @@ def _plain_default(default: Any) -> Any:
     return list(default) if isinstance(default, tuple) else default
 
 
-def with_workers(order: Order, workers: int) -> Order:
-    """The same order for another number of workers. UsageFault SETTING-REFUSED where they cannot be
-    so many."""
+def with_workers(order: Order, workers: int | None = None, **more: Any) -> Order:
+    """The same order for another number of workers, who may divide the model in another way: tensor,
+    pipeline, micro_batches, shard. One worker has all of it, where nothing else is said.
+
+    UsageFault SETTING-REFUSED where they cannot be so many.
+    """
+    changes = {name: value for name, value in more.items() if value is not None}
+    if workers is not None:
+        changes["workers"] = workers
+    if workers == 1:
+        changes = {"tensor": 1, "pipeline": 1, "micro_batches": 0, "shard": False, **changes}
+    elif changes.get("pipeline") == 1:
+        changes = {"micro_batches": 0, **changes}
     try:
-        config = dataclasses.replace(order.run.config, workers=workers)
+        config = dataclasses.replace(order.run.config, **changes)
     except ValueError as error:
         raise UsageFault(
             "SETTING-REFUSED",
-            place=f"--workers {workers}",
+            place=" ".join(
+                f"--{name.replace('_', '-')} {value}" for name, value in changes.items()
+            ),
             found=str(error),
             next_step=_("change the setting named above"),
         ) from error

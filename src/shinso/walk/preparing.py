@@ -81,13 +81,18 @@ def prepare(
             place=f"--workers {crew.size}",
             found=type(built.learner).__name__,
             why=_("{task} does not learn by the gradient of a batch").format(task=order.task),
-            next_step="--workers 1",
+            next_step="--workers 1 --no-shard" if order.run.config.shard else "--workers 1",
         )
     from shinso.training.parallel.joined import JoinedCrew
     from shinso.training.parallel.shared import SharedSource
     from shinso.training.parallel.synchronous import SynchronousGradients
 
     assert isinstance(crew, JoinedCrew)
+    if order.run.config.divided:
+        from shinso.walk.dividing import prepare_divided
+
+        learner, source = prepare_divided(order, model, built, seed, crew)
+        return Prepared(model, built, learner, source)
     gradients = SynchronousGradients(model, built.objective, config.training, crew)
     learner = GradientLearner(model, built.objective, config.training, gradients=gradients)
     torch.manual_seed(seed + 1_000_003 * crew.rank)  # dropout of its own at each worker

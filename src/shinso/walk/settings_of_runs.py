@@ -25,6 +25,14 @@ class RunSettings:
     )
     staleness: int = setting(-1, "largest staleness a server applies; -1: no bound")
     cluster: str = setting("", "address of a running Ray cluster; empty: Ray on this machine")
+    tensor: int = setting(
+        1, "workers that share each matrix of a Transformer; others share the batches"
+    )
+    pipeline: int = setting(1, "workers that share the layers; others share the batches")
+    micro_batches: int = setting(
+        0, "pieces in which a pipeline passes a batch on; 0: as many as there are stages"
+    )
+    shard: bool = setting(False, "workers share the weights, too, between their uses (FSDP)")
     restarts: int = setting(3, "times that lost workers are started again from the checkpoint")
     worker_timeout: str = setting("10m", "a worker that keeps the others waiting longer is hung")
     port: int = setting(0, "port at which the workers meet; 0: any free one")
@@ -41,6 +49,7 @@ class RunSettings:
         if not 0 <= self.port < 65536:
             raise ValueError(f"port is {self.port}; give 0 to 65535")
         self._check_together()
+        self._check_division()
         if parse_duration(self.worker_timeout) <= 0:
             raise ValueError(f"worker_timeout is {self.worker_timeout}; give more than 0")
         if self.first_seed < 0 or self.threads < 0:
@@ -62,3 +71,36 @@ class RunSettings:
             )
         if self.cluster and self.together != "ray":
             raise ValueError(f"cluster is {self.cluster}; give together ray with it")
+
+    def _check_division(self) -> None:
+        """ValueError for numbers that make no mesh."""
+        for name in ("tensor", "pipeline"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.micro_batches < 0:
+            raise ValueError(f"micro_batches is {self.micro_batches}; give 0 or more")
+        if self.micro_batches and self.pipeline == 1:
+            raise ValueError(
+                f"micro_batches is {self.micro_batches} without a pipeline; give pipeline with it"
+            )
+        row = self.tensor * self.pipeline
+        if self.workers > 1 and self.workers % row:
+            raise ValueError(
+                f"workers is {self.workers}, and {row} of them hold one model together "
+                f"(tensor {self.tensor}, pipeline {self.pipeline}); give a multiple of {row}"
+            )
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together: no fewer than share one model."""
+        return max(self.workers, self.tensor * self.pipeline)
+
+    @property
+    def divided(self) -> bool:
+        """Whether workers hold parts of the model."""
+        return self.tensor > 1 or self.pipeline > 1 or self.shard
+
+    @property
+    def passed_on(self) -> int:
+        """Micro-batches of a pipeline."""
+        return self.micro_batches or self.pipeline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -19,12 +18,12 @@ from shinso.recipes.recipe import Use
 from shinso.runs.checkpoint import has_resume, load_weights, save_weights
 from shinso.runs.environment import describe
 from shinso.runs.folder import RunFolder, SeedFolder
-from shinso.settings import parse_duration
-from shinso.training.crew import Alone, Crew
+from shinso.training.crew import Crew
 from shinso.training.loop import Outcome, run_loop
 from shinso.training.parallel.place import Place
 from shinso.training.stopping import StopRequest
 from shinso.walk.audience import Audience, NoAudience
+from shinso.walk.crewing import check_workers, crew_of, lead, started, told_status
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
 from shinso.walk.preparing import Prepared, device_of, prepare
 from shinso.walk.run import Run, as_json, record_look
@@ -61,41 +60,17 @@ def train(
     audience, stop = audience or NoAudience(), stop or StopRequest()
     data = order.recipe.read(order.config, order.paths)
     place = Place.of_environment()
-    _check_workers(order, data, place)
-    with _crew(order, place) as crew:
+    check_workers(order, data, place)
+    with crew_of(order, place) as crew:
 
         def begin() -> str:
             folder = _earlier_attempt(order, place) or _new_folder(order, data, command, place)
             return str(folder.path)
 
         folder = RunFolder(Path(crew.first_says(begin)))
-        if place is None and _started(order.run.config) > 1:
-            return _lead(order, order.run.config.workers, folder, audience, stop)
+        if place is None and started(order.run.config) > 1:
+            return lead(order, folder, audience, stop)
         return _train_seeds(order, data, folder, audience, stop, crew)
-
-
-def _check_workers(order: Order, data: Any, place: Place | None) -> None:
-    """What would stop the workers of an order is raised here, before a folder is made."""
-    settings = order.run.config
-    if settings.together != "synchronous":
-        from shinso.walk.asynchronously import check_asynchronous
-
-        check_asynchronous(order)
-        return
-    if settings.workers == 1 and place is None:
-        return
-    from shinso.training.parallel.joined import check_free
-    from shinso.training.parallel.synchronous import check_norms
-
-    if place is None:
-        check_free("127.0.0.1", settings.port)
-    network = order.network_settings.config
-    check_norms(order.recipe.make_model(order.config, order.network, network, data.facts()))
-
-
-def _started(settings: Any) -> int:
-    """Processes that run the loop: asynchronous workers serve the one that does."""
-    return settings.workers if settings.together == "synchronous" else 1
 
 
 def _new_folder(order: Order, data: Any, command: Sequence[str], place: Place | None) -> RunFolder:
@@ -122,13 +97,15 @@ def resume(
     *,
     previous_checkpoint: bool = False,
     workers: int | None = None,
+    division: Mapping[str, Any] | None = None,
     audience: Audience | None = None,
     stop: StopRequest | None = None,
 ) -> Run:
     """Go on with a stopped run, in the same folder, as if it had not been stopped.
 
-    workers: how many go on with it; as many as before by default. Joint batches stay what they
-    were; bit for bit the same comes out with the same number.
+    workers: how many go on with it; as many as before by default. division: how they divide the
+    model now, and how many they are, where that changes (``with_workers``). Joint batches stay what they were; bit for bit
+    the same comes out with the same number and division.
     Raises RunFault DATA-CHANGED when the data is no longer what the run began with.
     """
     folder = RunFolder.open(path)
@@ -163,79 +140,15 @@ def resume(
                 )
             ]
         )
-    if workers is not None:
-        order = with_workers(order, workers)
-    count = _started(order.run.config)
-    if count > 1 and place is None:
+    if workers is not None or division:
+        order = with_workers(order, **{"workers": workers, **(division or {})})
+    if order.run.config.divided and not launched:
+        check_workers(order, data, place)
+    if started(order.run.config) > 1 and place is None:
         folder.set_status("running")
-        return _lead(order, count, folder, audience, stop, previous_checkpoint)
-    with _crew(order, place) as crew:
+        return lead(order, folder, audience, stop, previous_checkpoint)
+    with crew_of(order, place) as crew:
         return _train_seeds(order, data, folder, audience, stop, crew, previous_checkpoint)
-
-
-@contextmanager
-def _crew(order: Order, place: Place | None) -> Iterator[Crew]:
-    """Within, this process is one of the workers that the environment tells of, or alone."""
-    if place is None:
-        yield Alone()
-        return
-    from shinso.training.parallel.joined import joined
-
-    timeout_s = parse_duration(order.run.config.worker_timeout)
-    with joined(place, device_of(order), timeout_s) as crew:
-        yield crew
-
-
-def _lead(
-    order: Order,
-    workers: int,
-    folder: RunFolder,
-    audience: Audience,
-    stop: StopRequest,
-    previous_checkpoint: bool = False,
-) -> Run:
-    """Start the workers of a run and watch them; they train it, this process only tells."""
-    from shinso.training.parallel.launch import Crewing, launch
-    from shinso.walk.worker import hear
-
-    settings = order.run.config
-    crewing = Crewing(
-        workers=workers,
-        restarts=settings.restarts,
-        timeout_s=parse_duration(settings.worker_timeout),
-        port=settings.port,
-        threads=settings.threads,
-    )
-    command = [sys.executable, "-m", "shinso.walk.worker", str(folder.path)]
-    with _status(folder):
-        launch(
-            [*command, *(["--previous-checkpoint"] if previous_checkpoint else [])],
-            crewing,
-            logs=folder.path / "workers",
-            on_event=lambda event: hear(event, audience),
-            stop=stop,
-            resume=folder.resume_line(),
-        )
-    return Run(folder)
-
-
-@contextmanager
-def _status(folder: RunFolder) -> Iterator[None]:
-    """The run's recorded state follows what happens within."""
-    folder.set_status("running", launch=folder.status().get("launch", ""))
-    try:
-        yield
-    except Interrupted:
-        folder.set_status("interrupted")
-        raise
-    except BaseException as error:
-        folder.set_status(
-            "failed",
-            error=f"{type(error).__name__}: {error}",
-            launch=folder.status().get("launch", ""),
-        )
-        raise
-    folder.set_status("done")
 
 
 def _train_seeds(
@@ -251,7 +164,7 @@ def _train_seeds(
     keeps_status = crew.rank == 0 and not (place is not None and place.launched)
     if crew.rank > 0:
         audience = NoAudience()
-    with _status(folder) if keeps_status else nullcontext():
+    with told_status(folder) if keeps_status else nullcontext():
         audience.on_notes(data.notes)
         facts = crew.first_says(lambda: folder.read_json("data.json"))
         _check_same_data(data, facts, crew)

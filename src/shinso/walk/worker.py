@@ -1,6 +1,8 @@
 """One worker of ``--workers N``: trains a run's folder with the others, and tells who started it.
 
-    python -m shinso.walk.worker RUN [--previous-checkpoint]
+    python -m shinso.walk.worker RUN DIVISION [--previous-checkpoint]
+
+DIVISION: how many workers divide the model and how, as JSON; it may have changed since the run began.
 
 Standard output is for ``train.parallel.launch``: one JSON object a line.
 """
@@ -42,6 +44,17 @@ class Teller:
         self.tell({"validation": [step, dict(metrics), best]})
 
 
+DIVISION = ("workers", "tensor", "pipeline", "micro_batches", "shard")
+"""Settings of a run that say how its workers divide the model."""
+
+
+def command_of_worker(run: Path, settings: Any, *, previous_checkpoint: bool) -> list[str]:
+    """The command line of each worker of a run, whose settings are those of a ``RunSettings``."""
+    division = json.dumps({name: getattr(settings, name) for name in DIVISION})
+    command = [sys.executable, "-m", "shinso.walk.worker", str(run), division]
+    return [*command, *(["--previous-checkpoint"] if previous_checkpoint else [])]
+
+
 def hear(event: Mapping[str, Any], audience: Any) -> None:
     """An event that a ``Teller`` told, before an audience."""
     if "notes" in event:
@@ -75,6 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         with StopRequest() as stop:
             resume(
                 Path(arguments[0]),
+                division=json.loads(arguments[1]),
                 previous_checkpoint="--previous-checkpoint" in arguments,
                 audience=teller if is_first() else NoAudience(),
                 stop=stop,

@@ -221,6 +221,12 @@ def test_plan_by_hand() -> None:
     assert data.all_reduce_s == pytest.approx(2 * 3 * (1e-3 + 16_000 / 4e6))
     assert data.sent_bytes == 24_000
     assert data.compute_s == pytest.approx(0.2)
+    shared = plan(MEASURED, Mesh(data=4, shard=True), LINK)
+    assert (shared.parameters, shared.state_bytes) == (1000, 16_000)
+    assert shared.all_reduce_s == pytest.approx(
+        1.5 * data.all_reduce_s
+    )  # three rings instead of two
+    assert shared.sent_bytes == 36_000
     tensor = plan(MEASURED, Mesh(tensor=2), LINK)
     assert tensor.parameters == 4 * (200 + 400)
     assert tensor.exchange_s == pytest.approx(16 * 2 * (1e-3 + 4000 / 2e6))
@@ -228,6 +234,11 @@ def test_plan_by_hand() -> None:
     assert pipe.parameters == 1000
     assert pipe.bubble_s / (pipe.compute_s + pipe.bubble_s) == pytest.approx(bubble(4, 8))
     assert pipe.exchange_s == pytest.approx(2 * 8 * (1e-3 + 500 / 1e6))
+    tied = dataclasses.replace(MEASURED, tied=500)  # in the first part and in the last
+    assert plan(tied, Mesh(), LINK).parameters == 3500
+    two = plan(tied, Mesh(pipeline=2, micro_batches=2), LINK)
+    assert two.parameters == 2000
+    assert two.exchange_s - LINK.all_reduce_s(2000, 2) == pytest.approx(2 * 2 * (1e-3 + 2000 / 1e6))
     with pytest.raises(ValueError, match="pipeline is 5"):
         plan(MEASURED, Mesh(pipeline=5), LINK)
 

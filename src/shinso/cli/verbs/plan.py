@@ -27,11 +27,6 @@ def run(arguments: Sequence[str]) -> int:
     parser.prog = f"shinso plan {task}"
     mesh = parser.add_argument_group(_("the mesh"))
     mesh.add_argument("--data", type=int, default=1, help=_("workers that share each batch"))
-    mesh.add_argument("--tensor", type=int, default=1, help=_("workers that share each matrix"))
-    mesh.add_argument("--pipeline", type=int, default=1, help=_("workers that share the layers"))
-    mesh.add_argument(
-        "--micro-batches", type=int, default=1, help=_("pieces of a pipeline's batch")
-    )
     mesh.add_argument("--bandwidth", type=float, help=_("bytes a second between two workers"))
     mesh.add_argument("--latency", type=float, help=_("seconds of one message"))
     read = parser.read(rest)
@@ -43,6 +38,7 @@ def _plan(order: Any, read: argparse.Namespace) -> int:
     from shinso.training.gradient import GradientLearner
     from shinso.training.parallel.measuring import measure_link, measure_step
     from shinso.training.parallel.planner import Link, Mesh, plan, scaling
+    from shinso.walk.order import with_workers
     from shinso.walk.preparing import prepare
 
     if (read.bandwidth is None) != (read.latency is None):
@@ -53,13 +49,13 @@ def _plan(order: Any, read: argparse.Namespace) -> int:
             next_step=_("give both, or neither to measure this machine's"),
         )
     try:
+        asked = order.run.config
         mesh = Mesh(
-            data=read.data, tensor=read.tensor, pipeline=read.pipeline,
-            micro_batches=read.micro_batches,
+            data=read.data, tensor=asked.tensor, pipeline=asked.pipeline,
+            micro_batches=asked.passed_on, shard=asked.shard,
         )  # fmt: skip
         link = Link(bandwidth_bytes_s=read.bandwidth, latency_s=read.latency) if read.latency is not None else None  # fmt: skip
-        alone = dataclasses.replace(order.run.config, workers=1)
-        order = dataclasses.replace(order, run=dataclasses.replace(order.run, config=alone))
+        order = with_workers(order, 1)
         data = order.recipe.read(order.config, order.paths)
         ready = prepare(order, data, data.facts(), order.seeds[0])
         if not isinstance(ready.learner, GradientLearner):

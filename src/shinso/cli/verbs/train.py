@@ -97,6 +97,8 @@ def _train(task: str, module: ModuleType, read: argparse.Namespace) -> int:
 
 
 def _resume(arguments: Sequence[str]) -> int:
+    from shinso.walk.settings_of_runs import RunSettings
+
     parser = Parser("train", _("go on with a stopped run, bit for bit"))
     parser.add_argument("--resume", type=Path, metavar="RUN", required=True)
     parser.add_argument(
@@ -106,6 +108,13 @@ def _resume(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help=_("go on with so many; as many as before without")
+    )
+    now = parser.add_argument_group(_("divide the model another way; as before without"))
+    for name in ("tensor", "pipeline", "micro_batches"):
+        leaf = schema(RunSettings)[name]
+        now.add_argument(leaf.flag, type=int, metavar="N", help=_(leaf.help))
+    now.add_argument(
+        "--shard", action=argparse.BooleanOptionalAction, help=_(schema(RunSettings)["shard"].help)
     )
     parser.add_argument("--json", action="store_true", help=_("the result as JSON"))
     read = parser.read(arguments)
@@ -125,6 +134,11 @@ def _resume(arguments: Sequence[str]) -> int:
             read.resume,
             previous_checkpoint=read.previous_checkpoint,
             workers=read.workers,
+            division={
+                name: getattr(read, name)
+                for name in ("tensor", "pipeline", "micro_batches", "shard")
+                if getattr(read, name) is not None
+            },
             audience=Terminal(),
             stop=stop,
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, final
 
 import torch
 from torch import distributed as processes
 from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed.distributed_c10d import ProcessGroup
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
@@ -30,16 +32,30 @@ class JoinedCrew:
 
     What must be quick (numbers at each step) goes through the group. What may take long (the first
     worker's validation) goes through the store, whose waiting has no part in the group's timeout.
+
+    group: of ``torch.distributed``; None for all of its processes.
     """
 
     def __init__(
-        self, place: Place, store: Store, device: torch.device, timeout: timedelta
+        self,
+        place: Place,
+        store: Store,
+        device: torch.device,
+        timeout: timedelta,
+        group: ProcessGroup | None = None,
     ) -> None:
         self.place, self.timeout = place, timeout
         self.rank, self.size = place.rank, place.size
         self.store = store
         self.device = device
+        self.group = group
         self._said = 0
+
+    def of(self, group: Any, ranks: Sequence[int]) -> JoinedCrew:
+        """Some of these workers, among them this one. ranks: of all, in the group's order."""
+        place = replace(self.place, rank=processes.get_rank(group), size=len(ranks))
+        store = PrefixStore("-".join(map(str, ranks)), self.store)
+        return JoinedCrew(place, store, self.device, self.timeout, group)
 
     def first_says(self, say: Callable[[], Any]) -> Any:
         key = f"said/{self._said}"
@@ -47,28 +63,28 @@ class JoinedCrew:
         if self.rank == 0:
             content = say()
             self.store.set(key, _packed(content))  # pyright: ignore[reportArgumentType]  bytes are well
-            processes.barrier()  # all have read it
+            processes.barrier(self.group)  # all have read it
             self.store.delete_key(key)
             return content
         self.store.wait([key], PATIENCE)
         content = _unpacked(self.store.get(key))
-        processes.barrier()
+        processes.barrier(self.group)
         return content
 
     def largest(self, value: int) -> int:
         found = torch.tensor(value, device=self.device)
-        processes.all_reduce(found, processes.ReduceOp.MAX)
+        processes.all_reduce(found, processes.ReduceOp.MAX, group=self.group)
         return int(found)
 
     def gather(self, content: Any) -> list[Any]:
         own = torch.frombuffer(bytearray(_packed(content)), dtype=torch.uint8).to(self.device)
         longest = self.largest(len(own))
         sizes = [torch.zeros(1, dtype=torch.int64, device=self.device) for _ in range(self.size)]
-        processes.all_gather(sizes, torch.tensor([len(own)], device=self.device))
+        processes.all_gather(sizes, torch.tensor([len(own)], device=self.device), group=self.group)
         padded = torch.zeros(longest, dtype=torch.uint8, device=self.device)
         padded[: len(own)] = own
         found = [torch.empty_like(padded) for _ in range(self.size)]
-        processes.all_gather(found, padded)
+        processes.all_gather(found, padded, group=self.group)
         return [
             _unpacked(one[: int(size)].cpu().numpy().tobytes())
             for one, size in zip(found, sizes, strict=True)

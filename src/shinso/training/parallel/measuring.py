@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as processes
 
+from shinso.contracts import Staged
 from shinso.data.batch_parts import num_samples
 from shinso.nn.attention import CrossAttention, SelfAttention
 from shinso.nn.recurrent import RecurrentLayers
@@ -18,6 +20,7 @@ from shinso.nn.transformer_block import FeedForward, TransformerBlock
 from shinso.training.gradient import GradientLearner
 from shinso.training.parallel.joined import JoinedCrew
 from shinso.training.parallel.planner import Link, Measured, Part
+from shinso.training.parallel.stage_pieces import size_of
 
 REPEATS = 5
 
@@ -51,6 +54,7 @@ def measure_step(learner: GradientLearner[Any], batch: Any) -> Measured:
         taken.append(time.perf_counter() - began)
     return Measured(
         parts=tuple(parts_of_model(learner.model, passed)),
+        tied=tied(learner.model),
         batch_size=num_samples(batch),
         step_s=min(taken),  # what others on the machine disturb least
         kept_bytes=kept,
@@ -68,7 +72,8 @@ def _note(name: str, passed: dict[str, int]) -> Any:
 
 
 def parts_of_model(model: nn.Module, passed: Mapping[str, int] | None = None) -> list[Part]:
-    """The blocks and recurrent layers of a model in their order; all else belongs to the first."""
+    """The blocks and recurrent layers of a model in their order; all else belongs to the first, or
+    to the first and the last as a ``Staged`` model says."""
     passed = passed or {}
     found: list[Part] = []
     for name, module in model.named_modules():
@@ -92,17 +97,23 @@ def parts_of_model(model: nn.Module, passed: Mapping[str, int] | None = None) ->
                 label = f"{name}.{layer}" if module.num_layers > 1 else name
                 found.append(Part(name=label, parameters=count, passed_bytes=passed.get(name, 0)))
     total = sum(one.numel() for one in model.parameters())
-    rest = total - sum(one.parameters for one in found)
     if not found:
         return [Part(name=type(model).__name__, parameters=total)]
-    first = found[0]
-    return [
-        Part(
-            name=first.name, parameters=first.parameters + rest, divisible=first.divisible,
-            passed_bytes=first.passed_bytes, sums=first.sums, cuts=first.cuts,
-        ),
-        *found[1:],
-    ]  # fmt: skip
+    if isinstance(model, Staged):
+        begins, ends = size_of(model.begins_with), size_of(model.ends_with)
+    else:
+        begins, ends = total - sum(one.parameters for one in found), 0
+    found[0] = replace(found[0], parameters=found[0].parameters + begins)
+    found[-1] = replace(found[-1], parameters=found[-1].parameters + ends)
+    return found
+
+
+def tied(model: nn.Module) -> int:
+    """Parameters that both the beginning and the end of a ``Staged`` model have."""
+    if not isinstance(model, Staged):
+        return 0
+    begins, ends = model.begins_with, model.ends_with
+    return size_of(begins) + size_of(ends) - size_of([*begins, *ends])
 
 
 def _divisible(block: nn.Module) -> tuple[int, int, tuple[int, ...]]:

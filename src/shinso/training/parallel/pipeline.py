@@ -88,6 +88,11 @@ class _Dense(torch.autograd.Function):
         return gradients[0].contiguous()
 
 
+def dense(x: Tensor) -> Tensor:
+    """The same, whose gradient can be sent as it lies in memory."""
+    return _Dense.apply(x)  # pyright: ignore[reportReturnType]
+
+
 @final
 class _Between(nn.Module):
     """A stage whose output, and whose input's gradient, can be sent as they lie in memory."""
@@ -97,7 +102,18 @@ class _Between(nn.Module):
         self.stage = stage
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.stage(_Dense.apply(x)).contiguous()
+        return self.stage(dense(x)).contiguous()
+
+
+def micro_batches_fault(size: int, count: int) -> UsageFault:
+    """For a batch of ``size`` samples that ``count`` micro-batches do not share evenly."""
+    return UsageFault(
+        "MICRO-BATCHES",
+        place=_("a batch of {size}").format(size=size),
+        found=_("{count} micro-batches").format(count=count),
+        why=_("they must be of one size"),
+        next_step=_("give a batch size that their number divides"),
+    )
 
 
 @final
@@ -133,13 +149,7 @@ class Pipeline:
         UsageFault MICRO-BATCHES where the batch does not divide.
         """
         if len(x) % self.micro_batches:
-            raise UsageFault(
-                "MICRO-BATCHES",
-                place=_("a batch of {size}").format(size=len(x)),
-                found=_("{count} micro-batches").format(count=self.micro_batches),
-                why=_("they must be of one size"),
-                next_step=_("give a batch size that their number divides"),
-            )
+            raise micro_batches_fault(len(x), self.micro_batches)
         losses: list[Tensor] = []
         given = (x,) if self.rank == 0 else ()
         if self.rank == self.size - 1:

@@ -5,6 +5,8 @@ follows from sizes, bandwidth and latency:
 
     all-reduce of S bytes among n, in a ring:  2 (n − 1) (latency + S / (n · bandwidth))
     bubble of K stages and M micro-batches:    (K − 1) / (M + K − 1)
+    weights shared among n (FSDP):             gathered twice, gradients summed into shares once:
+                                               half as much again as the all-reduce
 
 Nothing is assumed to overlap, so times are upper bounds; DistributedDataParallel hides part of the
 all-reduce behind the backward pass. All workers are taken to be as fast as the one measured.
@@ -24,12 +26,14 @@ FLOAT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """How many workers share what. micro_batches: of the pipeline."""
+    """How many workers share what. micro_batches: of the pipeline. shard: those who share batches
+    share the weights, too, between their uses."""
 
     data: int = 1
     tensor: int = 1
     pipeline: int = 1
     micro_batches: int = 1
+    shard: bool = False
 
     def __post_init__(self) -> None:
         for name in ("data", "tensor", "pipeline", "micro_batches"):
@@ -86,12 +90,14 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """One worker's step of one batch on this machine: seconds of computing, and the bytes that the
-    forward pass keeps for the backward one."""
+    forward pass keeps for the backward one. tied: parameters that the first part has and the last
+    one, too."""
 
     parts: tuple[Part, ...]
     batch_size: int
     step_s: float
     kept_bytes: int
+    tied: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,19 +135,26 @@ def plan(measured: Measured, mesh: Mesh, link: Link) -> Plan:
     sizes = [one.parameters - one.divisible + one.divisible / mesh.tensor for one in measured.parts]
     cuts = even_cuts([round(size) for size in sizes], mesh.pipeline)
     held = [round(sum(sizes[begin:end])) for begin, end in cuts]
+    held[0] -= measured.tied if mesh.pipeline == 1 else 0
     stages = [measured.parts[begin:end] for begin, end in cuts]
     fullest = max(held)
     compute = measured.step_s / mesh.workers
     bubble = compute * (mesh.pipeline - 1) / mesh.micro_batches
-    reduced = link.all_reduce_s(FLOAT * fullest, mesh.data)
+    more = 1.5 if mesh.shard else 1.0
+    reduced = more * link.all_reduce_s(FLOAT * fullest, mesh.data)
+    ring_bytes = more * _ring_bytes(FLOAT * fullest, mesh.data)
+    fullest = -(-fullest // mesh.data) if mesh.shard else fullest
     summed_s, summed_bytes = _sums(stages, mesh, link)
     passed_s, passed_bytes = _passes(stages, mesh, link)
+    if mesh.pipeline > 1 and measured.tied:  # both ends sum up its gradients
+        passed_s += link.all_reduce_s(FLOAT * measured.tied, 2)
+        passed_bytes += _ring_bytes(FLOAT * measured.tied, 2)
     return Plan(
         mesh=mesh,
         parameters=fullest,
         state_bytes=FLOAT * fullest * (2 + MOMENTS),
         kept_bytes=round(measured.kept_bytes / mesh.workers),
-        sent_bytes=round(_ring_bytes(FLOAT * fullest, mesh.data) + summed_bytes + passed_bytes),
+        sent_bytes=round(ring_bytes + summed_bytes + passed_bytes),
         compute_s=compute,
         bubble_s=bubble,
         all_reduce_s=reduced,

@@ -22,7 +22,10 @@ def shard(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
 
     Gradients are then means over the workers: weigh each worker's mean loss by its samples times
     workers ÷ samples of all. A model that was cut by tensors is shared out along ``mesh`` as well.
+    Weights that lie channel by channel are laid out anew: torch shares out no others.
     """
+    for parameter in model.parameters():
+        parameter.data = parameter.data.contiguous()
     for module in list(model.modules()):
         if isinstance(module, TransformerBlock):
             fully_shard(module, mesh=mesh)

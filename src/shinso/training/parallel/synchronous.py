@@ -12,8 +12,8 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping
-from contextlib import nullcontext
-from typing import Any, final
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +45,10 @@ _BUFFERS = (
 
 
 @final
-class _Pass(nn.Module):
+class Pass(nn.Module):
     """The whole way from a batch to its loss as one module.
 
-    DistributedDataParallel watches the forward of what it wraps. Objectives call models in their
+    Engines watch the forward of what they wrap. Objectives call models in their
     own ways (encode, then decode; twice), so the objective is inside.
     """
 
@@ -61,29 +61,64 @@ class _Pass(nn.Module):
         return evaluated(self.objective, self.model, batch, self.plan)
 
 
+@runtime_checkable
+class Engine(Protocol):
+    """What computes a worker's share and makes one of all their gradients.
+
+    scale: what a share of the loss is multiplied by before its gradient is taken: the number of
+    workers for an engine that takes the mean over them, 1 for one that leaves the sum to its caller.
+    """
+
+    @property
+    def scale(self) -> float: ...
+
+    def prepare(self, batch: Any) -> None:
+        """Called before each batch."""
+        ...
+
+    def part(self, *, last: bool) -> AbstractContextManager[Any]:
+        """Within, a part of the batch is learned."""
+        ...
+
+    def __call__(self, batch: Any) -> dict[str, Tensor]:
+        """The objective's scalars."""
+        ...
+
+
 @final
 class SynchronousGradients:
-    """Gradients and scalars of the joint batch, the same at every worker (``train.gradient``)."""
+    """Gradients and scalars of the joint batch, the same at every worker (``train.gradient``).
+
+    crew: those who share each batch. engine: ``Replicated``, every worker with the whole model, by
+    default.
+    """
 
     def __init__(
-        self, model: nn.Module, objective: Objective[Any], training: Training, crew: JoinedCrew
+        self,
+        model: nn.Module,
+        objective: Objective[Any],
+        training: Training,
+        crew: JoinedCrew,
+        engine: Engine | None = None,
     ) -> None:
-        self.model, self.objective, self.training, self.crew = model, objective, training, crew
-        synchronize_norms(model)
-        self._pass = _Pass(model, objective, training)
-        self._parallel: DistributedDataParallel | None = None
+        self.objective, self.training, self.crew = objective, training, crew
+        if engine is None:
+            synchronize_norms(model)
+            engine = Replicated(model, objective, training, crew)
+        self.engine = engine
 
     def __call__(self, batch: Any) -> Mapping[str, Tensor]:
         """batch: this worker's share."""
-        parallel = self._parallel or self._prepare(batch)
+        engine, crew = self.engine, self.crew
+        engine.prepare(batch)
         # Each worker has the same number of parts, for each part is a meeting.
         parts = parts_of(batch, self.training.accumulate)
-        count = self.crew.largest(len(parts)) if self.training.accumulate > 1 else 1
+        count = crew.largest(len(parts)) if self.training.accumulate > 1 else 1
         weights = [weights_of(self.objective, part) for part in parts]
         own = [sum(one[name] for one in weights) for name in weights[0]]
-        table = torch.tensor(own, dtype=torch.float64, device=self.crew.device)
+        table = torch.tensor(own, dtype=torch.float64, device=crew.device)
         # Under way during the forward pass.
-        weighing = processes.all_reduce(table, async_op=True)
+        weighing = processes.all_reduce(table, group=crew.group, async_op=True)
         assert weighing is not None
         states = StatesOfParts(self.objective, len(parts)) if count > 1 else None
         totals: dict[str, float] = {}
@@ -93,13 +128,13 @@ class SynchronousGradients:
             last = place == count - 1
             # A worker with fewer parts than another learns its last one again, at no weight.
             index = min(place, len(parts) - 1)
-            with nullcontext() if last else parallel.no_sync():
+            with engine.part(last=last):
                 with states.of_part(index) if states else nullcontext():
-                    scalars: dict[str, Tensor] = parallel(parts[index])
+                    scalars = engine(parts[index])
                 if not totals:
                     weighing.wait()
                     totals = dict(zip(weights[0], table.tolist(), strict=True))
-                shares = shares_of(weights[index], totals, count * self.crew.size)
+                shares = shares_of(weights[index], totals, count * crew.size)
                 if place >= len(parts):
                     shares = dict.fromkeys(shares, 0.0)
                 loss = share_of_loss(scalars, shares)
@@ -107,9 +142,8 @@ class SynchronousGradients:
                 if last:
                     table = torch.stack([sums[name] for name in sorted(sums)])
                     # Under way while the gradients are computed.
-                    waiting = processes.all_reduce(table, async_op=True)
-                # DistributedDataParallel takes the mean over workers, where a sum is due.
-                (loss * self.crew.size).backward()
+                    waiting = processes.all_reduce(table, group=crew.group, async_op=True)
+                (loss * engine.scale).backward()
         if states:
             states.join()
         assert waiting is not None
@@ -125,18 +159,43 @@ class SynchronousGradients:
         kept, crew = state["objectives"], self.crew
         load_own_state(self.objective, kept, crew.rank, crew.size, self.training.batch_size)
 
-    def _prepare(self, batch: Any) -> DistributedDataParallel:
+
+@final
+class Replicated:
+    """An engine for workers that each hold the whole model: torch's DistributedDataParallel, which
+    takes the mean over workers."""
+
+    def __init__(
+        self, model: nn.Module, objective: Objective[Any], training: Training, crew: JoinedCrew
+    ) -> None:
+        self.model, self.objective, self.crew = model, objective, crew
+        self.scale = float(crew.size)
+        self._pass = Pass(model, objective, training)
+        self._parallel: DistributedDataParallel | None = None
+
+    def prepare(self, batch: Any) -> None:
         """Wrap the pass, once it is known whether every parameter takes part in it."""
-        own = {id(one) for module in _norms(self.model) for one in module.buffers()}
+        if self._parallel is not None:
+            return
         self._parallel = DistributedDataParallel(
             self._pass,
             # Synchronized statistics are equal without being sent.
-            **{_BUFFERS: any(id(one) not in own for one in self.model.buffers())},  # pyright: ignore[reportArgumentType]
+            **{_BUFFERS: bool(unsynchronized(self.model))},  # pyright: ignore[reportArgumentType]
             # Buckets meet apart from what the model itself sends in mid-pass.
             process_group=processes.new_group(timeout=self.crew.timeout),
             find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
             gradient_as_bucket_view=True,
         )
+
+    def part(self, *, last: bool) -> AbstractContextManager[Any]:
+        return nullcontext() if last else self._wrapped.no_sync()
+
+    def __call__(self, batch: Any) -> dict[str, Tensor]:
+        return self._wrapped(batch)
+
+    @property
+    def _wrapped(self) -> DistributedDataParallel:
+        assert self._parallel is not None
         return self._parallel
 
     def _leaves_some_out(self, batch: Any) -> bool:
@@ -176,6 +235,12 @@ def check_norms(model: nn.Module) -> None:
                 why=_("each worker would normalize by its own share of the batch"),
                 next_step=_("use shinso.nn.BatchNorm or SyncBatchNorm, or train with --workers 1"),
             )
+
+
+def unsynchronized(model: nn.Module) -> list[Tensor]:
+    """Buffers that do not stay equal at all workers by themselves."""
+    equal = {id(one) for module in _norms(model) for one in module.buffers()}
+    return [one for one in model.buffers() if id(one) not in equal]
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
