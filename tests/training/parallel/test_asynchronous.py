@@ -298,7 +298,7 @@ def test_settings_that_would_be_left_unheard_are_refused(
 
 
 @pytest.mark.slow
-def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_actors_keep_the_bound_die_hang_and_return(monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'shinso[cluster]'")
     # An actor is a process of its own, to which this module's model and objective are sent by name.
@@ -314,7 +314,14 @@ def test_ray_actors_keep_the_bound_and_return(monkeypatch: pytest.MonkeyPatch) -
         os.kill(ray.get(victim.process_id.remote()), signal.SIGKILL)
         weights_after(learner, 8)
         assert learner.workers.patience.deaths == 1  # pyright: ignore[reportAttributeAccessIssue]
-        assert sum(learner.counts.values()) == 12
+        notes: list[str] = []
+        learner.tell = notes.append
+        learner.workers.patience.timeout_s = 1.0  # pyright: ignore[reportAttributeAccessIssue]
+        victim = learner.workers.actors[1]  # pyright: ignore[reportAttributeAccessIssue]
+        os.kill(ray.get(victim.process_id.remote()), signal.SIGSTOP)
+        weights_after(learner, 8)
+        assert "worker 1 hung; another one does its task" in notes
+        assert sum(learner.counts.values()) == 20
         assert max(learner.counts) <= 1
     finally:
         learner.close()
