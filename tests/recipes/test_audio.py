@@ -77,6 +77,14 @@ def test_new_files_are_labelled_by_the_rule_that_was_decided_on(run, folder):
     assert len(run.predict([folder / "cat" / "1.wav"]).rows) == 1
 
 
+def test_what_had_to_be_changed_in_new_files_is_told(run, folder, tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "dog").mkdir()
+    soundfile.write(tmp_path / "dog" / "two.wav", rng.uniform(-0.5, 0.5, (300, 2)), 8000)
+    notes = run.predict([tmp_path]).notes
+    assert any("several channels" in note for note in notes)
+
+
 def test_labels_of_a_part_of_its_own_follow_the_first_files(folder, tmp_path):
     for number in range(3):
         save(tmp_path / "dog" / f"{number}.wav", seed=50 + number)

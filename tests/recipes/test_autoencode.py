@@ -71,6 +71,16 @@ def test_anomaly_stands_out(run, tmp_path):
     assert strange[2] > max(strange[:2]) + 3
 
 
+def test_column_that_was_constant_and_is_no_more_is_told(run, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("a,b,c,same\n0.5,0.2,0.3,7\n-1,0.4,-1.4,8\n0,0,0,\n")
+    (note,) = run.predict([path]).notes
+    assert "column same was 7.0" in note
+    assert "2 rows" in note
+    path.write_text("a,b,c,same\n0.5,0.2,0.3,7\n")
+    assert run.predict([path]).notes == ()
+
+
 def test_new_rows_come_in_the_tables_own_units(run, tmp_path):
     use = run.use()
     out = tmp_path / "new.csv"

@@ -43,6 +43,13 @@ def test_estimate_of_some_pieces_stands_for_the_whole_part(run, monkeypatch):
     assert few["estimated_nats_per_word"] == pytest.approx(bound + alone)
 
 
+def test_dialogues_that_are_left_out_are_told(run, tmp_path):
+    path = tmp_path / "new.jsonl"
+    path.write_text('{"turns": ["hello ."]}\n{"turns": ["hello .", "hi ."]}\n')
+    (note,) = run.predict([path]).notes
+    assert "1 dialogues of one turn" in note
+
+
 class Typed(io.TextIOWrapper):
     """Standard input at which someone sits."""
 

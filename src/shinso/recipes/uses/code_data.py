@@ -19,7 +19,7 @@ from shinso.data.labelled_images import ARCHIVES, read_images
 from shinso.data.scaling import Standardizer
 from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
-from shinso.data.tables import is_numeric, numbers_of, read_table
+from shinso.data.tables import as_numbers, is_numeric, numbers_of, read_table
 from shinso.data.unlabelled import GreyImages, Rows, drawn
 from shinso.faults import DataFault, UsageFault
 from shinso.language import _
@@ -99,7 +99,13 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     extra: dict[str, Any] = {**found.about, "form": form, "columns": list(found.columns)}
     if form == "table":
         scaler, kept, more = _scaled(found.columns, values["train"], paths[0])
-        extra |= {"columns": list(scaler.channels), "scaler": scaler.to_dict()}
+        first = dict(zip(found.columns, values["train"][0].tolist(), strict=True))
+        constant = {name: first[name] for name in found.columns if name not in scaler.channels}
+        extra |= {
+            "columns": list(scaler.channels),
+            "constant": constant,
+            "scaler": scaler.to_dict(),
+        }
         values = {part: scaler.apply(one[:, kept]) for part, one in values.items()}
         notes += more
     binary = form == "images" and (
@@ -159,8 +165,11 @@ def read_pictures(paths: Sequence[Path], px: int, shape: Sequence[int] | None = 
     return Found(images.pixels, images.names, (), about, images.notes)
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Found:
-    """The columns of numbers; every cell that is none is a fault."""
+def read_rows(
+    path: Path, columns: Sequence[str], constant: Mapping[str, float] | None = None
+) -> Found:
+    """The columns of numbers; every cell that is none is a fault. constant: columns that were left
+    out because they held this value alone; where they hold another now, that is noted."""
     table = read_table(path)
     for name in columns:
         if name not in table.columns:
@@ -184,6 +193,15 @@ def read_rows(path: Path, columns: Sequence[str]) -> Found:
     numbers = numbers_of(table, chosen, can_drop=False) if chosen else None
     table.findings.stop()
     assert numbers is not None
+    for name, value in (constant or {}).items():
+        others = (as_numbers(table.frame[name]) != value).sum() if name in table.columns else 0
+        if others:  # an empty cell, and one of text, is another value too
+            table.findings.note(
+                _(
+                    "column {column} was {value} in every row of the train part and is not scored; "
+                    "{count:,} rows hold something else"
+                ).format(column=name, value=value, count=int(others))
+            )
     about = {"file": path.name, "sha256": table.sha256, "samples": table.num_rows}
     names = tuple(table.findings.place(int(line)) for line in table.lines)
     return Found(numbers.values, names, tuple(chosen), about, tuple(table.findings.notes))

@@ -62,7 +62,9 @@ class CodeUse:
             found = read_pictures(paths, 0, facts["shape"])
             values = found.values if facts["binary"] else found.values / np.float32(255)
         else:
-            found = read_rows(only_one(paths, "autoencode"), facts["columns"])
+            found = read_rows(
+                only_one(paths, "autoencode"), facts["columns"], facts.get("constant")
+            )
             values = Standardizer.from_dict(facts["scaler"]).apply(found.values)
         return CodeData({"new": values}, {"new": found.names}, found.notes, facts)
 
@@ -184,7 +186,8 @@ class CodeUse:
             for name, nats, error, code in zip(names, strange, errors, codes, strict=True)
         ]
         head = ("sample", "anomaly_nats", "mse_scaled")
-        return Predictions((*head, *(f"z{n + 1}" for n in range(codes.shape[1]))), rows)
+        columns = (*head, *(f"z{n + 1}" for n in range(codes.shape[1])))
+        return Predictions(columns, rows, data.notes)
 
     def plots(
         self, data: CodeData, part: Part

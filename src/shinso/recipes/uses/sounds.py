@@ -125,7 +125,7 @@ class SoundUse:
                 data.names["new"], clips.lengths.tolist(), means, strict=True
             )
         ]
-        return Predictions(("recording", "seconds", "nats_per_sample"), rows)
+        return Predictions(("recording", "seconds", "nats_per_sample"), rows, data.notes)
 
     def plots(
         self, data: SoundData, part: Part

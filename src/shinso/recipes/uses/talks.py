@@ -155,7 +155,7 @@ class TalkUse:
         for dialogue, turn, words in self._answers(data.samples["new"]):
             given = text_of(data.dialogues.turns[dialogue][turn])
             rows.append((data.dialogues.places[dialogue], turn, given, self._text(words)))
-        return Predictions(("dialogue", "turn", "given", "answer"), rows)
+        return Predictions(("dialogue", "turn", "given", "answer"), rows, data.notes)
 
     def _text(self, words: Sequence[int]) -> str:
         return text_of([self.vocabulary.words[word] for word in words])
