@@ -46,16 +46,18 @@ def read_parts(config: Config, paths: Sequence[Path]) -> SoundData:
     found = _read(config, path, config.label_from, config.rate_hz)
     given: dict[SplitPart, Recordings] = {
         part: read_like(config, only_one(files, "audio"), found.label_rule, found.rate_hz)
-        for part, files in (("valid", config.valid), ("test", config.test))
-        if files
+        for part in PARTS[1:]
+        if (files := getattr(config, part))
     }
     parts = _split(config, found, tuple(given))
-    chosen = {
+    chosen: dict[SplitPart, tuple[Recordings, np.ndarray]] = {
         part: (given[part], np.arange(len(given[part]))) if part in given else (found, parts[part])
         for part in PARTS
     }
     classes = found.classes
-    clips = {part: clips_of(*one, classes) for part, one in chosen.items()}
+    clips: dict[SplitPart, SoundClips] = {
+        part: clips_of(*one, classes) for part, one in chosen.items()
+    }
     names = {
         part: [recordings.names[row] for row in rows] for part, (recordings, rows) in chosen.items()
     }
