@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from shinso.faults import DataFault, ManyDataFaults
+from shinso.models.wavenet import WaveNet
 from shinso.recipes import audio
 from shinso.recipes.uses import sounds
 from shinso.walk.order import place
@@ -106,3 +108,30 @@ def test_too_few_recordings_are_called_recordings(tmp_path):
     save(tmp_path / "a.wav")
     with pytest.raises(DataFault, match="1 recordings"):
         audio.read(audio.Config(), [tmp_path])
+
+
+def test_first_counted_sample_of_a_crop_is_scored_as_in_the_whole_recording(folder):
+    order = place("audio", [folder], ("test", {**QUICK, "batch_size": 20}))
+    data = audio.read(order.config, [folder])
+    network = audio.make_model(order.config, WaveNet, order.network_settings.config, data.facts())
+    clips = data.clips["train"]
+    batch = audio.build(order.config, data, network, 0).source.next_batch()
+    found = 0
+    for row in range(20):
+        counted = batch.counted[row].nonzero().flatten()
+        first, values = int(counted[0]), (batch.values[row] * 32768).round().to(torch.int16)
+        kept = values[: int(counted[-1]) + 1].numpy()
+        if not first:
+            continue
+        with torch.no_grad():
+            crop = network(batch.classes[row : row + 1], batch.labels[row : row + 1])[0, first]
+        for number, clip in enumerate(clips.values):
+            begin = clip.tobytes().find(kept.tobytes())
+            if begin < 0:
+                continue
+            whole = clips.batch([(number, 0, 0, len(clip))])
+            with torch.no_grad():
+                wanted = network(whole.classes, whole.labels)[0, begin // 2 + first]
+            torch.testing.assert_close(crop, wanted, rtol=1e-5, atol=1e-5)
+            found += 1
+    assert found > 3
