@@ -77,6 +77,10 @@ def test_new_files_are_labelled_by_the_rule_that_was_decided_on(run, folder):
     names = [row[0] for row in run.predict([folder / "dog"]).rows]
     assert names == ["0.wav", "1.wav", "2.wav", "3.wav", "long.wav"]
     assert len(run.predict([folder / "cat" / "1.wav"]).rows) == 1
+    save(folder.parent / "cow" / "1.wav")
+    with pytest.raises(ManyDataFaults) as found:
+        run.predict([folder.parent / "cow" / "1.wav"])
+    assert found.value.faults[0].place == str(folder.parent / "cow" / "1.wav")
 
 
 def test_what_had_to_be_changed_in_new_files_is_told(run, folder, tmp_path):

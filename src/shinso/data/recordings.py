@@ -54,6 +54,10 @@ class Recordings:
         """Each label once; none where there are no labels."""
         return ordered_classes([label for label in self.labels if label])
 
+    def place(self, name: str) -> str:
+        """Where a file of this name lies, to be shown."""
+        return _place(self.path, name)
+
     def facts(self) -> dict[str, Any]:
         """JSON-able: which data it was."""
         return {
@@ -64,6 +68,10 @@ class Recordings:
             "rate_hz": self.rate_hz,
             "seconds": sum(map(len, self.samples)) / self.rate_hz,
         }
+
+
+def _place(path: Path, name: str) -> str:
+    return f"{path}/{name}" if name != path.name else str(path)
 
 
 @dataclass
@@ -77,7 +85,7 @@ class _Found:
     loud: list[str] = field(default_factory=list)
 
     def fault(self, code: str, name: str, *, found: str, why: str, next_step: str) -> None:
-        place = f"{self.path}/{name}" if name != self.path.name else str(self.path)
+        place = _place(self.path, name)
         self.faults.append(DataFault(code, place=place, found=found, why=why, next_step=next_step))
 
 
@@ -98,8 +106,7 @@ def read_recordings(
 
     Raises DataFault DATA-NOT-FOUND, DATA-EMPTY, or ManyDataFaults with every file that cannot be
     read or is not whole (DATA-FORMAT), is empty (DATA-EMPTY), holds NaN (DATA-NAN), is silent
-    (DATA-SILENT) or has no label (DATA-NO-LABEL); UsageFault LABEL-RULE for an expression that is
-    none.
+    (DATA-SILENT) or has no label (DATA-NO-LABEL); UsageFault LABEL-RULE for no expression.
     """
     given = rule_of(label)  # a fault in it is told before anything is read
     found, digest = _Found(path), hashlib.sha256()

@@ -159,7 +159,7 @@ def clips_of(found: Recordings, rows: np.ndarray, classes: Sequence[str]) -> Sou
         faults = [
             DataFault(
                 "DATA-UNKNOWN-LABEL",
-                place=f"{found.path}/{found.names[row]}",
+                place=found.place(found.names[row]),
                 found=repr(found.labels[row]),
                 why=_("the train part has only the classes {classes}").format(
                     classes=", ".join(classes)
