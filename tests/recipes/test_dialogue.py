@@ -68,6 +68,7 @@ def test_empty_line_does_not_end_a_chat(run, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out.count("\n") == 2
     assert said.err.count("> ") == 5
+    assert "GENERATE-NO-PROMPT" not in said.err
     say(monkeypatch, "hello", "", typed=False)
     assert main(["generate", str(run.folder.path), "-"]) == 2
     assert "GENERATE-NO-PROMPT" in capsys.readouterr().err
