@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from shinso.claims import dialogue_training
+from shinso.claims import dialogue_training, sequence_training
 from shinso.claims.autoencoder import unsupervised
 from shinso.claims.claim import Verdict
 from shinso.claims.hred import context
@@ -56,6 +58,29 @@ def test_steps_repeat_where_seconds_cannot():
     steps = {name: value for name, value in one.items() if not name.startswith("seconds")}
     assert steps == {name: two[name] for name in steps}
     check_drawing(efficiency, one, efficiency.measure(3, True, "quick"))
+
+
+def test_compiling_is_not_counted_as_learning(monkeypatch):
+    true, waited = sequence_training.learner_of, []
+
+    class SlowAtFirst:
+        def __init__(self, learner):
+            self.learner = learner
+
+        def step(self, batch):
+            if not waited:
+                end = time.process_time() + 1.0
+                while time.process_time() < end:
+                    pass
+                waited.append(1.0)
+            return self.learner.step(batch)
+
+    monkeypatch.setattr(
+        sequence_training, "learner_of", lambda *some, **more: SlowAtFirst(true(*some, **more))
+    )
+    found = efficiency.measure(3, False, "quick")
+    assert waited
+    assert found["seconds_wavenet"] < 0.9
 
 
 @pytest.mark.parametrize("module", [causal, receptive_field, joint])

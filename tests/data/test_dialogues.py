@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shinso.data import samples
-from shinso.data.dialogues import DialogueSamples, read_dialogues, words_of
+from shinso.data.dialogues import DialogueSamples, read_dialogues, text_of, words_of
 from shinso.data.samples.regenerate_dialogues import dialogues
 from shinso.data.vocabulary import Vocabulary
 from shinso.faults import ManyDataFaults
@@ -35,6 +35,21 @@ def test_every_form_of_a_turn_is_read(tmp_path, line):
 
 def test_words_keep_their_apostrophes():
     assert words_of("I don't KNOW, really?") == ["i", "don't", "know", ",", "really", "?"]
+
+
+def test_letters_of_languages_without_spaces_are_words():
+    words = words_of("東京タワーは、333mです。OK?")
+    assert words == [*"東京タワーは、", "333m", *"です。", "ok", "?"]
+    assert text_of(words) == "東京タワーは、 333m です。 ok ?"
+    assert text_of(["i", "see", "。", "はい"]) == "i see 。はい"
+    assert text_of([*"はい。"]) == "はい。"
+
+
+def test_line_that_is_no_object_is_shown_how_one_looks(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    path.write_text("hello\n")
+    with pytest.raises(ManyDataFaults, match=r'\{"turns": \["…", "…"\]\}'):
+        read_dialogues(path)
 
 
 def test_dialogue_of_one_turn_is_left_out_aloud(tmp_path):

@@ -133,3 +133,40 @@ def test_sample_is_what_its_script_makes():
             return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}
 
     assert contents(archive()) == contents(samples.path("tones.tar.xz").read_bytes())
+
+
+def test_wav_that_is_cut_off_is_a_fault_and_one_from_a_pipe_is_not(folder):
+    whole = (folder / "a_1.wav").read_bytes()
+    (folder / "c_1.wav").write_bytes(whole[:-100])
+    with pytest.raises(ManyDataFaults) as found:
+        read_recordings(folder)
+    (fault,) = found.value.faults
+    assert (fault.code, fault.place) == ("DATA-FORMAT", str(folder / "c_1.wav"))
+    assert "100 bytes" in fault.found
+    place = whole.index(b"data") + 4
+    (folder / "c_1.wav").write_bytes(whole[:place] + b"\xff" * 4 + whole[place + 4 :])
+    assert len(read_recordings(folder)) == 4
+
+
+def test_what_16_bits_cannot_say_is_silent_or_clipped_aloud(folder):
+    faint = np.random.default_rng(0).uniform(-1e-6, 1e-6, 100)
+    soundfile.write(folder / "c_1.wav", faint, 8000, subtype="FLOAT")
+    assert codes(folder) == ["DATA-SILENT"]
+    soundfile.write(folder / "c_1.wav", faint * 2e6, 8000, subtype="FLOAT")
+    assert any("clipped: c_1.wav" in note for note in read_recordings(folder).notes)
+
+
+def test_nothing_but_silence_is_not_called_a_folder_without_sound(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 8000)
+    with pytest.raises(DataFault, match=r"silent files \(1\)"):
+        read_recordings(tmp_path, silent="drop")
+
+
+def test_folder_of_one_label_is_read_as_the_label(tmp_path):
+    for name in ("dog/x.wav", "cat/y.wav"):
+        save(tmp_path / name)
+    rule = read_recordings(tmp_path).label_rule
+    assert rule == "folder"
+    for path in (tmp_path / "dog", tmp_path / "dog" / "x.wav"):
+        assert read_recordings(path, label=rule, inside=True).labels == ("dog",)
+    assert codes(tmp_path / "dog", label=rule) == ["DATA-NO-LABEL"]

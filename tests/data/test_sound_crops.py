@@ -57,11 +57,28 @@ def test_state_brings_back_the_next_batch():
 
 
 def test_whole_clips_come_once_each():
-    counted = [batch.counted.sum(1) for batch in clips().whole(50)]
+    some = clips()
+    found = list(some.batches(some.pieces(1000, 7), 50))
+    counted = [batch.counted.sum(1) for _rows, batch in found]
     assert sorted(int(n) for part in counted for n in part) == [5, 12, 30, 40]
     assert max(part.numel() for part in counted) == 2
-    only = [batch.labels.tolist() for batch in clips().whole(1000, [1, 3])]
-    assert only == [[3, 1]]
+    assert all(rows.tolist() == batch.labels.tolist() for rows, batch in found)
+    pieces = [some.pieces(1000, 7)[clip] for clip in (1, 3)]
+    assert [rows.tolist() for rows, _batch in some.batches(pieces, 1000)] == [[3, 1]]
+
+
+def test_long_clips_come_in_pieces_that_count_each_sample_once():
+    some = clips()
+    seen = [np.zeros(length, int) for length in some.lengths]
+    for rows, batch in some.batches(some.pieces(15, 7), 40):
+        assert batch.values.shape[1] <= 15 + 7
+        for row, clip in enumerate(rows.tolist()):
+            places = (batch.values[row] * 32768).round().long().numpy()
+            counted = batch.counted[row].numpy()
+            seen[clip][places[counted]] += 1
+            first = int(np.argmax(counted))
+            assert first == min(int(places[first]), 7)
+    assert all((one == 1).all() for one in seen)
 
 
 def test_subset_stays_the_same_however_far_the_source_is():

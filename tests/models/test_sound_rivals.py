@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shinso.data import mulaw
+from shinso.models import sound_rivals
 from shinso.models.sound_rivals import LinearPredictor, class_histogram, level_bounds
 
 
@@ -23,6 +24,21 @@ def test_predictor_finds_the_weights_that_made_the_sound():
     found = LinearPredictor.fit(clips, order=2)
     assert found.weights == pytest.approx((1.6, -0.8), abs=0.02)
     assert LinearPredictor.from_dict(found.to_dict()) == found
+
+
+def test_long_sounds_do_not_make_the_fit_longer(monkeypatch):
+    clips = [autoregressive(np.random.default_rng(seed), 8000) for seed in range(3)]
+    monkeypatch.setattr(sound_rivals, "SAMPLES_TO_FIT", 3000)
+    scored = []
+    true = LinearPredictor.log_shares
+    monkeypatch.setattr(
+        LinearPredictor,
+        "log_shares",
+        lambda self, samples, low, high: scored.append(samples) or true(self, samples, low, high),
+    )
+    found = LinearPredictor.fit(clips, order=2)
+    assert max(map(len, scored)) == 1000
+    assert found.weights == pytest.approx((1.6, -0.8), abs=0.02)
 
 
 def test_shares_of_all_levels_and_of_all_classes_sum_to_one():

@@ -10,6 +10,7 @@ import torch
 
 from shinso.models.wavenet import WaveNet
 from shinso.models.wavenet_sampling import CachedSampler, draw_anew
+from shinso.objectives.waveforms import level_bounds, mixture_log_share
 
 
 def network(output="mulaw", labels=0, classes=256, **more) -> WaveNet:
@@ -72,6 +73,19 @@ def test_samples_come_as_often_as_the_network_says():
         wanted = model(torch.zeros(1, 1, dtype=torch.long))[0, 0].softmax(-1).numpy()
     counted = np.bincount(np.array(first, dtype=int), minlength=4) / len(first)
     assert np.abs(counted - wanted).max() < 4 * 0.5 / len(first) ** 0.5
+
+
+def test_mixture_is_drawn_no_narrower_than_it_is_scored():
+    model = network("logistics", components=1)
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor([0.0, 0.1, -30.0]))
+    drawn = CachedSampler(model).draw(np.random.default_rng(0).random((2000, 2)))
+    every = torch.arange(-32768, 32768).double() / 32768
+    parameters = model.head.bias.detach().double().expand(len(every), -1)
+    chances = mixture_log_share(parameters, *level_bounds(every)).exp().numpy()
+    wanted = (chances * (every.numpy() - 0.1) ** 2).sum() ** 0.5
+    assert np.std(drawn) == pytest.approx(wanted, rel=0.1)
 
 
 def test_labels_are_asked_for_where_there_are_some():

@@ -21,12 +21,22 @@ from shinso.language import _
 
 KEYS = ("turns", "utterances", "dialogue", "dialog")
 END = "</s>"
-WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
+LETTERS = "\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+"""Of Chinese and Japanese, which write no spaces between words."""
+WORD = re.compile(rf"[{LETTERS}]|[^\W{LETTERS}]+(?:['’][^\W{LETTERS}]+)?|[^\w\s]")
+EXAMPLE = '{"turns": ["…", "…"]}'
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case and signs, each by itself."""
+    """Words in lower case and signs, each by itself; of Chinese and Japanese every letter."""
     return WORD.findall(text.lower())
+
+
+def text_of(words: Sequence[str]) -> str:
+    """Words with spaces between them, but between two letters or signs that are written without."""
+    text = " ".join(words)
+    close = rf"[{LETTERS}\u3001-\u301f\uff01-\uff65]"
+    return re.sub(rf"(?<={close}) (?={close})", "", text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +69,9 @@ def read_dialogues(path: Path, *, key: str = "auto") -> Dialogues:
     findings = Findings(path)
     file = read_text(path, findings)
     turns, places, alone = [], [], 0
-    for line, content in read_objects(file, findings, () if key == "auto" else (key,)):
+    for line, content in read_objects(
+        file, findings, () if key == "auto" else (key,), example=EXAMPLE if key == "auto" else ""
+    ):
         if key == "auto":
             key = next((name for name in KEYS if name in content), KEYS[0])
         if key not in content:

@@ -21,14 +21,14 @@ def looks_like_json(path: Path) -> bool:
 
 
 def read_objects(
-    file: FileText, findings: Findings, required: tuple[str, ...]
+    file: FileText, findings: Findings, required: tuple[str, ...], *, example: str = ""
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object of every line that is one with the ``required`` keys.
 
     The others are faults in ``findings``: DATA-FORMAT, DATA-MISSING-COLUMN. Blank lines separate
-    nothing and are passed over.
+    nothing and are passed over. example: how a line is to be written, where the keys do not say it.
     """
-    example = "{" + ", ".join(f'"{key}": …' for key in required) + "}"
+    example = example or "{" + ", ".join(f'"{key}": …' for key in required) + "}"
     for line, text in enumerate(file.text.split("\n"), 1):
         if not text.strip():
             continue

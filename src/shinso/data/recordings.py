@@ -21,24 +21,27 @@ from jaxtyping import Int16
 
 from shinso.data.findings import shown
 from shinso.data.labelled_series import ordered_classes
+from shinso.data.recording_labels import decided, labels_of, rule_of
+from shinso.data.sampled_sound import as_16_bit, missing_bytes, resampled
 from shinso.extras import need
-from shinso.faults import DataFault, ManyDataFaults, UsageFault
+from shinso.faults import DataFault, ManyDataFaults
 from shinso.language import _
 
 KINDS = (".wav", ".flac", ".aiff", ".aif")
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-BEFORE_UNDERSCORE = r"^([^_]+)_"
 Silent = Literal["fail", "drop", "keep"]
 
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """samples: 16-bit, one channel. labels: empty text where there are none."""
+    """samples: 16-bit, one channel. labels: empty text where there are none. label_rule: where they
+    came from, with "auto" decided: "none", "folder" or the expression."""
 
     path: Path
     names: tuple[str, ...]
     samples: tuple[Int16[np.ndarray, " _"], ...]
     labels: tuple[str, ...]
+    label_rule: str
     rate_hz: int
     sha256: str
     notes: tuple[str, ...]
@@ -51,15 +54,24 @@ class Recordings:
         """Each label once; none where there are no labels."""
         return ordered_classes([label for label in self.labels if label])
 
+    def place(self, name: str) -> str:
+        """Where a file of this name lies, to be shown."""
+        return _place(self.path, name)
+
     def facts(self) -> dict[str, Any]:
         """JSON-able: which data it was."""
         return {
             "file": self.path.name,
             "sha256": self.sha256,
             "recordings": len(self),
+            "label_rule": self.label_rule,
             "rate_hz": self.rate_hz,
             "seconds": sum(map(len, self.samples)) / self.rate_hz,
         }
+
+
+def _place(path: Path, name: str) -> str:
+    return f"{path}/{name}" if name != path.name else str(path)
 
 
 @dataclass
@@ -70,26 +82,33 @@ class _Found:
     faults: list[DataFault] = field(default_factory=list)
     stereo: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
+    loud: list[str] = field(default_factory=list)
 
     def fault(self, code: str, name: str, *, found: str, why: str, next_step: str) -> None:
-        place = f"{self.path}/{name}" if name != self.path.name else str(self.path)
+        place = _place(self.path, name)
         self.faults.append(DataFault(code, place=place, found=found, why=why, next_step=next_step))
 
 
 def read_recordings(
-    path: Path, *, label: str = "auto", rate_hz: int = 0, silent: Silent = "fail"
+    path: Path,
+    *,
+    label: str = "auto",
+    rate_hz: int = 0,
+    silent: Silent = "fail",
+    inside: bool = False,
 ) -> Recordings:
     """label: "none"; "folder", the sub-folder a file lies in; a regular expression whose first
     group, found in the file's name without its ending, is the label; "auto": sub-folders where
     there are several, else what stands before the first underscore where every name has one, else
     none. rate_hz: 0 takes the commonest; files of another rate are resampled. silent: what to do
-    with a file whose samples are all equal.
+    with a file whose samples, as 16-bit numbers, are all equal. inside: whether ``path`` may be one
+    of the labels' folders itself, or a file in it, instead of the folder of these folders.
 
     Raises DataFault DATA-NOT-FOUND, DATA-EMPTY, or ManyDataFaults with every file that cannot be
-    read (DATA-FORMAT), is empty (DATA-EMPTY), holds NaN (DATA-NAN), is silent (DATA-SILENT) or has
-    no label (DATA-NO-LABEL); UsageFault LABEL-RULE for an expression that is none.
+    read or is not whole (DATA-FORMAT), is empty (DATA-EMPTY), holds NaN (DATA-NAN), is silent
+    (DATA-SILENT) or has no label (DATA-NO-LABEL); UsageFault LABEL-RULE for no expression.
     """
-    rule = _rule(label)
+    given = rule_of(label)  # a fault in it is told before anything is read
     found, digest = _Found(path), hashlib.sha256()
     read: list[tuple[str, np.ndarray, int]] = []
     for name, content in _files(path):
@@ -99,13 +118,17 @@ def read_recordings(
         if one is not None:
             read.append((name, *one))
     if not read and not found.faults:
-        raise _nothing(path)
+        raise _nothing(path, len(found.silent))
     names = [name for name, _samples, _rate in read]
-    labels, rule_note = _labels(names, label, rule, found)
+    label, rule = decided(label, given, names)
+    labels, where = labels_of(names, label, rule, _above(path) if inside else "")
+    _check_labels(names, labels, where, found)
     if found.faults:
         raise ManyDataFaults(found.faults)
     rate = rate_hz or Counter(own for _name, _samples, own in read).most_common(1)[0][0]
-    notes = [*_notes(found, silent), *rule_note]
+    notes = _notes(found, silent)
+    if where:
+        notes.append(_("{count} labels: {where}").format(count=len(set(labels)), where=where))
     others = Counter(own for _name, _samples, own in read if own != rate)
     if others:
         notes.append(
@@ -115,9 +138,9 @@ def read_recordings(
                 count=sum(others.values()), rates=", ".join(map(str, sorted(others))), rate=rate
             )
         )
-    samples = tuple(_as_16_bit(_resampled(one, own, rate)) for _name, one, own in read)
+    samples = tuple(as_16_bit(resampled(one, own, rate)) for _name, one, own in read)
     return Recordings(
-        path, tuple(names), samples, tuple(labels), rate, digest.hexdigest(), tuple(notes)
+        path, tuple(names), samples, tuple(labels), label, rate, digest.hexdigest(), tuple(notes)
     )
 
 
@@ -176,6 +199,16 @@ def _samples(
             next_step=_("save it anew as a WAV file, or take it out"),
         )
         return None
+    missing = missing_bytes(content)
+    if missing:
+        found.fault(
+            "DATA-FORMAT",
+            name,
+            found=_("{count:,} bytes fewer than its header says").format(count=missing),
+            why=_("the file is not whole"),
+            next_step=_("bring a whole copy of the file"),
+        )
+        return None
     if len(every) < 2:
         found.fault(
             "DATA-EMPTY",
@@ -197,7 +230,9 @@ def _samples(
     if every.shape[1] > 1:
         found.stereo.append(name)
     one = every.mean(axis=1)
-    if np.ptp(one) == 0 and silent != "keep":
+    if np.abs(one).max() > 1:
+        found.loud.append(name)
+    if np.ptp(as_16_bit(one)) == 0 and silent != "keep":
         found.silent.append(name)
         if silent == "fail":
             found.fault(
@@ -211,24 +246,18 @@ def _samples(
     return one, int(rate)
 
 
-def _resampled(samples: np.ndarray, own: int, rate: int) -> np.ndarray:
-    if own == rate:
-        return samples
-    from scipy.signal import resample_poly
-
-    return resample_poly(samples, rate, own)
-
-
-def _as_16_bit(samples: np.ndarray) -> Int16[np.ndarray, " time"]:
-    return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
-
-
 def _notes(found: _Found, silent: Silent) -> list[str]:
     notes = []
     if found.stereo:
         notes.append(
             _("{count:,} files have several channels; their mean is taken").format(
                 count=len(found.stereo)
+            )
+        )
+    if found.loud:
+        notes.append(
+            _("{count:,} files are louder than 16 bits can say and are clipped: {names}").format(
+                count=len(found.loud), names=", ".join(found.loud[:5])
             )
         )
     if found.silent and silent == "drop":
@@ -240,73 +269,32 @@ def _notes(found: _Found, silent: Silent) -> list[str]:
     return notes
 
 
-def _rule(label: str) -> re.Pattern[str] | None:
-    """The expression that finds a label in a name; None where the label is not in the name."""
-    if label in ("auto", "none", "folder"):
-        return None
-    try:
-        rule = re.compile(label)
-    except re.error as error:
-        raise UsageFault(
-            "LABEL-RULE", place="--label-from", found=f"{label!r}: {error}",
-            next_step=_("give auto, none, folder, or an expression such as {example}").format(
-                example=BEFORE_UNDERSCORE
-            ),
-        ) from error  # fmt: skip
-    if rule.groups < 1:
-        raise UsageFault(
-            "LABEL-RULE", place="--label-from", found=f"{label!r}",
-            why=_("the label is what stands in the first pair of brackets"),
-            next_step=_("give auto, none, folder, or an expression such as {example}").format(
-                example=BEFORE_UNDERSCORE
-            ),
-        )  # fmt: skip
-    return rule
+def _above(path: Path) -> str:
+    """The folder of those files of ``path`` that lie in no sub-folder; "" in an archive."""
+    if path.name.lower().endswith(ARCHIVES):
+        return ""
+    return path.resolve().name if path.is_dir() else path.resolve().parent.name
 
 
-def _labels(
-    names: Sequence[str], label: str, rule: re.Pattern[str] | None, found: _Found
-) -> tuple[list[str], list[str]]:
-    """A label for each name, and a note that says where it came from."""
-    folders = [PurePosixPath(name).parent.name for name in names]
-    stems = [PurePosixPath(name).stem for name in names]
-    if label == "auto":
-        before = [re.search(BEFORE_UNDERSCORE, stem) for stem in stems]
-        if len(set(folders)) > 1:
-            label = "folder"
-        elif all(before) and len(set(stems)) > 1:
-            label, rule = BEFORE_UNDERSCORE, re.compile(BEFORE_UNDERSCORE)
-        else:
-            label = "none"
-    if label == "none":
-        return [""] * len(names), []
-    if label == "folder":
-        labels = folders
-        where = _("the folder of each file")
-    else:
-        assert rule is not None
-        matches = [rule.search(stem) for stem in stems]
-        labels = [match.group(1) if match else "" for match in matches]
-        where = _("what {rule} finds in each file's name").format(rule=label)
-    for name, one in zip(names, labels, strict=True):
-        if not one:
-            found.fault(
-                "DATA-NO-LABEL",
-                name,
-                found=shown(PurePosixPath(name).name),
-                why=_("the label is {where}").format(where=where),
-                next_step=_("rename the file, or use --label-from none"),
-            )
-    count = len({one for one in labels if one})
-    note = _("{count} labels: {where}").format(count=count, where=where)
-    return labels, [note]
+def _check_labels(names: Sequence[str], labels: Sequence[str], where: str, found: _Found) -> None:
+    """A fault for each name without a label, if there is to be one."""
+    for name in [name for name, one in zip(names, labels, strict=True) if where and not one]:
+        found.fault(
+            "DATA-NO-LABEL",
+            name,
+            found=shown(PurePosixPath(name).name),
+            why=_("the label is {where}").format(where=where),
+            next_step=_("rename the file, or use --label-from none"),
+        )
 
 
-def _nothing(path: Path) -> DataFault:
+def _nothing(path: Path, silent: int) -> DataFault:
     return DataFault(
         "DATA-EMPTY",
         place=str(path),
-        found=_("no file that ends in {kinds}").format(kinds=", ".join(KINDS)),
+        found=_("nothing but silent files ({count:,})").format(count=silent)
+        if silent
+        else _("no file that ends in {kinds}").format(kinds=", ".join(KINDS)),
         why=_("there is nothing to learn from"),
         next_step=_("give a folder or an archive of WAV files"),
     )

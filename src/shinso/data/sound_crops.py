@@ -12,6 +12,9 @@ from torch import Tensor
 
 from shinso.data.same_run import check_same_run
 
+Piece = tuple[int, int, int, int]
+"""Of a clip: its number, the first sample that is heard, the first that is counted, the end."""
+
 
 class SoundBatch(NamedTuple):
     """classes: µ-law. values: from −1 to 1. counted: which samples a loss is about; the others
@@ -42,8 +45,8 @@ class SoundClips:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def batch(self, parts: Sequence[tuple[int, int, int, int]]) -> SoundBatch:
-        """parts: (clip, first sample, first counted sample, end) of each row."""
+    def batch(self, parts: Sequence[Piece]) -> SoundBatch:
+        """parts: one for each row."""
         longest = max(end - begin for _clip, begin, _counted, end in parts)
         classes = np.full((len(parts), longest), 128, dtype=np.int64)
         values = np.zeros((len(parts), longest), dtype=np.float32)
@@ -59,18 +62,30 @@ class SoundClips:
             torch.from_numpy(classes), torch.from_numpy(values), torch.from_numpy(counted), labels
         )
 
-    def whole(self, most: int, clips: Sequence[int] | None = None) -> Iterator[SoundBatch]:
-        """Whole clips, those of like length together, about ``most`` samples at a time."""
-        chosen = np.arange(len(self)) if clips is None else np.asarray(clips)
-        order = chosen[np.argsort(self.lengths[chosen], kind="stable")]
-        waiting: list[int] = []
-        for clip in order.tolist():
-            if waiting and (len(waiting) + 1) * self.lengths[clip] > most:
-                yield self.batch([(one, 0, 0, int(self.lengths[one])) for one in waiting])
+    def pieces(self, longest: int, context: int) -> list[Piece]:
+        """All samples, each counted once: whole clips, and those of more than ``longest`` samples in
+        pieces, before which ``context`` samples are heard, so that memory does not grow with a clip.
+        """
+        return [
+            (clip, max(first - context, 0), first, min(first + longest, length))
+            for clip, length in enumerate(self.lengths.tolist())
+            for first in range(0, length, longest)
+        ]
+
+    def batches(
+        self, pieces: Sequence[Piece], most: int
+    ) -> Iterator[tuple[Int[np.ndarray, " row"], SoundBatch]]:
+        """The clip of each row, and the rows: pieces of like length together, about ``most`` samples
+        at a time."""
+        lengths = np.array([end - begin for _clip, begin, _first, end in pieces])
+        waiting: list[Piece] = []
+        for place in np.argsort(lengths, kind="stable").tolist():
+            if waiting and (len(waiting) + 1) * lengths[place] > most:
+                yield np.array([clip for clip, *_rest in waiting]), self.batch(waiting)
                 waiting = []
-            waiting.append(clip)
+            waiting.append(pieces[place])
         if waiting:
-            yield self.batch([(one, 0, 0, int(self.lengths[one])) for one in waiting])
+            yield np.array([clip for clip, *_rest in waiting]), self.batch(waiting)
 
 
 class SoundCrops:
@@ -111,7 +126,7 @@ class SoundCrops:
         found = np.searchsorted(self._cumulated, around).clip(max=len(self._order) - 1)
         return self.clips.batch([self._crop(int(clip), rng) for clip in self._order[found]])
 
-    def _crop(self, clip: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    def _crop(self, clip: int, rng: np.random.Generator) -> Piece:
         length = int(self.clips.lengths[clip])
         first = int(rng.integers(0, max(length - self.crop, 0) + 1))
         return clip, max(first - self.context, 0), first, min(first + self.crop, length)

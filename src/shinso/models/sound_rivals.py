@@ -18,7 +18,7 @@ LEVELS = 32768
 MEMORY = 0.95  # of the running mean of absolute errors, about 20 samples
 WIDTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4)
 FLOORS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-CLIPS_TO_FIT = 200
+CLIPS_TO_FIT, SAMPLES_TO_FIT = 200, 2_000_000
 
 
 def class_histogram(clips: Sequence[np.ndarray], classes: int) -> Float[np.ndarray, " class"]:
@@ -41,7 +41,7 @@ class LinearPredictor:
     @classmethod
     def fit(cls, clips: Sequence[Int16[np.ndarray, " _"]], order: int = 32) -> LinearPredictor:
         """Weights by the autocorrelation of all clips; width and floor by the likelihood of at most
-        200 of them."""
+        200 of them, which are cut where they have more than 2 million samples together."""
         from scipy.linalg import solve_toeplitz
 
         lags = np.zeros(order + 1)
@@ -52,6 +52,8 @@ class LinearPredictor:
         lags[0] = lags[0] * (1 + 1e-6) + 1.0  # white noise of a level or so: silence is solvable
         weights = tuple(map(float, solve_toeplitz(lags[:-1], lags[1:])))
         some = clips[:: max(1, len(clips) // CLIPS_TO_FIT)]
+        if sum(map(len, some)) > SAMPLES_TO_FIT:
+            some = [one[: max(1, SAMPLES_TO_FIT // len(some))] for one in some]
         best = (np.inf, 0.0, 0.0)
         for width in WIDTHS:
             for floor in FLOORS:

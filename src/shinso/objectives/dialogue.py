@@ -84,11 +84,12 @@ def _looked_at(
 
 
 @torch.no_grad()
-def estimated_nats(
+def estimate_and_bound(
     model: Any, batch: DialogueBatch, samples: int, generator: torch.Generator
-) -> Float[Tensor, " answer"]:
-    """−ln of the importance-weighted estimate of each answer's probability: the mean over draws of
-    p(answer | z) p(z) / q(z) (Burda et al. 2016), which a bound approaches from above."""
+) -> tuple[Float[Tensor, " answer"], Float[Tensor, " answer"]]:
+    """−ln of the importance-weighted estimate of each answer's probability, the mean over draws of
+    p(answer | z) p(z) / q(z) (Burda et al. 2016), and the bound by the same draws, which is no
+    smaller; in nats."""
     seen = model.read(*batch)
     posterior, prior = model.posterior_of(seen), model.prior_of(seen.context)
     weights = []
@@ -96,7 +97,15 @@ def estimated_nats(
         z = posterior.draw(torch.randn(posterior.mean.shape, generator=generator).to(seen.context))
         ratio = _log_density(prior, z) - _log_density(posterior, z)
         weights.append(ratio - model(seen, z))
-    return math.log(samples) - torch.logsumexp(torch.stack(weights), dim=0)
+    every = torch.stack(weights)
+    return math.log(samples) - torch.logsumexp(every, dim=0), -every.mean(0)
+
+
+def estimated_nats(
+    model: Any, batch: DialogueBatch, samples: int, generator: torch.Generator
+) -> Float[Tensor, " answer"]:
+    """The estimate of ``estimate_and_bound`` alone."""
+    return estimate_and_bound(model, batch, samples, generator)[0]
 
 
 def _log_density(normal: Any, z: Tensor) -> Tensor:

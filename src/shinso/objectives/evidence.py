@@ -111,18 +111,28 @@ class EvidenceObjective:
 
 
 @torch.no_grad()
+def estimate_and_elbo(
+    model: Any, x: Float[Tensor, "batch *shape"], samples: int, seed: int, at_once: int = 20_000
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+    """The importance-weighted estimate of ln p(x) with ``samples`` codes each, and the ELBO by the
+    same codes, which is no larger; in nats. ``at_once`` codes are decoded at a time."""
+    generator = torch.Generator().manual_seed(seed)
+    found, bounds = [], []
+    several = max(1, at_once // samples)
+    for part in x.split(several):
+        weights = torch.cat(
+            [
+                log_weights(model, part, min(at_once, samples - done), generator)
+                for done in range(0, samples, at_once)
+            ]
+        )
+        found.append(importance_bound(weights))
+        bounds.append(weights.mean(0))
+    return torch.cat(found), torch.cat(bounds)
+
+
 def estimate(
     model: Any, x: Float[Tensor, "batch *shape"], samples: int, seed: int, at_once: int = 20_000
 ) -> Float[Tensor, " batch"]:
-    """The importance-weighted estimate of ln p(x) with ``samples`` codes each; ``at_once`` codes
-    are decoded at a time."""
-    generator = torch.Generator().manual_seed(seed)
-    found = []
-    several = max(1, at_once // samples)
-    for part in x.split(several):
-        weights = [
-            log_weights(model, part, min(at_once, samples - done), generator)
-            for done in range(0, samples, at_once)
-        ]
-        found.append(importance_bound(torch.cat(weights)))
-    return torch.cat(found)
+    """The estimate of ``estimate_and_elbo`` alone."""
+    return estimate_and_elbo(model, x, samples, seed, at_once)[0]

@@ -18,11 +18,11 @@ from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 
 from shinso.data import mulaw
 from shinso.data.sound_crops import SoundBatch
+from shinso.nn.kernels.wavenet_numba import SMALLEST_LOG_SCALE
 
 HALF_LEVEL = 0.5 / mulaw.LEVELS
 BEYOND = 1e4
 """Stands for infinity in bounds: the same share, and a derivative of 0 instead of 0 · ∞."""
-SMALLEST_LOG_SCALE = -9.0  # a logistic a few levels wide; narrower ones only make steps diverge
 
 
 def mixture_log_share(

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from shinso.recipes.uses.sounds import SoundData, SoundUse
+    from shinso.recipes.uses.sound_data import SoundData
+    from shinso.recipes.uses.sounds import SoundUse
 
 TITLE = Text("Sound, sample by sample", "音声の生成 (1 サンプルずつ)")
 PLACE = Text("Day 4: WaveNet", "4 日目: WaveNet")
@@ -100,6 +101,9 @@ class Config:
         except re.error as error:
             raise ValueError(f"test_names is {self.test_names!r}: {error}") from error
 
+    def unread(self) -> dict[str, str]:
+        return given_parts(self, "split", "split_seed")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
@@ -120,7 +124,7 @@ class Generation:
 
 def read(config: Config, paths: Sequence[Path]) -> SoundData:
     """One folder, archive or file of recordings. Raises DataFaults."""
-    from shinso.recipes.uses.sounds import read_parts
+    from shinso.recipes.uses.sound_data import read_parts
 
     return read_parts(config, paths)
 
@@ -144,7 +148,7 @@ def build(config: Config, data: SoundData, model: nn.Module, seed: int) -> Built
         data.clips["train"],
         batch_size=config.training.batch_size,
         crop=config.crop,
-        context=cast(Any, model).receptive_field - 1,
+        context=cast(Any, model).receptive_field,
         seed=seed,
     )
     own = use(config, data.facts(), model)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -110,6 +110,12 @@ class Config:
         if not 0 <= self.beta < float("inf"):
             raise ValueError(f"beta is {self.beta}; give 0 or more")
 
+    def unread(self) -> dict[str, str]:
+        found = given_parts(self, "split", "split_seed")
+        if self.model.endswith("autoencoder"):
+            found |= dict.fromkeys(("beta", "anneal_steps", "codes"), f"--model {self.model}")
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
@@ -117,7 +123,8 @@ class Generation:
 
     count: int = setting(64, "how many are drawn from N(0, I)")
     show: Literal["samples", "interpolation", "plane"] = setting(
-        "samples", "draws from N(0, I), steps between such draws, or the plane of two numbers"
+        "samples",
+        "draws from N(0, I), steps between such draws, or the plane of the two numbers that tell most",
     )
     seed: int = setting(0, "seed of the random numbers")
 
@@ -128,10 +135,14 @@ class Generation:
 
 
 def read(config: Config, paths: Sequence[Path]) -> CodeData:
-    """Images or a table. Raises DataFaults."""
-    from shinso.recipes.uses.codes import read_parts
+    """Images or a table. Raises DataFaults; UsageFault SETTING-REFUSED for a network that cannot
+    read these."""
+    from shinso.recipes.uses.code_data import check_shape, read_parts
 
-    return read_parts(config, paths)
+    data = read_parts(config, paths)
+    if MODELS[config.model].target == CONVOLUTIONAL:
+        check_shape(config.model, data.extra["shape"])
+    return data
 
 
 def make_model(

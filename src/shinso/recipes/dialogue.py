@@ -22,7 +22,8 @@ from shinso.training.plan import Training
 if TYPE_CHECKING:
     from torch import nn
 
-    from shinso.recipes.uses.talks import TalkData, TalkUse
+    from shinso.recipes.uses.talk_data import TalkData
+    from shinso.recipes.uses.talks import TalkUse
 
 TITLE = Text("Dialogue with context", "文脈のある対話")
 PLACE = Text("Day 3: HRED, VHRED", "3 日目: HRED、VHRED")
@@ -99,7 +100,10 @@ class Config:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
 
     def unread(self) -> dict[str, str]:
-        return given_parts(self, "split", "split_seed")
+        found = given_parts(self, "split", "split_seed")
+        if self.model != "vhred":
+            found |= dict.fromkeys(("anneal_steps", "free_nats"), f"--model {self.model}")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,7 @@ class Generation:
 
 def read(config: Config, paths: Sequence[Path]) -> TalkData:
     """One file of dialogues. Raises DataFaults."""
-    from shinso.recipes.uses.talks import read_parts
+    from shinso.recipes.uses.talk_data import read_parts
 
     return read_parts(config, paths)
 

@@ -97,7 +97,11 @@ def _dilated(plain: bool) -> torch.nn.Module:
 
 
 def _learned_after(name: str, seed: int, *, plain: bool, most: int) -> tuple[int, float]:
-    """Steps and seconds of the processor until the sign is named rightly; ``most`` if never."""
+    """Steps and seconds of the processor until the sign is named rightly; ``most`` if never.
+
+    A step of another network of the kind comes before: the first one on a machine compiles kernels,
+    which takes longer than all that is measured here.
+    """
     import time
 
     import torch
@@ -113,6 +117,9 @@ def _learned_after(name: str, seed: int, *, plain: bool, most: int) -> tuple[int
             x[:, :SHOWN] = F.one_hot(signs, SIGNS).float().unsqueeze(1)
             return x, signs
 
+        with torch.random.fork_rng(devices=[]):
+            idle = learner_of(_network(name, plain=plain), F.cross_entropy, lr=LR)
+            idle.step((torch.zeros(BATCH, TIME, SIGNS), torch.zeros(BATCH, dtype=torch.long)))
         model = _network(name, plain=plain)
         learner = learner_of(model, F.cross_entropy, lr=LR)
         steps, right, seconds = 0, 0, 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -42,15 +43,34 @@ def run(arguments: Sequence[str]) -> int:
     settings = resolve(settings_class, ("flag", given_settings(read, known))).config
     use = trained.use(read.which_seed)
     assert isinstance(use, Generates)
-    written: list[str] = []
-    for prompt in _prompts(read.prompt):
-        for piece in use.generate(settings, prompt, read.output):
-            written.append(piece)
-            print(piece, end="", flush=True)
-        print()
-    if read.output and not read.output.exists():
-        write_atomically(read.output, "".join(written) + "\n")
+    typed = read.prompt == "-" and sys.stdin.isatty()
+    before, written = _state(read.output), []
+    try:
+        for prompt in _prompts(read.prompt, typed):
+            try:
+                for piece in use.generate(settings, prompt, read.output):
+                    written.append(piece)
+                    print(piece, end="", flush=True)
+            except UsageFault as fault:
+                if not typed:
+                    raise
+                print(fault.text(), file=sys.stderr)  # a slip of the hand ends no talk
+                continue
+            written.append("\n")
+            print()
+    finally:
+        # Text is written here, everything else by the run, which changes the file's state.
+        if read.output and written and _state(read.output) == before:
+            write_atomically(read.output, "".join(written))
     return 0
+
+
+def _state(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file is written anew; None where there is none."""
+    if path is None or not path.exists():
+        return None
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _add_own(parser: Parser) -> None:
@@ -62,8 +82,19 @@ def _add_own(parser: Parser) -> None:
     parser.add_argument("-o", "--output", type=Path, help=_("a file for what is made"))
 
 
-def _prompts(given: str) -> Iterator[str]:
-    if given == "-":
-        yield from lines_of_input()
-    else:
+def _prompts(given: str, typed: bool) -> Iterator[str]:
+    """The prompt, or each line of standard input; one who types is shown when it is their turn."""
+    if given != "-":
         yield given
+        return
+    lines = lines_of_input()
+    while True:
+        if typed:
+            print("> ", end="", file=sys.stderr, flush=True)
+        line = next(lines, None)
+        if line is None:
+            break
+        if line.strip() or not typed:
+            yield line
+    if typed:
+        print(file=sys.stderr)

@@ -8,6 +8,7 @@ from shinso.nn.kernels.activation_numba import ZERO, sigmoid, tanh
 from shinso.nn.kernels.compile_numba import kernel
 
 LEVELS = 32768.0  # of a 16-bit sample, on each side of 0
+SMALLEST_LOG_SCALE = -9.0  # a logistic a few levels wide; narrower ones only make steps diverge
 
 
 @kernel
@@ -42,7 +43,10 @@ def draw_logistic(parameters, temperature, chances):  # pragma: no cover
     """A 16-bit sample of a mixture of logistics: a component, then its inverse distribution."""
     count = parameters.shape[0] // 3
     one = draw_index(parameters[:count], temperature, chances[0])
-    middle, log_scale = parameters[count + one], parameters[2 * count + one]
+    middle, log_scale = (
+        parameters[count + one],
+        max(parameters[2 * count + one], SMALLEST_LOG_SCALE),
+    )
     spread = math.log(chances[1]) - math.log1p(-chances[1])
     value = middle + math.exp(log_scale) * temperature * spread
     return min(max(np.round(value * LEVELS), -LEVELS), LEVELS - 1.0) / LEVELS

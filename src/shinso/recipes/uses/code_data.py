@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -16,10 +18,10 @@ from shinso.data.image_decoding import ENDINGS, Target
 from shinso.data.labelled_images import ARCHIVES, read_images
 from shinso.data.scaling import Standardizer
 from shinso.data.splits import PARTS, SplitPart
-from shinso.data.stratified import parse_shares, random_split
-from shinso.data.tables import is_numeric, numbers_of, read_table
+from shinso.data.stratified import duplicates_across, parse_shares, random_split
+from shinso.data.tables import as_numbers, is_numeric, numbers_of, read_table
 from shinso.data.unlabelled import GreyImages, Rows, drawn
-from shinso.faults import DataFault
+from shinso.faults import DataFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Part
 from shinso.recipes.uses.files import only_one
@@ -27,6 +29,7 @@ from shinso.recipes.uses.files import only_one
 if TYPE_CHECKING:
     from shinso.recipes.autoencode import Config
 
+SMALLEST_PX = 4  # of a side that convolutions of stride 2 halve twice
 LARGEST_PCA = 400_000  # numbers of its components that data.json takes
 
 
@@ -59,15 +62,19 @@ class CodeData:
         return GreyImages(values) if self.extra["binary"] else Rows(values)
 
     def fixed(self, part: Part, seed: int, most: int = 0) -> Tensor:
-        """As scores need them: pixels drawn once, the same for every model. most: of evenly chosen
-        samples; 0 for all."""
+        """As scores need them: pixels drawn once, the same for every model; of new images by what
+        each of them is. most: of evenly chosen samples; 0 for all."""
         values = self.values[part]
         if most and len(values) > most:
             values = values[np.linspace(0, len(values) - 1, most).astype(int)]
         if not self.extra["binary"]:
             return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-        rng = np.random.default_rng([seed, len(part), len(values)])
-        return drawn(GreyImages(values).chances, rng)
+        chances = GreyImages(values).chances
+        if part == "new":
+            # What is said of an image must not depend on which others came with it.
+            each = [np.random.default_rng([seed, crc32(one.tobytes())]) for one in values]
+            return torch.stack([drawn(one, rng) for one, rng in zip(chances, each, strict=True)])
+        return drawn(chances, np.random.default_rng([seed, len(part), len(values)]))
 
 
 def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
@@ -88,10 +95,17 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
         for part in PARTS
     }
     notes = [*found.notes, *(note for one in given.values() for note in one.notes)]
+    notes += _twice(values)
     extra: dict[str, Any] = {**found.about, "form": form, "columns": list(found.columns)}
     if form == "table":
         scaler, kept, more = _scaled(found.columns, values["train"], paths[0])
-        extra |= {"columns": list(scaler.channels), "scaler": scaler.to_dict()}
+        first = dict(zip(found.columns, values["train"][0].tolist(), strict=True))
+        constant = {name: first[name] for name in found.columns if name not in scaler.channels}
+        extra |= {
+            "columns": list(scaler.channels),
+            "constant": constant,
+            "scaler": scaler.to_dict(),
+        }
         values = {part: scaler.apply(one[:, kept]) for part, one in values.items()}
         notes += more
     binary = form == "images" and (
@@ -108,6 +122,22 @@ def read_parts(config: Config, paths: Sequence[Path]) -> CodeData:
     }
     extra["pca"] = _pca(values["train"], binary, config.latent)
     return CodeData(values, names, tuple(notes), extra)
+
+
+def check_shape(model: str, shape: Sequence[int]) -> None:
+    """UsageFault SETTING-REFUSED where a convolutional network is asked for and a sample of this
+    shape is no image of at least 4 × 4 pixels."""
+    if len(shape) == 3 and min(shape[1:]) >= SMALLEST_PX:
+        return
+    raise UsageFault(
+        "SETTING-REFUSED",
+        place=f"--model {model}",
+        found=_("images of {size} pixels").format(size=f"{shape[1]} × {shape[2]}")
+        if len(shape) == 3
+        else _("a table of {count} columns").format(count=shape[0]),
+        why=_("this network reads images of at least 4 × 4 pixels"),
+        next_step=_("give --model {model}").format(model=model.removeprefix("conv-")),
+    )
 
 
 def form_of(config: Config, paths: Sequence[Path]) -> str:
@@ -135,8 +165,11 @@ def read_pictures(paths: Sequence[Path], px: int, shape: Sequence[int] | None = 
     return Found(images.pixels, images.names, (), about, images.notes)
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Found:
-    """The columns of numbers; every cell that is none is a fault."""
+def read_rows(
+    path: Path, columns: Sequence[str], constant: Mapping[str, float] | None = None
+) -> Found:
+    """The columns of numbers; every cell that is none is a fault. constant: columns that were left
+    out because they held this value alone; where they hold another now, that is noted."""
     table = read_table(path)
     for name in columns:
         if name not in table.columns:
@@ -160,6 +193,15 @@ def read_rows(path: Path, columns: Sequence[str]) -> Found:
     numbers = numbers_of(table, chosen, can_drop=False) if chosen else None
     table.findings.stop()
     assert numbers is not None
+    for name, value in (constant or {}).items():
+        others = (as_numbers(table.frame[name]) != value).sum() if name in table.columns else 0
+        if others:  # an empty cell, and one of text, is another value too
+            table.findings.note(
+                _(
+                    "column {column} was {value} in every row of the train part and is not scored; "
+                    "{count:,} rows hold something else"
+                ).format(column=name, value=value, count=int(others))
+            )
     about = {"file": path.name, "sha256": table.sha256, "samples": table.num_rows}
     names = tuple(table.findings.place(int(line)) for line in table.lines)
     return Found(numbers.values, names, tuple(chosen), about, tuple(table.findings.notes))
@@ -175,6 +217,16 @@ def _split(
     split = random_split(len(everything), parse_shares(config.split), config.split_seed, path=path)
     taken = np.concatenate([split[part] for part in missing])
     return {"train": np.delete(everything, taken), **{part: split[part] for part in missing}}
+
+
+def _twice(values: Mapping[Part, np.ndarray]) -> list[str]:
+    """Notes on samples of valid and test that stand in the train part too."""
+    contents = [blake2b(one.tobytes()).digest() for part in PARTS for one in values[part]]
+    ends = np.cumsum([len(values[part]) for part in PARTS])
+    places: dict[SplitPart, np.ndarray] = {
+        part: np.arange(end - len(values[part]), end) for part, end in zip(PARTS, ends, strict=True)
+    }
+    return duplicates_across(contents, places)
 
 
 def _scaled(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +13,16 @@ from torch import Tensor, nn
 from shinso.data.scaling import Standardizer
 from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.objectives.evidence import estimate, kl_to_prior
+from shinso.objectives.evidence import (
+    estimate_and_elbo,
+    importance_bound,
+    kl_to_prior,
+    log_weights,
+)
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.code_data import CodeData, read_parts, read_pictures, read_rows
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.new_codes import check_output, new_codes, picture, table
 from shinso.runs.files import write_atomically
 
 if TYPE_CHECKING:
@@ -29,13 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CodeData", "CodeUse", "read_parts"]
 
-AT_ONCE = 500
+AT_ONCE, CODES_AT_ONCE = 500, 20_000
 SEED = 20140416  # of the draws behind scores: the same for every model and every look
 ACTIVE = (
     0.01  # variance of a code's mean over samples, above which it says something (Burda et al.)
 )
-STEPS = 8  # of an interpolation
-PLANE = 15  # points along each axis of the latent plane
 
 
 class CodeUse:
@@ -50,6 +51,9 @@ class CodeUse:
         if self.model.variational:
             self.better = {"log_likelihood_nats": "max", "elbo_nats": "max", **self.better}
             self.selects = "elbo_nats"
+        if self.model.kind == "iwae":  # its ELBO may fall while what it learns for rises
+            self.better = {**self.better, "iwae_bound_nats": "max"}
+            self.selects = "iwae_bound_nats"
         self.better = {**self.better, "reconstruction_nats": "max"}
 
     def read_new(self, paths: Sequence[Path]) -> CodeData:
@@ -58,20 +62,38 @@ class CodeUse:
             found = read_pictures(paths, 0, facts["shape"])
             values = found.values if facts["binary"] else found.values / np.float32(255)
         else:
-            found = read_rows(only_one(paths, "autoencode"), facts["columns"])
+            found = read_rows(
+                only_one(paths, "autoencode"), facts["columns"], facts.get("constant")
+            )
             values = Standardizer.from_dict(facts["scaler"]).apply(found.values)
         return CodeData({"new": values}, {"new": found.names}, found.notes, facts)
 
     @torch.no_grad()
     def bounds(self, data: CodeData, part: Part, *, most: int = 0) -> dict[str, float]:
-        """ELBO, reconstruction and KL apart, with one code drawn of each sample."""
+        """ELBO, reconstruction and KL apart, with one code drawn of each sample; of an IWAE the bound
+        it learns for too, with as many codes as in a step."""
         generator = torch.Generator().manual_seed(SEED)
+        others = torch.Generator().manual_seed(SEED + 1)
         sums: dict[str, float] = {}
         x = data.fixed(part, SEED, most)
         for one in x.split(AT_ONCE):
-            for name, nats in self._nats(one, generator).items():
+            found = self._nats(one, generator)
+            if self.model.kind == "iwae":
+                found["iwae_bound_nats"] = self._bound(one, others)
+            for name, nats in found.items():
                 sums[name] = sums.get(name, 0.0) + float(nats.double().sum())
         return {name: total / len(x) for name, total in sums.items()}
+
+    def _bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        codes = max(self.config.codes, 2)
+        device = next(self.model.parameters()).device
+        several = max(1, CODES_AT_ONCE // codes)
+        return torch.cat(
+            [
+                importance_bound(log_weights(self.model, one.to(device), codes, generator))
+                for one in x.split(several)
+            ]
+        )
 
     def _nats(self, x: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Of each sample; with the code's mean instead of a draw where there is no generator."""
@@ -90,18 +112,33 @@ class CodeUse:
 
     @torch.no_grad()
     def evaluate(self, data: CodeData, part: Part) -> Evaluation:
+        bounds = self.bounds(data, part)
         metrics: dict[str, float] = {}
         if self.model.variational:
-            some = data.fixed(part, SEED, self.config.estimate_samples)
-            device = next(self.model.parameters()).device
-            found = estimate(self.model, some.to(device), self.config.estimate_codes, SEED)
-            metrics["log_likelihood_nats"] = float(found.double().mean())
-        metrics |= self.bounds(data, part)
+            metrics["log_likelihood_nats"] = self._likelihood(data, part, bounds["elbo_nats"])
+        metrics |= bounds
         codes, errors = self._codes(data, part)
         metrics["mse_scaled"] = float(errors.mean())
         if self.model.variational:
             metrics["active_codes"] = float((codes.var(axis=0) > ACTIVE).sum())
         return Evaluation(metrics=metrics)
+
+    def _likelihood(self, data: CodeData, part: Part, elbo_nats: float) -> float:
+        """The estimate of a part's mean log-likelihood, of whose samples at most
+        ``estimate_samples`` are estimated.
+
+        Likelihoods of samples differ far more than their distances from the ELBO do, and the ELBO
+        is known of all of them. So the mean distance, added to the ELBO of the whole part, says more
+        of the part than the mean likelihood of some would, and can stand beside rivals that were
+        scored on all of it.
+        """
+        some = data.fixed(part, SEED, self.config.estimate_samples)
+        device = next(self.model.parameters()).device
+        codes = self.config.estimate_codes
+        found, elbo = estimate_and_elbo(self.model, some.to(device), codes, SEED)
+        if len(some) == len(data.values[part]):
+            return float(found.double().mean())
+        return elbo_nats + float((found - elbo).double().mean())
 
     def _codes(self, data: CodeData, part: Part) -> tuple[np.ndarray, np.ndarray]:
         """The mean code of each sample, and the mean square error of what is said of it."""
@@ -149,7 +186,8 @@ class CodeUse:
             for name, nats, error, code in zip(names, strange, errors, codes, strict=True)
         ]
         head = ("sample", "anomaly_nats", "mse_scaled")
-        return Predictions((*head, *(f"z{n + 1}" for n in range(codes.shape[1]))), rows)
+        columns = (*head, *(f"z{n + 1}" for n in range(codes.shape[1])))
+        return Predictions(columns, rows, data.notes)
 
     def plots(
         self, data: CodeData, part: Part
@@ -172,8 +210,9 @@ class CodeUse:
     def _again(self, data: CodeData, part: Part, count: int = 10) -> Predictions:
         """Some samples as they are and as they are said again, a row each."""
         x = data.fixed(part, SEED, count)[:count]
+        device = next(self.model.parameters()).device
         with torch.no_grad():
-            said = self.model.mean_of(self.model.decode(self.model.encode(x)[0]))
+            said = self.model.mean_of(self.model.decode(self.model.encode(x.to(device))[0])).cpu()
         rows = [
             (kind, number, *(round(v, 4) for v in values))
             for kind, many in (("given", x.flatten(1).tolist()), ("said", said.tolist()))
@@ -192,70 +231,19 @@ class CodeUse:
                 why=_("there is nothing to draw new ones from"),
                 next_step=_("train with --model vae"),
             )
-        if output is None:
-            raise UsageFault(
-                "GENERATE-NO-FILE",
-                place="-o",
-                found=_("no file is named"),
-                why=_("pictures and tables are written to files"),
-                next_step=_("name one: -o out.png, or -o out.csv for a table"),
-            )
-        codes, columns = _new_codes(settings, self.config.latent)
+        images = self.facts["form"] == "images"
+        check_output(output, images)
+        codes, columns, kind = new_codes(settings, self.model, self.config.latent)
         with torch.no_grad():
-            said = self.model.mean_of(self.model.decode(codes)).numpy()
-        if self.facts["form"] == "images":
-            content = _picture(said, tuple(self.facts["shape"]), columns)
+            said = self.model.mean_of(self.model.decode(codes)).cpu().numpy()
+        if images:
+            content = picture(said, tuple(self.facts["shape"]), columns)
         else:
             rows = Standardizer.from_dict(self.facts["scaler"]).undo(said.astype(np.float64))
-            content = _table(self.facts["columns"], rows)
+            content = table(self.facts["columns"], rows)
+        assert output is not None
         write_atomically(output, content)
-        yield _("{path}: {count} of {kind}").format(
-            path=output, count=len(said), kind=settings.show
-        )
-
-
-def _new_codes(settings: Generation, latent: int) -> tuple[Tensor, int]:
-    """Codes, and how many stand in a row of a picture."""
-    generator = torch.Generator().manual_seed(settings.seed)
-    if settings.show == "samples":
-        codes = torch.randn(settings.count, latent, generator=generator)
-        return codes, math.ceil(math.sqrt(settings.count))
-    if settings.show == "interpolation":
-        ends = torch.randn(2, settings.count, 1, latent, generator=generator)
-        along = torch.linspace(0, 1, STEPS)[:, None]
-        return (ends[0] * (1 - along) + ends[1] * along).flatten(0, 1), STEPS
-    # Points that cut N(0, 1) into equal shares, of the first two numbers; the others are 0.
-    shares = (torch.arange(PLANE) + 0.5) / PLANE
-    points = torch.distributions.Normal(0.0, 1.0).icdf(shares)
-    codes = torch.zeros(PLANE, PLANE, latent)
-    codes[..., 0] = points
-    if latent > 1:
-        codes[..., 1] = points.flip(0)[:, None]
-    return codes.flatten(0, 1), PLANE
-
-
-def _picture(said: np.ndarray, shape: tuple[int, ...], columns: int) -> bytes:
-    """All images side by side, a pixel apart, as PNG."""
-    from PIL import Image
-
-    channels, height, width = shape
-    rows = -(-len(said) // columns)
-    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, channels), 255, np.uint8)
-    pixels = np.clip(np.round(said.reshape(-1, *shape) * 255), 0, 255).astype(np.uint8)
-    for place, image in enumerate(pixels):
-        top, left = place // columns * (height + 1), place % columns * (width + 1)
-        sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
-    file = io.BytesIO()
-    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(file, "PNG")
-    return file.getvalue()
-
-
-def _table(columns: Sequence[str], rows: np.ndarray) -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows.tolist())
-    return file.getvalue().encode()
+        yield _("{path}: {count} of {kind}").format(path=output, count=len(said), kind=kind)
 
 
 def _scatter(figure: Figure, table: Predictions) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,15 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from shinso.data.dialogues import END, Dialogues, DialogueSamples, read_dialogues, words_of
-from shinso.data.splits import PARTS, SplitPart
-from shinso.data.stratified import duplicates_across, parse_shares, random_split
+from shinso.data.dialogues import DialogueSamples, read_dialogues, text_of, words_of
 from shinso.data.vocabulary import Vocabulary
 from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.objectives.dialogue import answer_nats, estimated_nats
+from shinso.objectives.dialogue import answer_nats, estimate_and_bound
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.talk_data import TalkData, samples_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,87 +30,6 @@ if TYPE_CHECKING:
 AT_ONCE = 32
 SEED = 20160229  # of the draws behind scores: the same for every model and every look
 ANSWERED = 200  # pieces of dialogue that are answered for the measures of variety
-
-
-@dataclass(frozen=True)
-class TalkData:
-    """Dialogues as samples of each part."""
-
-    dialogues: Dialogues
-    samples: Mapping[Part, DialogueSamples]
-    notes: tuple[str, ...]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, Any]:
-        return {**self.dialogues.facts(), **self.extra, "notes": list(self.notes)}
-
-
-def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
-    """Read and split; the vocabulary and its counts from the train part."""
-    path = only_one(paths, "dialogue")
-    found = read_dialogues(path, key=config.key)
-    given = {
-        part: read_dialogues(only_one(files, "dialogue"), key=config.key)
-        for part, files in (("valid", config.valid), ("test", config.test))
-        if files
-    }
-    missing: list[SplitPart] = [part for part in PARTS[1:] if part not in given]
-    rows: dict[SplitPart, np.ndarray] = {"train": np.arange(len(found))}
-    if missing:
-        split = random_split(len(found), parse_shares(config.split), config.split_seed, path=path)
-        taken = np.concatenate([split[part] for part in missing])
-        rows = {"train": np.delete(rows["train"], taken), **{part: split[part] for part in missing}}
-    turns = {
-        part: given[part].turns if part in given else [found.turns[row] for row in rows[part]]
-        for part in PARTS
-    }
-    words = Counter(
-        word for dialogue in turns["train"] for turn in dialogue for word in [*turn, END]
-    )
-    vocabulary = Vocabulary.build(words.elements(), config.min_count)
-    samples: dict[Part, DialogueSamples] = {
-        part: _samples(config, turns[part], vocabulary) for part in PARTS
-    }
-    extra = {
-        "vocabulary": vocabulary.to_list(),
-        "split": f"{config.split} seed {config.split_seed}",
-        "part_dialogues": {part: len(some) for part, some in turns.items()},
-        "part_pieces": {part: len(some) for part, some in samples.items()},
-        "counts": _counts(turns["train"], vocabulary, config.most_words),
-    }
-    notes = [*found.notes, *(note for one in given.values() for note in one.notes)]
-    cut = sum(one.cut for one in samples.values())
-    if cut:
-        notes.append(
-            _("{count:,} turns are cut after {words} words").format(
-                count=cut, words=config.most_words
-            )
-        )
-    everything = [dialogue for part in PARTS for dialogue in turns[part]]
-    ends = np.cumsum([len(turns[part]) for part in PARTS])
-    places: dict[SplitPart, np.ndarray] = {
-        part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)
-    }
-    return TalkData(found, samples, (*notes, *duplicates_across(everything, places)), extra)
-
-
-def _samples(
-    config: Config, turns: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary
-) -> DialogueSamples:
-    return DialogueSamples(
-        turns, vocabulary, most_turns=config.most_turns, most_words=config.most_words
-    )
-
-
-def _counts(
-    turns: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary, most_words: int
-) -> list[int]:
-    """How often each word occurs in the answers of the train part."""
-    counts = np.zeros(len(vocabulary), np.int64)
-    for dialogue in turns:
-        for turn in dialogue[1:]:
-            np.add.at(counts, vocabulary.encode([*turn[:most_words], END]), 1)
-    return counts.tolist()
 
 
 class TalkUse:
@@ -135,7 +52,7 @@ class TalkUse:
 
     def read_new(self, paths: Sequence[Path]) -> TalkData:
         found = read_dialogues(only_one(paths, "dialogue"), key=self.config.key)
-        samples = _samples(self.config, found.turns, self.vocabulary)
+        samples = samples_of(self.config, found.turns, self.vocabulary)
         return TalkData(found, {"new": samples}, found.notes)
 
     @torch.no_grad()
@@ -159,22 +76,31 @@ class TalkUse:
     def evaluate(self, data: TalkData, part: Part) -> Evaluation:
         metrics = self.scores(data, part)
         if self.model.latent:
-            metrics["estimated_nats_per_word"] = self._estimated(data, part)
+            bound = metrics["nll_nats_per_word"]
+            metrics["estimated_nats_per_word"] = self._estimated(data, part, bound)
         return Evaluation(metrics={**metrics, **self._variety(data, part)})
 
     @torch.no_grad()
-    def _estimated(self, data: TalkData, part: Part) -> float:
-        """On as many pieces as are answered for the measures of variety."""
+    def _estimated(self, data: TalkData, part: Part, bound: float) -> float:
+        """Of a part, in nats a word, of which as many pieces are estimated as are answered for the
+        measures of variety.
+
+        Pieces differ far more in their nats than in how far these lie below the bound: so the mean
+        distance, taken from the bound of the whole part, stands for all of it, and beside it.
+        """
         device = next(self.model.parameters()).device
         generator = torch.Generator().manual_seed(SEED)
-        nats = words = 0.0
+        nats = bounds = words = 0.0
         for batch in data.samples[part].batches(AT_ONCE, ANSWERED):
-            found = estimated_nats(
+            found, above = estimate_and_bound(
                 self.model, batch.to(device), self.config.estimate_draws, generator
             )
-            seen = self.model.read(*batch.to(device))
-            nats, words = nats + float(found.double().sum()), words + float(seen.lengths.sum())
-        return nats / words
+            first = batch.turns.cumsum(0) - batch.turns
+            nats, bounds = nats + float(found.double().sum()), bounds + float(above.double().sum())
+            words += float(batch.lengths.sum() - batch.lengths[first].sum())
+        if len(data.samples[part]) <= ANSWERED:
+            return nats / words
+        return bound - (bounds - nats) / words
 
     def _variety(self, data: TalkData, part: Part) -> dict[str, float]:
         """Of the likeliest answers (VHRED: for one draw of the latent variable): distinct words and
@@ -227,12 +153,12 @@ class TalkUse:
         data = self.read_new(paths)
         rows = []
         for dialogue, turn, words in self._answers(data.samples["new"]):
-            given = " ".join(data.dialogues.turns[dialogue][turn])
+            given = text_of(data.dialogues.turns[dialogue][turn])
             rows.append((data.dialogues.places[dialogue], turn, given, self._text(words)))
-        return Predictions(("dialogue", "turn", "given", "answer"), rows)
+        return Predictions(("dialogue", "turn", "given", "answer"), rows, data.notes)
 
     def _text(self, words: Sequence[int]) -> str:
-        return " ".join(self.vocabulary.words[word] for word in words)
+        return text_of([self.vocabulary.words[word] for word in words])
 
     def plots(
         self, data: TalkData, part: Part
