@@ -114,9 +114,13 @@ def match_of(folder: Path) -> dict[str, Any]:
     games = Kept(folder, agreed).games()
     standing = Standing([games[number] for number in sorted(games)])
     share = standing.share
+    # Where a run lay on the machine that played is nobody's business.
+    who = [
+        re.sub(r"--(network|rollouts) \S+", r"--\1 RUN", agreed[one]) for one in ("first", "second")
+    ]
     terms = {name: agreed[name] for name in ("komi", "opening", "time", "arbiter") if agreed[name]}
     return {
-        "with": agreed["first"], "against": agreed["second"], "games": len(standing.games),
+        "with": who[0], "against": who[1], "games": len(standing.games),
         "points": standing.points, "share": [round(one, 4) for one in (share.value, share.low, share.high)],
         "seconds_a_move": [round(standing.seconds_a_move(which), 2) for which in (0, 1)],
         "forfeited": len(standing.faults), **terms,
