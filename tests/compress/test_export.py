@@ -48,6 +48,26 @@ class Packing(nn.Module):
         return pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])[0], *state
 
 
+class Positioned(nn.Module):
+    """Reads as many numbers as it has positions, and no more."""
+
+    def __init__(self, positions: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(positions, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        time = x.shape[1]
+        if time > len(self.positions):
+            raise ValueError("too long")
+        return (x + self.positions[:time]).sum(1)
+
+
+def test_an_axis_as_long_as_the_positions_is_free_and_one_of_features_is_not() -> None:
+    for positions in (6, 20):
+        found = find(Positioned(positions), [Call({"x": torch.randn(4, 6, 3)})])
+        assert found.names == {"x": ("batch", "size_1", None)}
+
+
 @pytest.mark.parametrize("both_ways", [False, True])
 @pytest.mark.parametrize(("name", "make"), CELLS)
 def test_portable_layers_match_the_packed_ones(name: str, make: object, both_ways: bool) -> None:

@@ -71,6 +71,7 @@ def agrees_or_is_refused(task: str, model: str, folder: Path) -> None:
 
 MUST_AGREE = {
     ("alphago-zero", "residual"), ("audio", "wavenet-logistics"), ("classify-images", "resnet"),
+    ("classify-text", "bert"), ("language-model", "transformer"), ("tag-text", "bert"),
 }  # fmt: skip
 """Those that a change must not lose."""
 

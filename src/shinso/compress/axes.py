@@ -81,7 +81,8 @@ def find(model: nn.Module, calls: Sequence[Call]) -> Axes:
     """The free axes of a network, from calls of it that went well.
 
     The first axis of the first input is the batch. Other axes that had the same sizes in all calls
-    go together. An axis is free if the network answers when it is longer and when it is shorter.
+    go together. An axis is free if the network answers when it is longer and when it is shorter,
+    or, as far as it goes, at two shorter sizes.
     """
     call = calls[0]
     groups: dict[tuple[int, ...], list[tuple[str, int]]] = {}
@@ -106,12 +107,22 @@ def find(model: nn.Module, calls: Sequence[Call]) -> Axes:
         for given, place in members:
             trial[given][place] = f"size_{number}"
         axes = Axes({given: tuple(one) for given, one in trial.items()})
-        others = {key[0] + 3, max(1, key[0] - 2)} - {key[0]}
-        if all(answers(model, axes.resized(call, {f"size_{number}": one})) for one in others):
+        if any(
+            all(answers(model, axes.resized(call, {f"size_{number}": one})) for one in others)
+            for others in _other_sizes(key[0])
+        ):
             names, number = trial, number + 1
         elif len(members) > 1:  # of one size by chance: eight steps of eight channels
             waiting += [(key, [member]) for member in members]
     return Axes({given: tuple(one) for given, one in names.items()})
+
+
+def _other_sizes(size: int) -> list[set[int]]:
+    """Sizes at which a network whose axis is free answers: longer and shorter; or two shorter ones,
+    where this one is as long as its learnt positions allow. A size of 1 alone would say nothing, as it
+    fits to all."""
+    both = {size + 3, max(1, size - 2)} - {size}
+    return [both, {size - 1, size - 2}] if size > 3 else [both]
 
 
 def answers(model: nn.Module, call: Call) -> bool:

@@ -47,7 +47,10 @@ class Flat(nn.Module):
 
         def forward(*given: Tensor, **named: Tensor) -> tuple[Tensor, ...]:
             inputs = dict(zip(call.inputs, given, strict=False)) | named
-            return flat(model(**inputs, **call.constants))
+            found = flat(model(**inputs, **call.constants))
+            # An exporter confuses the two where an answer is one of the inputs.
+            own = {id(one) for one in inputs.values()}
+            return tuple(one.clone() if id(one) in own else one for one in found)
 
         # The exporter names a file's inputs after the parameters that it finds here.
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
