@@ -219,13 +219,18 @@ def test_another_match_is_not_mixed_with_it(tmp_path):
 
 
 @pytest.mark.slow
+def _as_in_a_terminal() -> None:
+    """Tests that run in the background hand down that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_programs_and_says_how_to_go_on(tmp_path):
     slow, quick = program(tmp_path, "slow", "slow 60 C3"), program(tmp_path, "quick", "C3")
     folder = tmp_path / "kept"
     words = ["go", "match", quick, slow, "--games", "4", "--side", "5", "-o", str(folder)]
     with subprocess.Popen(
         [sys.executable, "-m", "shinso", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=_as_in_a_terminal,
     ) as one:  # fmt: skip
         end = time.monotonic() + 120
         while not (folder / "match.json").exists() and time.monotonic() < end:
