@@ -63,7 +63,7 @@ def attend_places(
 
 
 def causal_mask(
-    queries: int, keys: int, device: torch.device | None = None
+    queries: int | torch.SymInt, keys: int | torch.SymInt, device: torch.device | None = None
 ) -> Bool[Tensor, "queries keys"]:
     """Which of the last ``queries`` of ``keys`` steps may see which: itself and all before it."""
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)

@@ -13,16 +13,19 @@ from shinso.nn.portable import wanted
 
 
 def sinusoids(
-    positions: int, width: int, first: int = 0, *, base: float = 10_000.0
+    positions: int | torch.SymInt, width: int, first: int = 0, *, base: float = 10_000.0
 ) -> Float[Tensor, "positions width"]:
     """sin(p / base^(2i/width)) and the cosine of the same (Vaswani et al. 2017, section 3.5).
+
+    positions: how many; an exporter gives them as a symbol.
 
     Differs: all sines stand before all cosines instead of in turn, as in the authors' own code;
     a permutation that a learnt matrix undoes. The last cosine is left out where width is odd.
     """
     pairs = (width + 1) // 2
     rates = torch.exp(torch.arange(pairs, dtype=torch.float64) * (-2 * math.log(base) / width))
-    angles = torch.arange(first, first + positions, dtype=torch.float64)[:, None] * rates
+    steps = torch.arange(first, first + positions, dtype=torch.float64)  # pyright: ignore[reportCallIssue, reportArgumentType]  its stubs know no symbols
+    angles = steps[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], -1)[:, :width].float()
 
 
