@@ -116,7 +116,8 @@ def match_of(folder: Path) -> dict[str, Any]:
     share = standing.share
     # Where a run lay on the machine that played is nobody's business.
     who = [
-        re.sub(r"--(network|rollouts) \S+", r"--\1 RUN", agreed[one]) for one in ("first", "second")
+        re.sub(r"--(network|rollouts) (?!none\b)\S+", r"--\1 RUN", agreed[one])
+        for one in ("first", "second")
     ]
     terms = {name: agreed[name] for name in ("komi", "opening", "time", "arbiter") if agreed[name]}
     return {
