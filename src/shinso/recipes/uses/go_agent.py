@@ -37,7 +37,8 @@ class Agent:
     """How a player searches.
 
     network: whose board's size it plays with that network; None is the one that ships, where
-    ``shipped`` allows it. komi: at which the network learnt, where that is known. lee: AlphaGo's policy and value network, and their board's side, instead.
+    ``shipped`` allows it. komi: at which the network learnt, where that is known. lee: AlphaGo's
+    policy and value network, and their board's side, instead.
     simulations: 0 takes the usual number where no clock says how long to think, and all the time of a
     clock; a number is never exceeded. mixture: share of rollouts in a leaf's worth beside the
     network, rollouts: how many; None are what the shipped network plays best with, a half and one with

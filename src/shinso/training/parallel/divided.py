@@ -70,6 +70,11 @@ class _OfPieces:
         self.gradients.load_state_dict(state)
 
 
+def _own(pieces: Pieces) -> list[tuple[str, nn.Parameter]]:
+    """The pieces of this worker in the order of the whole model's parameters."""
+    return [(name, pieces.held[name]) for name in pieces.names if name in pieces.held]
+
+
 @final
 class _Held(nn.Module):
     """The pieces as a model: what an optimizer and a running mean go over. Its state is elsewhere."""
@@ -77,9 +82,8 @@ class _Held(nn.Module):
     def __init__(self, pieces: Pieces, divided: nn.Module) -> None:
         super().__init__()
         self._divided = (divided,)  # not a part of this one
-        for name in pieces.names:
-            if name in pieces.held:
-                self.register_parameter(name.replace(".", "/"), pieces.held[name])
+        for name, piece in _own(pieces):
+            self.register_parameter(name.replace(".", "/"), piece)
         for name, buffer in divided.named_buffers():
             self.register_buffer(name.replace(".", "/"), buffer)
 
@@ -118,14 +122,14 @@ class DividedLearner:
         pieces in other rows and add them up; otherwise of all of it."""
         self.whole, self.divided, self.pieces = whole, divided, pieces
         self._gradients = gradients
+        own = _own(pieces)
         self.learner: GradientLearner[Any] = GradientLearner(
             _Held(pieces, divided),
             objective,
             training,
-            trained=[(name, pieces.held[name]) for name in pieces.names if name in pieces.held],
+            trained=own,
             gradients=_OfPieces(gradients, pieces, column),
         )
-        own = [(name, pieces.held[name]) for name in pieces.names if name in pieces.held]
         self._own, self._all = (
             [[name for name, _ in group] for group in in_groups(named)]
             for named in (own, shapes.items())
@@ -190,7 +194,7 @@ class DividedLearner:
         """A running mean goes over parameters in their order, then over buffers."""
         if not kept:
             return []
-        names = [name for name in self.pieces.names if name in self.pieces.held]
+        names = [name for name, _piece in _own(self.pieces)]
         own = dict(zip(names, kept, strict=False))
         wholes = []
         for name in self.pieces.names:
