@@ -63,8 +63,15 @@ BRIEF = Brief(
 class Config:
     """Settings of ``shinso train alphago-zero``."""
 
-    side: int = setting(5, "lines of the board, 3 to 19")
-    komi: float = setting(24.0, "points that White gets (with 24 on 5×5 Black must win it all)")
+    start: Path | None = setting(
+        None, "a run of this task to begin as; without one, at random (pooled: of any board size)"
+    )
+    side: int = setting(0, "lines of the board, 3 to 19; 0: as the start has it, 5 without one")
+    komi: float | None = setting(
+        None,
+        "points that White gets; none: as the start has it, 24 without one (on 5×5 Black must then "
+        "win it all)",
+    )
     games: int = setting(64, "games of self-play side by side")
     simulations: int = setting(24, "simulations for a move of self-play")
     considered: int = setting(8, "actions that the root considers (Gumbel)")
@@ -102,8 +109,10 @@ class Config:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        if not 3 <= self.side <= 19:
-            raise ValueError(f"side is {self.side}; give 3 to 19")
+        if self.side and not 3 <= self.side <= 19:
+            raise ValueError(f"side is {self.side}; give 3 to 19, or 0")
+        if self.komi is not None and not abs(self.komi) <= (self.side or 19) ** 2:
+            raise ValueError(f"komi is {self.komi}; give points from the board")
         least = {
             "games": 1, "simulations": 1, "considered": 1, "reuse": 0.1, "warm_up": 1,
             "opponent": 1, "match_games": 2, "fast": 1, "rollout_steps": 0, "players": 0,
@@ -119,17 +128,20 @@ class Config:
 
 
 def read(config: Config, paths: Sequence[Path]) -> ZeroData:
-    """The rules are all there is to read; UsageFault DATA-FILES where files are given."""
-    from shinso.recipes.uses.self_taught_go import ZeroData, refuse_files
+    """The rules, and what a start says of its network. Raises UsageFault DATA-FILES where files are
+    given, RunFault RUN-NOT-FOUND, RUN-NOT-TRAINED, START-REFUSED."""
+    from shinso.recipes.uses.self_taught_go import read_rules, refuse_files
 
     refuse_files(paths)
-    return ZeroData(config.side, config.komi)
+    return read_rules(config)
 
 
 def make_model(
     config: Config, network: type, network_config: Any, facts: Mapping[str, Any]
 ) -> nn.Module:
-    return network(network_config, side=facts["side"])
+    from shinso.recipes.uses.starting_run import sized_as
+
+    return network(sized_as(facts.get("start_settings"), network_config), side=facts["side"])
 
 
 def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
@@ -139,10 +151,13 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     from shinso.experience.self_play import SelfPlay
     from shinso.models.go_inference import FoldedEvaluator
     from shinso.objectives.policy_and_value import PolicyAndValueObjective
+    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.search.forest import ForestConfig
     from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
+    if config.start is not None:
+        model.load_state_dict(starting_weights(config.start))
     user = use(config, data.facts(), model)
     search = ForestConfig(
         simulations=config.simulations, root="gumbel", considered=config.considered, rollouts=4

@@ -105,17 +105,17 @@ def make_model(
     config: Config, network: Any, network_config: Any, facts: Mapping[str, Any]
 ) -> nn.Module:
     from shinso.models.go_policy import WithStart
+    from shinso.recipes.uses.starting_run import sized_as
 
-    size = facts["start_settings"]
-    network_config = network.Config(**size) if size else network_config
-    return WithStart(network(network_config, side=facts["side"]))
+    size = sized_as(facts["start_settings"], network_config)
+    return WithStart(network(size, side=facts["side"]))
 
 
 def build(config: Config, data: PlayedData, model: Any, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.experience.policy_pool import PoolPlay
     from shinso.objectives.reinforce import ReinforceObjective
-    from shinso.recipes.uses.played_go import starting_weights
+    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.training.loop import Selection
 
     if config.start is not None:

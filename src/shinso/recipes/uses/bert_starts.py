@@ -21,7 +21,7 @@ from shinso.models.published_bert import (
 from shinso.objectives.bert import PieceLabelObjective
 from shinso.recipes.recipe import Built
 from shinso.recipes.uses.label_training import build_labelled
-from shinso.runs.checkpoint import load_weights
+from shinso.recipes.uses.starting_run import starting_weights
 from shinso.runs.folder import RunFolder
 
 OURS = "bert-pretrain"
@@ -73,16 +73,7 @@ def begin_with(model: Any, start: Path) -> None:
     if not (start / "status.json").is_file():
         load_published(model.bert, start)
         return
-    folder = RunFolder.open(start)
-    seeds = folder.seeds_done()
-    if not seeds:
-        raise RunFault(
-            "RUN-NOT-TRAINED",
-            place=str(start),
-            why=_("no seed of this run is finished"),
-            next_step=folder.resume_line(),
-        )
-    weights = load_weights(folder.seed(seeds[0]).best_weights)
+    weights = starting_weights(start)
     own = {
         name.removeprefix("bert."): value
         for name, value in weights.items()

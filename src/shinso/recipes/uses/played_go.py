@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from shinso.data.go_files import write_games
 from shinso.experience.policy_games import (
@@ -19,7 +19,7 @@ from shinso.experience.policy_games import (
     play_games,
     points_against,
 )
-from shinso.faults import RunFault, UsageFault
+from shinso.faults import UsageFault
 from shinso.games.go import Position, Rules
 from shinso.games.go_planes_numba import LEE_PLANES, lee_planes_of
 from shinso.games.record import Record
@@ -27,9 +27,8 @@ from shinso.games.vertices import vertex
 from shinso.intervals import proportion
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Part, Predictions
+from shinso.recipes.uses import starting_run
 from shinso.recipes.uses.go_moves import MoveUse
-from shinso.runs.checkpoint import load_weights
-from shinso.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,54 +80,13 @@ def read_start(config: Config, paths: Sequence[Path]) -> PlayedData:
         )
     if config.start is None:
         return PlayedData(config.side, config.komi, None, "")
-    start, folder = config.start, RunFolder.open(config.start)
-    order = _order_of(folder)
-    if order.get("task") != OURS or order.get("model") != config.model:
-        raise RunFault(
-            "START-REFUSED",
-            place=str(start),
-            found=_("a run of {task}").format(task=f"{order.get('task')} ({order.get('model')})"),
-            why=_("a policy begins as a go-policy run of the same network"),
-            next_step=(
-                f"--model {order['model']}"
-                if order.get("task") == OURS and order.get("model") != "rollout"
-                else "shinso train go-policy GAMES --model convolutional"
-            ),
-        )
-    side = int(folder.read_json("data.json")["side"])
-    if config.side not in (0, side):
-        raise RunFault(
-            "START-REFUSED",
-            place=str(start),
-            found=f"{side}×{side}",
-            why=_("the network plays on {side}×{side}").format(side=side),
-            next_step=f"--side {side}",
-        )
-    digest = hashlib.sha256(_weights_file(folder).read_bytes()).hexdigest()
-    return PlayedData(side, config.komi, order["model_settings"], digest)
-
-
-def starting_weights(start: Path) -> dict[str, Tensor]:
-    """The best weights of the first finished seed of a run."""
-    return load_weights(_weights_file(RunFolder.open(start)))
-
-
-def _order_of(folder: RunFolder) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load((folder.path / "config.yaml").read_text("utf-8"))
-
-
-def _weights_file(folder: RunFolder) -> Path:
-    seeds = folder.seeds_done()
-    if not seeds:
-        raise RunFault(
-            "RUN-NOT-TRAINED",
-            place=str(folder.path),
-            why=_("no seed of this run is finished"),
-            next_step=folder.resume_line(),
-        )
-    return folder.seed(seeds[0]).best_weights
+    start = starting_run.read_start(
+        config.start, task=OURS, model=config.model,
+        train="shinso train go-policy GAMES --model convolutional",
+    )  # fmt: skip
+    side = int(start.facts["side"])
+    starting_run.refuse_side(config.start, side, config.side or side)
+    return PlayedData(side, config.komi, start.settings, start.sha256)
 
 
 class PlayedUse:

@@ -20,6 +20,7 @@ from shinso.games.vertices import vertex
 from shinso.language import _
 from shinso.models.go_inference import FoldedEvaluator
 from shinso.recipes.recipe import Evaluation, Part, Predictions
+from shinso.recipes.uses import starting_run
 from shinso.search.contest import Mover, NetworkMover, RandomMover, RolloutMover, contest
 from shinso.search.forest import Forest, ForestConfig
 
@@ -34,10 +35,12 @@ SEEDS = {"valid": 1000, "test": 2000, "new": 3000}
 
 @dataclass(frozen=True)
 class ZeroData:
-    """The rules of the game: all that is given."""
+    """The rules of the game, and what a start says of its network: all that is given."""
 
     side: int
     komi: float
+    start_settings: Mapping[str, Any] | None = None
+    start_sha256: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -45,12 +48,31 @@ class ZeroData:
         return Rules(side=self.side, komi=self.komi)
 
     def facts(self) -> dict[str, Any]:
-        text = f"Go {self.side} {self.komi:g} positional superko, area"
+        text = f"Go {self.side} {self.komi:g} positional superko, area{self.start_sha256}"
         return {
             "side": self.side,
             "komi": self.komi,
+            "start_settings": dict(self.start_settings) if self.start_settings else None,
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
         }
+
+
+def read_rules(config: Config) -> ZeroData:
+    """Board and komi, those of the run that ``config.start`` names where the config has none.
+
+    Raises RunFault RUN-NOT-FOUND, RUN-NOT-TRAINED, START-REFUSED.
+    """
+    if config.start is None:
+        return ZeroData(config.side or 5, 24.0 if config.komi is None else config.komi)
+    start = starting_run.read_start(
+        config.start, task="alphago-zero", model=config.model,
+        train=f"shinso train alphago-zero --model {config.model}",
+    )  # fmt: skip
+    side = int(start.facts["side"])
+    if config.model != "pooled":
+        starting_run.refuse_side(config.start, side, config.side or side)
+    komi = float(start.facts["komi"]) if config.komi is None else config.komi
+    return ZeroData(config.side or side, komi, start.settings, start.sha256)
 
 
 def refuse_files(paths: Sequence[Path]) -> None:
