@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,20 @@ def test_a_run_of_self_play_plays(runs: Path, name: str, tmp_path: Path, capsys)
     game.write_text("(;SZ[5]KM[6.5];B[cc];W[bb])")
     assert main(words) == 0
     assert "learnt at komi 3.5: with 6.5" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_is_not_finished_plays_and_says_so(runs: Path, tmp_path: Path, capsys) -> None:
+    run = shutil.copytree(runs / "0001-pooled", tmp_path / "run")
+    (run / "seed0" / "result.json").unlink()
+    game = tmp_path / "game.sgf"
+    game.write_text("(;SZ[5]KM[3.5];B[cc])")
+    words = ["go", "review", str(game), "--network", str(run), "--simulations", "8"]
+    assert main(words) == 0
+    assert f"{run} is not finished" in capsys.readouterr().err
+    (run / "seed0" / "weights" / "best.safetensors").unlink()
+    assert main(words) == 3
+    assert "RUN-NOT-TRAINED" in capsys.readouterr().err
 
 
 def test_a_wrong_path_is_told_before_the_first_move(capsys) -> None:

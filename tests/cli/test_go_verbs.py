@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -128,3 +129,18 @@ def test_a_match_says_how_it_stands_and_goes_on(tmp_path: Path, capsys) -> None:
     assert "A 1.5/3\n" in said
     assert main([*words, "--seed", "1"]) == 2
     assert "GO-OTHER-MATCH" in capsys.readouterr().err
+
+
+def test_two_matches_do_not_write_into_one_folder(tmp_path: Path, capsys) -> None:
+    words = ["go", "match", "true", "true", "-o", str(tmp_path)]
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / "playing.pid").write_text(f"{other.pid}\n")
+    try:
+        assert main(words) == 2
+        assert f"process {other.pid}" in capsys.readouterr().err
+    finally:
+        other.communicate(b"\n")
+    # One that is gone is no reason to wait, and nothing is left behind.
+    main([*words, "--games", "1"])
+    assert "GO-MATCH-IN-USE" not in capsys.readouterr().err
+    assert not (tmp_path / "playing.pid").exists()

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.cli.parsing import Parser
 from shinso.faults import Interrupted, UsageFault
 from shinso.language import _
+from shinso.runs.folder import is_alive
 
 if TYPE_CHECKING:
     from shinso.games.clock import Settings
     from shinso.games.match import Standing
-    from shinso.games.match_game import Played
+    from shinso.games.match_game import Played, Terms
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,9 +33,7 @@ def run(arguments: Sequence[str]) -> int:
             next_step="shinso go match --help",
         )  # fmt: skip
     from shinso.games.go import Rules
-    from shinso.games.match import play_match
     from shinso.games.match_game import Terms
-    from shinso.games.match_kept import Kept
 
     clock = _clock(read.time)
     try:
@@ -40,6 +41,14 @@ def run(arguments: Sequence[str]) -> int:
         terms = Terms(rules=rules, opening=read.opening, handicap=read.handicap, clock=clock)
     except ValueError as error:
         raise UsageFault("SETTING-REFUSED", place="shinso go match", found=str(error)) from error
+    with _alone_in(read.output):
+        return _play(read, terms, arguments)
+
+
+def _play(read: Any, terms: Terms, arguments: Sequence[str]) -> int:
+    from shinso.games.match import play_match
+    from shinso.games.match_kept import Kept
+
     kept = None
     if read.output is not None:
         names = (
@@ -58,6 +67,36 @@ def run(arguments: Sequence[str]) -> int:
         raise Interrupted(shlex.join(["shinso", "go", "match", *arguments])) from None
     _say(standing, as_json=read.json)
     return 0
+
+
+@contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """Two matches that write into one folder would count each other's games.
+
+    UsageFault GO-MATCH-IN-USE where another process plays there.
+    """
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "playing.pid"
+    try:
+        other = int(path.read_text("utf-8"))
+    except (OSError, ValueError):  # nobody plays, or one that was killed at its first moment
+        other = 0
+    if other != os.getpid() and is_alive(other):
+        raise UsageFault(
+            "GO-MATCH-IN-USE",
+            place=str(folder),
+            found=_("process {pid}").format(pid=other),
+            why=_("a process is playing a match in this folder"),
+            next_step=_("stop it first (Ctrl-C)"),
+        )
+    path.write_text(f"{os.getpid()}\n", "utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _parser() -> Parser:

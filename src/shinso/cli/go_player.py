@@ -173,7 +173,12 @@ def _of_run(path: Path, kinds: tuple[type, ...], code: str, command: str) -> _Tr
     from shinso.walk.run import Run
 
     run = Run.open(path)
-    model = getattr(run.use(), "model", None)
+    begun = [] if run.seeds else run.folder.seeds_with_weights()
+    if begun:
+        text = _("{run} is not finished: its best weights so far play").format(run=path)
+        print(text, file=sys.stderr, flush=True)
+    use = run.use_weights(begun[0]) if begun else run.use()
+    model = getattr(use, "model", None)
     if not isinstance(model, kinds):
         # A run of self-play keeps the policy beside the one that it began as.
         model = getattr(model, "policy", model)

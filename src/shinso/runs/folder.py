@@ -110,6 +110,11 @@ class RunFolder:
         found = [int(path.parent.name[4:]) for path in self.path.glob("seed*/result.json")]
         return sorted(found)
 
+    def seeds_with_weights(self) -> list[int]:
+        """Seeds that have weights to use, finished or not, in order."""
+        found = self.path.glob("seed*/weights/best.safetensors")
+        return sorted(int(path.parent.parent.name[4:]) for path in found)
+
     def set_status(self, state: State, **more: Any) -> None:
         """Record the run's state, with the command that goes on from it."""
         write_json(
@@ -120,7 +125,7 @@ class RunFolder:
     def status(self) -> dict[str, Any]:
         """The recorded state; a "running" whose process is gone reads "interrupted"."""
         status = read_json(self.path / "status.json")
-        if status.get("state") == "running" and not _alive(int(status.get("pid", 0))):
+        if status.get("state") == "running" and not is_alive(int(status.get("pid", 0))):
             status["state"] = "interrupted"
         return status
 
@@ -160,7 +165,8 @@ def _number(path: Path) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine has the number."""
     if pid <= 0:
         return False
     try:
