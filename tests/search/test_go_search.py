@@ -10,6 +10,8 @@ import pytest
 from shinso.games.go import Go, Position, Rules
 from shinso.games.go_planes_numba import ZERO_PLANES
 from shinso.games.symmetry import symmetries
+from shinso.models.go_inference import FoldedEvaluator
+from shinso.recipes.uses.go_agent import shipped_network
 from shinso.search import go_puct_numba, gumbel
 from shinso.search.contest import RandomMover, RolloutMover, contest
 from shinso.search.decision import decide
@@ -261,28 +263,69 @@ def test_decision_passes_a_won_game_and_resigns_a_lost_one():
 
 
 @pytest.mark.parametrize("others", [0, 3, 10])
-def test_virtual_losses_are_no_wins_of_whoever_moves_next(others):
-    """A child that was seen and is good goes before one never seen, however many are under way."""
+def test_what_is_under_way_is_no_result_of_anybody(others):
+    """A child that was seen and is good goes before one never seen, however many are under way
+    through the node, and through the child."""
     nodes = np.zeros((1, 3, 4), np.int32)
     numbers = np.zeros((1, 3, 2), np.float32)
     nodes[0, 0] = [0, 1, 2, 10 + others + 1]
     numbers[0, 0] = [-1.0 - others - 1, 1.0]  # ten visits worth 0.1 to who moves here
-    nodes[0, 1] = [0, 0, 0, 10]
-    numbers[0, 1] = [1.0, 0.5]
+    nodes[0, 1] = [0, 0, 0, 10 + others]
+    numbers[0, 1] = [1.0 - others, 0.5]
     nodes[0, 2] = [1, 0, 0, 0]
     numbers[0, 2] = [0.0, 0.5]
-    assert go_puct_numba.best_upper(nodes, numbers, 0, 0, 0.0, 0.2, others) == 1
-    assert go_puct_numba.best_upper(nodes, numbers, 0, 0, 0.0, -0.2, others) == 2
+    under_way = np.array([others, 0])
+
+    def best(unseen: float) -> int:
+        return go_puct_numba.best_upper(nodes, numbers, 0, 0, 0.0, unseen, others, under_way)
+
+    assert best(0.2) == 1
+    assert best(-0.2) == 2
+    # A leaf that is being evaluated is not asked about again, however good it may become.
+    nodes[0, 2, 3], numbers[0, 2, 0] = 1, -1.0
+    under_way[1] = 1
+    assert best(-0.2) == 1
 
 
 def test_simulations_under_way_are_known_by_their_paths():
-    paths = np.array([[0, 4], [0, 5], [0, 4], [0, 0]], np.int32)
-    depths, games = np.array([1, 1, 1, 0]), np.array([7, 7, 8, 7])
+    paths = np.array([[0, 4], [0, 5], [0, 4], [0, 4], [0, 0]], np.int32)
+    depths, games = np.array([1, 1, 1, 1, 0]), np.array([7, 7, 8, 7, 7])
+    under_way = np.ones(3, np.int64)
 
-    def others(depth: int, node: int) -> int:
-        return go_puct_numba.others_through(paths, depths, games, 3, depth, node)
+    def others(depth: int, node: int, first: int) -> tuple[int, list[int]]:
+        found = go_puct_numba.count_under_way(
+            paths, depths, games, 4, depth, node, first, under_way
+        )
+        return found, under_way.tolist()
 
-    assert (others(0, 0), others(1, 4), others(1, 5), others(1, 6)) == (2, 1, 1, 0)
+    assert others(0, 0, 4) == (3, [2, 1, 0])
+    assert others(1, 4, 9) == (2, [0, 0, 0])
+    assert others(1, 6, 9) == (0, [0, 0, 0])
+
+
+@pytest.mark.slow
+def test_many_leaves_at_a_time_find_what_one_at_a_time_finds():
+    """With a network that has opinions: virtual losses in the means gave a sixth of the visits to other
+    moves. Positions of games that the network plays, from their openings to their ends."""
+    evaluator = FoldedEvaluator(shipped_network())
+    rules, rng = Rules(side=9, komi=7.0), np.random.default_rng(0)
+    position, starts = Position.start(rules), []
+    while len(starts) < 8:
+        forest = Forest(rules, 1, evaluator, ForestConfig(simulations=16))
+        forest.plant(0, position)
+        (found,) = forest.search()
+        position = position.play_legal(int(rng.choice(82, p=found.visits / found.visits.sum())))
+        if position.moves % 4 == 0:
+            starts.append(position)
+    shares = []
+    for leaves in (1, 16):
+        config = ForestConfig(simulations=300, leaves=leaves)
+        forest = Forest(rules, len(starts), evaluator, config)
+        for number, start in enumerate(starts):
+            forest.plant(number, start)
+        visits = np.array([one.visits for one in forest.search()])
+        shares.append(visits / visits.sum(1, keepdims=True))
+    assert np.abs(shares[0] - shares[1]).sum(1).mean() / 2 < 0.08
 
 
 @pytest.mark.parametrize("side", [6, 9, 19])

@@ -48,12 +48,12 @@ def test_search_plays_tic_tac_toe_exactly(rule, moves, simulations):
 def test_search_finds_what_is_won_for_any_late_position(moves):
     state = position(moves)
     sign = 1 if GAME.player(state) == 0 else -1
-    search = searching("puct", 200)
+    search = searching("puct", 1000)
     search.plant(state)
     found = search.search()
     exact = sign * exact_value(state)
     assert sign * exact_value(GAME.play(state, found.best)) == exact
-    assert found.visits.sum() == 200
+    assert found.visits.sum() == 1000
     assert np.abs(found.values).max() <= 1
 
 

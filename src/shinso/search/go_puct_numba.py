@@ -2,8 +2,8 @@
 
 A round has three steps: ``select_leaves`` walks down in every tree and writes the planes of the leaf
 it reached; the caller has all of them evaluated in one batch; ``finish`` adds their children and
-gives the results back to the paths. With several slots for one game, virtual losses send them to
-different leaves.
+gives the results back to the paths. With several slots for one game, each is sent elsewhere than those
+before it.
 """
 
 import math
@@ -32,12 +32,14 @@ from shinso.search.go_tree_numba import (
 
 
 @part
-def best_upper(nodes, numbers, g, node, explore, unseen, others):  # pragma: no cover
+def best_upper(nodes, numbers, g, node, explore, unseen, others, under_way):  # pragma: no cover
     """The child with the largest Q + c·P·√N / (1 + n). A child never visited has the node's own
     value less ``unseen`` for its Q.
 
-    others: simulations under way through the node beside this one. Their virtual losses are losses of
-    who moved into the node: in its own value they would be wins that nobody has seen.
+    others: simulations under way through the node beside this one; under_way: those of them that went
+    on to each child. They count in N and n, so that this one looks elsewhere, but their virtual
+    losses do not count in Q: nobody has seen them ("watch the unobserved", Liu et al. 2020). Only a
+    leaf that is being evaluated is taken for lost, since to ask about it twice teaches nothing.
     """
     visits = nodes[g, node, VISITS] - 1  # without this one
     own = 0.0
@@ -47,8 +49,11 @@ def best_upper(nodes, numbers, g, node, explore, unseen, others):  # pragma: no 
     first = nodes[g, node, FIRST]
     best, largest = first, -1e9
     for child in range(first, first + nodes[g, node, COUNT]):
-        n = nodes[g, child, VISITS]
-        q = numbers[g, child, TOTAL] / n if n > 0 else own - unseen
+        n, waiting = nodes[g, child, VISITS], under_way[child - first]
+        if n > waiting:
+            q = (numbers[g, child, TOTAL] + waiting) / (n - waiting)
+        else:
+            q = -1.0 if waiting > 0 else own - unseen
         upper = q + scale * numbers[g, child, PRIOR] / (1 + n)
         if upper > largest:
             best, largest = child, upper
@@ -56,11 +61,16 @@ def best_upper(nodes, numbers, g, node, explore, unseen, others):  # pragma: no 
 
 
 @part
-def others_through(paths, depths, games, i, depth, node):  # pragma: no cover
-    """How many of the slots before i of the same game came through a node at this depth."""
+def count_under_way(paths, depths, games, i, depth, node, first, under_way):  # pragma: no cover
+    """How many of the slots before i of the same game came through a node at this depth, and into
+    ``under_way`` how many of them went on to each of its children, of which ``first`` is the first."""
     found = 0
+    under_way[:] = 0
     for j in range(i):
-        found += games[j] == games[i] and depths[j] >= depth and paths[j, depth] == node
+        if games[j] == games[i] and depths[j] >= depth and paths[j, depth] == node:
+            found += 1
+            if depths[j] > depth:
+                under_way[paths[j, depth + 1] - first] += 1
     return found
 
 
@@ -87,6 +97,7 @@ def select_leaves(
     the leaf is the end of the game, ended is 1 and values its result for the player to move.
     """
     owner = np.empty(np.int64(roots[0, SIDE]) * roots[0, SIDE], np.int8)
+    under_way = np.empty(legal.shape[1], np.int64)
     for i in range(games.shape[0]):
         g = games[i]
         s = states[i]
@@ -99,8 +110,10 @@ def select_leaves(
             if depth == 0 and forced[i] >= 0:
                 node = child_of(nodes, g, node, forced[i])
             else:
-                others = others_through(paths, depths, games, i, depth, node)
-                node = best_upper(nodes, numbers, g, node, explore, unseen, others)
+                others = count_under_way(
+                    paths, depths, games, i, depth, node, nodes[g, node, FIRST], under_way
+                )
+                node = best_upper(nodes, numbers, g, node, explore, unseen, others, under_way)
             two, one = one, np.int64(nodes[g, node, ACTION])
             now = play(s, keys, now, one)
             seen[g, length] = now
