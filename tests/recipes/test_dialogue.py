@@ -10,7 +10,7 @@ import pytest
 
 from shinso.cli.main import main
 from shinso.data import samples
-from shinso.faults import UsageFault
+from shinso.faults import RunFault, UsageFault
 from shinso.recipes import dialogue
 from shinso.recipes.uses import talks
 from shinso.walk.order import place
@@ -114,3 +114,55 @@ def test_settings_that_nothing_reads_are_refused():
     path = samples.path("dialogues.jsonl.gz")
     with pytest.raises(UsageFault, match="SETTING-REFUSED"):
         place("dialogue", [path], ("flag", {"model": "hred", "free_nats": "4"}))
+
+
+TALKS = samples.path("dialogues.jsonl.gz")
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """An HRED of a size that is no default."""
+    settings = {
+        **QUICK, "model": "hred", "min_count": 3, "dropout": 0.1,
+        "runs": str(tmp_path_factory.mktemp("runs")),
+    }  # fmt: skip
+    del settings["free_nats"]
+    return train(place("dialogue", [TALKS], ("test", settings)))
+
+
+def begun(start, folder, **settings):
+    order = {"steps": 2, "batch_size": 8, "evaluate_every": 2, "lr": 1e-30, "start": str(start)}
+    return train(place("dialogue", [TALKS], ("test", {**order, "runs": str(folder), **settings})))
+
+
+def test_vhred_begins_as_the_hred_it_names(flat, tmp_path):
+    """After steps too small to matter its reconstruction is what that one says, word for word."""
+    second = begun(flat.folder.path, tmp_path, model="vhred", latent=3, estimate_draws=2)
+    model = second.use().model
+    assert (model.config.kind, model.config.hidden, model.config.latent) == ("vhred", 12, 3)
+    assert model.config.dropout == 0.1
+    said = second.result(0)["test"]["metrics"]["reconstruction_nats_per_word"]
+    assert said == pytest.approx(flat.result(0)["test"]["metrics"]["nll_nats_per_word"], abs=1e-5)
+    assert second.use().vocabulary.to_list() == flat.use().vocabulary.to_list()
+
+
+def test_begins_with_the_words_of_its_start_on_other_talks(flat, tmp_path):
+    path = tmp_path / "new.jsonl"
+    path.write_text('{"turns": ["hello zyx .", "hi ."]}\n{"turns": ["hi .", "hello ."]}\n' * 8)
+    order = {"steps": 1, "batch_size": 4, "evaluate_every": 1, "start": str(flat.folder.path)}
+    own = train(place("dialogue", [path], ("test", {**order, "runs": str(tmp_path)})))
+    assert own.facts["vocabulary"] == flat.facts["vocabulary"]
+    assert "zyx" not in own.facts["vocabulary"]
+
+
+def test_wrong_starts_are_refused(flat, run, tmp_path):
+    with pytest.raises(RunFault, match="START-REFUSED"):
+        begun(run.folder.path, tmp_path, model="hred")
+    with pytest.raises(RunFault, match="START-REFUSED"):
+        begun(flat.folder.path, tmp_path, model="seq2seq")
+    with pytest.raises(UsageFault, match="SETTING-REFUSED"):
+        begun(flat.folder.path, tmp_path, hidden=16)
+    with pytest.raises(UsageFault, match="SETTING-REFUSED"):
+        begun(run.folder.path, tmp_path, model="vhred", latent=3)
+    with pytest.raises(UsageFault, match="min_count"):
+        begun(flat.folder.path, tmp_path, min_count=1)

@@ -14,6 +14,7 @@ input word and, as what is talked of decides which words are likely, to every st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, final
 
@@ -98,6 +99,19 @@ class HRED(nn.Module):
         self.decoder = GRU(config.embedding, config.hidden, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
         self.head = Dense(config.hidden, num_words)
+
+    @torch.no_grad()
+    def begin_as(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights of an equal network, or of an HRED for a VHRED: the columns that read
+        the latent variable are 0 then, so that it begins as the HRED that it was."""
+        own = self.state_dict()
+        for name, value in own.items():
+            given = weights.get(name)
+            if given is None:
+                assert name.startswith(("prior.", "posterior.")), name
+                continue
+            value.zero_()
+            value[..., : given.shape[-1]].copy_(given)
 
     def read(
         self,

@@ -63,6 +63,9 @@ BRIEF = Brief(
 class Config:
     """Settings of ``shinso train dialogue``."""
 
+    start: Path | None = setting(
+        None, "a run of this task to begin as, with its words; a vhred may begin as an hred"
+    )
     key: str = setting(
         "auto", "key of the list of turns; auto: turns, utterances, dialogue, dialog"
     )
@@ -101,6 +104,8 @@ class Config:
 
     def unread(self) -> dict[str, str]:
         found = given_parts(self, "split", "split_seed")
+        if self.start is not None:
+            found["min_count"] = "--start"
         if self.model != "vhred":
             found |= dict.fromkeys(("anneal_steps", "free_nats"), f"--model {self.model}")
         return found
@@ -123,7 +128,8 @@ class Generation:
 
 
 def read(config: Config, paths: Sequence[Path]) -> TalkData:
-    """One file of dialogues. Raises DataFaults."""
+    """One file of dialogues. Raises DataFaults; RunFault RUN-NOT-FOUND, RUN-NOT-TRAINED and
+    START-REFUSED for a start."""
     from shinso.recipes.uses.talk_data import read_parts
 
     return read_parts(config, paths)
@@ -133,18 +139,26 @@ def make_model(
     config: Config, network: type, network_config: Any, facts: Mapping[str, Any]
 ) -> nn.Module:
     from shinso.data.dialogues import END
+    from shinso.recipes.uses.starting_run import sized_as
 
     words = facts["vocabulary"]
-    return network(network_config, num_words=len(words), end=words.index(END))
+    free = ["dropout", "word_dropout"]
+    if facts.get("start_model") == "hred":
+        free.append("latent")  # it has none that could be another one
+    size = sized_as(facts.get("start_settings"), network_config, free=free)
+    return network(size, num_words=len(words), end=words.index(END))
 
 
-def build(config: Config, data: TalkData, model: nn.Module, seed: int) -> Built:
+def build(config: Config, data: TalkData, model: Any, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.data.shuffled import ShuffledSource
     from shinso.objectives.dialogue import DialogueObjective
+    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
+    if config.start is not None:
+        model.begin_as(starting_weights(config.start))
     samples = data.samples["train"]
     source = ShuffledSource(samples, config.training.batch_size, seed, lengths=samples.lengths)
     own = use(config, data.facts(), model)

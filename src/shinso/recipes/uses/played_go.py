@@ -81,7 +81,7 @@ def read_start(config: Config, paths: Sequence[Path]) -> PlayedData:
     if config.start is None:
         return PlayedData(config.side, config.komi, None, "")
     start = starting_run.read_start(
-        config.start, task=OURS, model=config.model,
+        config.start, task=OURS, models=[config.model],
         train="shinso train go-policy GAMES --model convolutional",
     )  # fmt: skip
     side = int(start.facts["side"])

@@ -65,7 +65,7 @@ def read_rules(config: Config) -> ZeroData:
     if config.start is None:
         return ZeroData(config.side or 5, 24.0 if config.komi is None else config.komi)
     start = starting_run.read_start(
-        config.start, task="alphago-zero", model=config.model,
+        config.start, task="alphago-zero", models=[config.model],
         train=f"shinso train alphago-zero --model {config.model}",
     )  # fmt: skip
     side = int(start.facts["side"])

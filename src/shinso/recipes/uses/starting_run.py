@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +18,17 @@ from shinso.runs.folder import RunFolder
 
 
 class Start(NamedTuple):
-    """facts: what the run knows of its data. settings: its network's size. sha256: of its weights."""
+    """model: its network. facts: what the run knows of its data. settings: its network's size.
+    sha256: of its weights."""
 
+    model: str
     facts: dict[str, Any]
     settings: dict[str, Any]
     sha256: str
 
 
-def read_start(path: Path, *, task: str, model: str, train: str) -> Start:
-    """What the run at ``path`` says of itself. task, model: what it has to be; train: the command that
+def read_start(path: Path, *, task: str, models: Sequence[str], train: str) -> Start:
+    """What the run at ``path`` says of itself. task, models: what it has to be; train: the command that
     makes such a run.
 
     Raises RunFault RUN-NOT-FOUND, RUN-NOT-TRAINED, START-REFUSED.
@@ -34,7 +36,7 @@ def read_start(path: Path, *, task: str, model: str, train: str) -> Start:
     folder = RunFolder.open(path)
     order = yaml.safe_load((folder.path / "config.yaml").read_text("utf-8"))
     found = (order.get("task"), order.get("model"))
-    if found != (task, model):
+    if found[0] != task or found[1] not in models:
         other = found[0] == task and found[1] != "rollout"
         raise RunFault(
             "START-REFUSED",
@@ -47,7 +49,7 @@ def read_start(path: Path, *, task: str, model: str, train: str) -> Start:
     facts = folder.read_json("data.json")
     # A run that began as another one has that one's size.
     size = facts.get("start_settings") or order["model_settings"]
-    return Start(facts, size, digest)
+    return Start(found[1], facts, size, digest)
 
 
 def refuse_side(path: Path, side: int, wanted: int) -> None:
@@ -62,25 +64,32 @@ def refuse_side(path: Path, side: int, wanted: int) -> None:
         )
 
 
-def sized_as(start_settings: Mapping[str, Any] | None, config: Any) -> Any:
-    """The network's settings as the start has them; ``config`` where there is no start.
+def sized_as(
+    start_settings: Mapping[str, Any] | None, config: Any, *, free: Sequence[str] = ()
+) -> Any:
+    """The network's settings as the start has them; ``config`` where there is no start. free: those
+    that change no weight's shape: where they were asked for, they are as ``config`` has them.
 
     Raises UsageFault SETTING-REFUSED where ``config`` asks for another network than the start is.
     """
     if start_settings is None:
         return config
-    found = type(config)(**start_settings)
-    for field in fields(config):
-        asked, has = getattr(config, field.name), getattr(found, field.name)
-        if asked not in (has, field.default):
+    defaults = {field.name: field.default for field in fields(config)}
+    taken = dict(start_settings)
+    for name, has in start_settings.items():
+        asked = getattr(config, name)
+        if asked in (has, defaults[name]):
+            continue
+        if name not in free:
             raise UsageFault(
                 "SETTING-REFUSED",
-                place=f"{field.name}={asked}",
-                found=_("the start has {name}={value}").format(name=field.name, value=has),
+                place=f"{name}={asked}",
+                found=_("the start has {name}={value}").format(name=name, value=has),
                 why=_("a network that begins as another one has its size"),
                 next_step=_("leave one of the two out"),
             )
-    return found
+        taken[name] = asked
+    return replace(config, **taken)
 
 
 def starting_weights(path: Path) -> dict[str, Tensor]:

@@ -16,10 +16,15 @@ from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.data.vocabulary import Vocabulary
 from shinso.language import _
 from shinso.recipes.recipe import Part
+from shinso.recipes.uses import starting_run
 from shinso.recipes.uses.files import only_one
 
 if TYPE_CHECKING:
     from shinso.recipes.dialogue import Config
+
+
+BEGUN = {"vhred": ("hred",)}
+"""Which other networks one may begin as."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,12 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         part: given[part].turns if part in given else [found.turns[row] for row in rows[part]]
         for part in PARTS
     }
-    words = Counter(
-        word for dialogue in turns["train"] for turn in dialogue for word in [*turn, END]
-    )
-    vocabulary = Vocabulary.build(words.elements(), config.min_count)
+    vocabulary, begun = _words(config, turns["train"])
     samples: dict[Part, DialogueSamples] = {
         part: samples_of(config, turns[part], vocabulary) for part in PARTS
     }
     extra = {
+        **begun,
         "vocabulary": vocabulary.to_list(),
         "split": f"{config.split} seed {config.split_seed}",
         "part_dialogues": {part: len(some) for part, some in turns.items()},
@@ -82,6 +85,23 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TalkData:
         part: np.arange(end - len(turns[part]), end) for part, end in zip(PARTS, ends, strict=True)
     }
     return TalkData(found, samples, (*notes, *duplicates_across(everything, places)), extra)
+
+
+def _words(
+    config: Config, turns: Sequence[Sequence[Sequence[str]]]
+) -> tuple[Vocabulary, dict[str, Any]]:
+    """The vocabulary, of the train part or of the start, and what is kept of the start."""
+    if config.start is None:
+        words = Counter(word for dialogue in turns for turn in dialogue for word in [*turn, END])
+        return Vocabulary.build(words.elements(), config.min_count), {}
+    start = starting_run.read_start(
+        config.start, task="dialogue", models=sorted({config.model, *BEGUN.get(config.model, ())}),
+        train=f"shinso train dialogue TALKS --model {config.model}",
+    )  # fmt: skip
+    facts = {
+        "start_model": start.model, "start_settings": start.settings, "start_sha256": start.sha256
+    }  # fmt: skip
+    return Vocabulary.from_list(start.facts["vocabulary"]), facts
 
 
 def samples_of(
