@@ -40,11 +40,8 @@ LOOKED_AT = ("step", "elo", "elo_half_width", "points_against_rollouts", "games_
 
 def record_of(run: Run, model: PooledGoNetwork, play: dict[str, float]) -> dict[str, Any]:
     """What the record says before matches; ``write_network`` adds the weights' sum."""
-    folder = run.folder
-    rows = MetricsLog(folder.path / "seed0" / "metrics.jsonl").rows()
-    looked = [row for row in rows if row["part"] == "valid"]
-    env = folder.read_json("env.json")
-    command = (folder.path / "command.txt").read_text("utf-8")
+    env = run.folder.read_json("env.json")
+    *before, last = stages_of(run)
     return {
         "name": SHIPPED,
         "license": "MIT",
@@ -54,15 +51,29 @@ def record_of(run: Run, model: PooledGoNetwork, play: dict[str, float]) -> dict[
         "play": play,
         "trained": {
             "from": "random weights, by games against itself alone",
-            "command": re.sub(r" --runs \S+", "", command.strip()),
+            "before": before,
+            **last,
             "komi": run.facts["komi"],
             "rules": "area scoring, positional superko, no suicide",
             "parameters": sum(one.numel() for one in model.parameters()),
-            "looks": [{name: row[name] for name in LOOKED_AT if name in row} for row in looked],
             "environment": {name: env[name] for name in ENVIRONMENT if name in env},
         },
         "matches": [],
     }  # fmt: skip
+
+
+def stages_of(run: Run) -> list[dict[str, Any]]:
+    """Command and looks of the run, after those of the run that it began as."""
+    folder, start = run.folder, run.order.config.start  # pyright: ignore[reportAttributeAccessIssue]
+    rows = MetricsLog(folder.path / "seed0" / "metrics.jsonl").rows()
+    looked = [row for row in rows if row["part"] == "valid"]
+    command = (folder.path / "command.txt").read_text("utf-8").strip()
+    command = re.sub(r" --runs \S+", "", command)
+    own = {
+        "command": re.sub(r" --start \S+", " --start RUN", command),
+        "looks": [{name: row[name] for name in LOOKED_AT if name in row} for row in looked],
+    }
+    return [*([] if start is None else stages_of(Run.open(start))), own]
 
 
 def write_network(model: PooledGoNetwork, record: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -44,13 +44,14 @@ def lines_about(record: Mapping[str, Any]) -> Iterator[str]:
         count=trained["parameters"], license=record["license"], digest=network["sha256"]
     )
     yield _("trained from {start}:").format(start=trained["from"])
-    yield f"  {trained['command']}"
     machine = trained["environment"]
     yield "  " + ", ".join(
         str(machine[name]) for name in ("processor", "device") if name in machine
     )
-    for look in trained["looks"]:
-        yield "  " + "  ".join(f"{name} {value:g}" for name, value in look.items())
+    for stage in (*trained.get("before", ()), trained):
+        yield f"  {stage['command']}"
+        for look in stage["looks"]:
+            yield "    " + "  ".join(f"{name} {value:g}" for name, value in look.items())
     for match in record["matches"]:
         share, low, high = match["share"]
         yield _("{points:g} of {games} points, {share:.0%} ({low:.0%}–{high:.0%}), against {other}").format(
