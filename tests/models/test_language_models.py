@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,26 @@ def test_generation_repeats_and_begins_with_the_prompt(tmp_path, level, rival):
     assert one.startswith("the cat")
     assert len(one) > 20
     assert "<unk>" not in one
+
+
+def test_written_pieces_keep_the_blanks_between_words(tmp_path):
+    """What is written token by token is what the tokens are together."""
+    use = use_of(tmp_path, TEXT * 20, level="piece", pieces=40)
+    settings = recipe.Generation(length=60, rival=True, seed=1)
+    written = "".join(use.generate(settings, "", None))
+    assert {"the cat", "the dog", "on the"} & {
+        f"{one} {two}" for one, two in pairwise(written.split())
+    }
+    assert use.codec.decode(use.codec.encode(written).tolist()) == written
+    assert "<s>" not in written
+    assert "".join(use.generate(settings, "the cat", None)).startswith("the cat ")
+
+
+def test_a_prompt_may_hold_the_sign_of_the_unknown_or_end_with_a_blank(tmp_path):
+    use = use_of(tmp_path, TEXT * 20, level="word")
+    settings = recipe.Generation(length=4)
+    assert "".join(use.generate(settings, "the <unk>", None)).startswith("the <unk>")
+    assert "  " not in "".join(use.generate(settings, "the cat ", None))
 
 
 def test_generation_goes_on_as_the_model_says(tmp_path):

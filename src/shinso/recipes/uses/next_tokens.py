@@ -237,34 +237,38 @@ class LanguageUse:
         yield prompt
         step = self._step_of_rival(given) if settings.rival else self._step_of_model(given)
         rng = np.random.default_rng(settings.seed)
-        number: int | None = None
-        forbidden = [self.codec.number.get(UNKNOWN, 0)]
+        forbidden = self.codec.unwritten
+
+        def drawn() -> Iterator[int]:
+            number: int | None = None
+            for _count in range(settings.length):
+                scores = step(number)
+                scores[forbidden] = -np.inf
+                number = choose_token(
+                    scores, rng, temperature=settings.temperature, top_k=settings.top_k,
+                    top_p=settings.top_p,
+                )  # fmt: skip
+                yield number
+
         begins = not len(given) or prompt.endswith("\n")
-        for _count in range(settings.length):
-            scores = step(number)
-            scores[forbidden] = -np.inf
-            number = choose_token(
-                scores, rng, temperature=settings.temperature, top_k=settings.top_k,
-                top_p=settings.top_p,
-            )  # fmt: skip
-            piece = "".join(self.codec.pieces_of_text([number]))
-            spaced = self.codec.level == "word" and not begins and piece != "\n"
-            begins = piece == "\n"
-            yield " " + piece if spaced else piece
+        if self.codec.level == "word":
+            begins = begins or prompt[-1].isspace()  # a blank typed is no word of its own
+        yield from self.codec.pieces_of_text(drawn(), begins=begins)
 
     def _prompt(self, prompt: str) -> Int32[np.ndarray, " token"]:
         given = self.codec.encode(prompt) if prompt else np.zeros(0, dtype=np.int32)
         if self.codec.level == "word" and prompt and not prompt.endswith("\n"):
             given = given[:-1]  # the line that the prompt begins has not ended
-        if self.codec.unknown_share(given):
+        strange = self.codec.strange(prompt)
+        if strange:
             import difflib
 
-            words = prompt.split() if self.codec.level == "word" else list(prompt)
-            strange = next(word for word in words if word not in self.codec.number)
-            near = difflib.get_close_matches(strange, self.codec.tokens[:50_000], n=3, cutoff=0.7)
+            near = difflib.get_close_matches(
+                strange[0], self.codec.tokens[:50_000], n=3, cutoff=0.7
+            )
             raise UsageFault(
                 "WORD-UNKNOWN",
-                place=strange,
+                place=strange[0],
                 found=_("the run's {count:,} tokens lack it").format(count=len(self.codec)),
                 why=_("it did not occur often enough in the text that was learnt from"),
                 next_step=_("did you mean {near}?").format(near=", ".join(near))
