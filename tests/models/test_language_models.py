@@ -209,6 +209,12 @@ def test_a_prompt_may_hold_the_sign_of_the_unknown_or_end_with_a_blank(tmp_path)
     assert "  " not in "".join(use.generate(settings, "the cat ", None))
 
 
+@pytest.mark.parametrize("wrong", [{"temperature": math.inf}, {"top_k": -1}, {"top_p": 0.0}])
+def test_settings_that_choose_nothing_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        recipe.Generation(**wrong)
+
+
 def test_generation_goes_on_as_the_model_says(tmp_path):
     """The likeliest continuation by generation is the one that reading the whole text gives."""
     use = use_of(tmp_path, TEXT * 20, level="character")

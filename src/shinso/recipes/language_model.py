@@ -112,7 +112,7 @@ class Config:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
         for name in ("activity", "slowness"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
         if bool(self.valid) != bool(self.test):
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
@@ -135,10 +135,10 @@ class Generation:
     def __post_init__(self) -> None:
         if self.length < 1:
             raise ValueError(f"length is {self.length}; give at least 1")
-        if self.temperature < 0 or self.top_k < 0:
-            raise ValueError(
-                f"temperature is {self.temperature}, top_k is {self.top_k}; give 0 or more"
-            )
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; give a number from 0 on")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}; give 0 or more")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; give more than 0 and at most 1")
 
