@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -104,7 +106,11 @@ def test_unknown_word_offers_the_nearest_spelling(vectors):
         (b"no numbers\nx 1 2\n", ":1"),
         (b"2 3\na 1 2 3\nb 1 2\n", ":3"),
         (b"2 2\na 1 2\n", "file"),
-        (b"1 2\na 1 x\n", "file"),
+        (b"1 2\na 1 x\n", ":2"),
+        (b"99999999999 300\na 1 2\n", ":1"),
+        (b"2 3\na 1 2\nb 1 2 3\n", ":2"),
+        (b"1 2\na " + np.ones(2, "<f4").tobytes() + b"\nb " + np.ones(2, "<f4").tobytes(), "file"),
+        (gzip.compress(b"2 2\na 1 2\nb 1 2\n")[:-9], "file"),
         (b"3 4\na \x00\x01", "file"),
         (b"2 1\na 1\na 2\n", "file"),
     ],
@@ -116,6 +122,25 @@ def test_damaged_files_are_faults(tmp_path, content, where):
         read_vectors(path)
     assert raised.value.code == "DATA-FORMAT"
     assert raised.value.place.endswith(where)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place"),
+    [
+        ("2 2\ncafé 1 2\nb 1 3\n".encode("latin-1"), "DATA-ENCODING", ":2"),
+        ("2 2\nb 1 2\ncafé 1 3\n".encode("latin-1"), "DATA-ENCODING", ":3"),
+        (b"1 2\ncaf\xe9 " + np.ones(2, "<f4").tobytes(), "DATA-ENCODING", "word 1"),
+        (b"2 2\na nan 2\nb 1 3\n", "DATA-NAN", "word 1"),
+        (b"2 1\na " + np.ones(1, "<f4").tobytes() + b"b " + b"\x00\x00\x80\x7f", "DATA-NAN", "word 2"),
+    ],
+)  # fmt: skip
+def test_letters_and_numbers_that_are_none_are_placed(tmp_path, content, code, place):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(DataFault) as raised:
+        read_vectors(path)
+    assert raised.value.code == code
+    assert raised.value.place.endswith(place)
 
 
 def test_faults_of_test_files_name_their_lines(tmp_path):
