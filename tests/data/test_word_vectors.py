@@ -84,6 +84,43 @@ def test_tests_of_vectors_match_gensim(tmp_path, vectors):
     ]  # fmt: skip
 
 
+def test_capitals_do_not_count_as_in_gensim(tmp_path):
+    """The usual files write Paris, some vocabularies paris, GoogleNews both."""
+    rng = np.random.default_rng(3)
+    words = (*(f"W{n}" for n in range(40)), *(f"w{n}" for n in range(0, 60, 2)))
+    vectors = WordVectors(words, rng.standard_normal((len(words), 12)).astype(np.float32))
+    pairs, questions = tmp_path / "pairs.tsv", tmp_path / "questions.txt"
+    pairs.write_text("".join(f"w{n}\tW{n + 1}\t{(n * 7) % 11}\n" for n in range(39)))
+    questions.write_text(
+        ": one\n" + "".join(f"w{n} W{n + 1} w{n + 2} w{n + 3}\n" for n in range(30))
+    )
+    write_vectors(vectors, tmp_path / "v", binary=True)
+    theirs = peer(tmp_path / "v", True)
+    rho, known = similarity_score(vectors, read_pairs(pairs))
+    assert known == 39
+    assert rho == pytest.approx(theirs.evaluate_word_pairs(str(pairs))[1][0], abs=1e-9)
+    score, _sections = theirs.evaluate_word_analogies(str(questions))
+    assert analogy_accuracy(analogy_scores(vectors, read_questions(questions))) == pytest.approx(
+        score
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "word1\tword2\tPOS\tSimLex999\tconc(w1)\nOld\tnew\tA\t1.58\t2.72\nsmart\tclever\tA\t9.2\t1\n",
+        "Word 1,Word 2,Human (mean)\nold,new,1.58\nsmart,clever,9.20\n",
+        "# Word 1\tWord 2\tHuman (mean)\t1\t2\nold\tnew\t1.58\t1\t2\nsmart\tclever\t9.2\t9\t9\n",
+        "old;new;1.58\nsmart;clever;9.2\n",
+        "old new 1.58\r\nsmart clever 9.2\r\n",
+    ],
+)  # fmt: skip
+def test_usual_files_of_pairs_are_read(tmp_path, content):
+    path = tmp_path / "pairs"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert read_pairs(path) == [("old", "new", 1.58), ("smart", "clever", 9.2)]
+
+
 def test_planted_analogies_are_found():
     rng = np.random.default_rng(1)
     base, shift = rng.standard_normal((6, 30)), rng.standard_normal(30)

@@ -43,6 +43,12 @@ class WordVectors:
         return {word: place for place, word in enumerate(self.words)}
 
     @cached_property
+    def folded(self) -> dict[str, int]:
+        """Numbers by the word in small letters; of words that differ in capitals alone the first,
+        which is the commonest one where they are sorted so."""
+        return {word.lower(): place for place, word in reversed(list(enumerate(self.words)))}
+
+    @cached_property
     def unit(self) -> Float32[np.ndarray, "word dim"]:
         """Vectors of length 1; those of length 0 stay."""
         lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
@@ -241,10 +247,11 @@ def _format_fault(
 def known_pairs(
     vectors: WordVectors, pairs: Sequence[tuple[str, str, float]]
 ) -> tuple[list[float], list[float]]:
-    """People's scores and cosines of the pairs whose words are both known."""
+    """People's scores and cosines of the pairs whose words are both known, capitals or not."""
     human, cosine = [], []
     for one, other, score in pairs:
-        if one in vectors.number and other in vectors.number:
+        a, b = vectors.folded.get(one.lower()), vectors.folded.get(other.lower())
+        if a is not None and b is not None:
             human.append(score)
-            cosine.append(vectors.similarity(one, other))
+            cosine.append(float(vectors.unit[a] @ vectors.unit[b]))
     return human, cosine
