@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import lzma
 import re
 from fractions import Fraction
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shinso.data.word_corpus import num_words, read_corpus, read_known
+from shinso.data.known_words import read_known
+from shinso.data.word_corpus import num_words, read_corpus
 from shinso.data.word_numbers import TextPieces, WordNumbers, numbers_on_disk
 from shinso.faults import DataFault
 
@@ -149,6 +152,30 @@ def test_new_text_is_read_in_known_words(tmp_path):
     path.write_text("nothing that is known here")
     with pytest.raises(DataFault, match="DATA-FEW-WORDS"):
         read_known(path, ["a", "b"], tokens="words", lower=True)
+
+
+@pytest.mark.parametrize("pieces", [0, 40])
+def test_the_same_text_read_anew_gives_the_same_numbers(tmp_path, pieces):
+    """Phrases are joined and pieces are cut as they were in training; only rare words are left out."""
+    line = "we saw new york city and the old town\nthe new house and york road rare{n}\n"
+    more = "house road town old we saw the and\n"
+    text = "".join(line.format(n=n) + more * 3 for n in range(40))
+    settings = {"phrases": 2, "threshold": 1.6, "min_count": 3, "pieces": pieces}
+    if pieces:
+        pytest.importorskip("sentencepiece")
+        text = text.replace(" ", "")
+    corpus = corpus_of(tmp_path, text, **settings)
+    assert any("_" in word for word in corpus.words)
+    new = read_known(
+        corpus.path, corpus.words, tokens="words", lower=True,
+        pieces=base64.b64decode(corpus.extra["pieces"]),
+        phrases=json.loads(json.dumps(corpus.extra["phrases"])),
+    )  # fmt: skip
+    whole = np.concatenate([corpus.parts[part] for part in ("train", "valid", "test")])
+    np.testing.assert_array_equal(new.parts["new"], whole)
+    if not pieces:
+        assert any(word.count("_") > 1 for word in corpus.words)  # joined in both rounds
+        assert "unknown" in new.notes[0]
 
 
 def test_numbers_on_disk_end_every_text():

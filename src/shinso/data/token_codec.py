@@ -18,8 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int32
 
-from shinso.faults import DataFault
-from shinso.language import _
+from shinso.data.subwords import pieces_refused
 
 Level = Literal["character", "piece", "word"]
 UNKNOWN, END = "<unk>", "<eos>"
@@ -157,13 +156,7 @@ def _learn_pieces(text: str, size: int) -> bytes:
             max_sentence_length=1 << 28, minloglevel=2, num_threads=1,
         )  # fmt: skip
     except RuntimeError as error:
-        raise DataFault(
-            "DATA-FEW-WORDS",
-            place="--pieces",
-            found=str(error).strip().splitlines()[-1][-200:],
-            why=_("sentencepiece cannot learn {count} pieces from this text").format(count=size),
-            next_step=_("give another number of --pieces, or --level character"),
-        ) from error
+        raise pieces_refused(error, size, place="--pieces") from error
     return model.getvalue()
 
 

@@ -172,8 +172,16 @@ class WordNumbers:
     "spaces" takes what stands between blanks as it is (text that is tokenized already).
     """
 
-    def __init__(self, tokens: Tokens, *, lower: bool, known: Sequence[str] | None = None) -> None:
-        """known: words with the numbers 0, 1 …; others are then left out."""
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        lower: bool,
+        known: Sequence[str] | None = None,
+        grows: bool = False,
+    ) -> None:
+        """known: words with the numbers 0, 1 …; others are then left out, or follow where it
+        ``grows``."""
         from shinso.nn.kernels import words_numba
 
         self._kernels = words_numba
@@ -192,7 +200,7 @@ class WordNumbers:
             if len(self) != len(known):
                 raise ValueError(f"{len(known) - len(self)} of the known words are not words")
             self._kinds = _byte_kinds(tokens)
-            self._adds = False
+            self._adds = grows
 
     def __len__(self) -> int:
         return int(self._state[self._kernels.WORDS])
