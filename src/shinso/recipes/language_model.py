@@ -22,7 +22,8 @@ from shinso.training.plan import Training
 if TYPE_CHECKING:
     from torch import nn
 
-    from shinso.recipes.uses.next_tokens import LanguageData, LanguageUse
+    from shinso.recipes.uses.next_tokens import LanguageUse
+    from shinso.recipes.uses.token_data import LanguageData
 
 TITLE = Text("Language model", "言語モデル")
 PLACE = Text("Day 4: language models", "4 日目: 言語モデル")
@@ -145,7 +146,7 @@ class Generation:
 
 def read(config: Config, paths: Sequence[Path]) -> LanguageData:
     """One text, or three. Raises DataFaults."""
-    from shinso.recipes.uses.next_tokens import read_parts
+    from shinso.recipes.uses.token_data import read_parts
 
     return read_parts(config, paths)
 
