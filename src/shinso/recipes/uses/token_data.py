@@ -15,6 +15,7 @@ from jaxtyping import Int, Int32
 from shinso.data.findings import Findings
 from shinso.data.stratified import parse_shares
 from shinso.data.text import read_text, sha256_of
+from shinso.data.text_parts import text_in_parts
 from shinso.data.token_codec import END, UNKNOWN, TokenCodec
 from shinso.language import _
 from shinso.recipes.recipe import Part
@@ -76,7 +77,8 @@ def read_parts(config: Config, paths: Sequence[Path]) -> LanguageData:
             sha256 = sha256_of((sha256 + found.sha256).encode())
             notes += own.notes
     else:
-        texts = _cut(file.text, config.split)
+        cut = text_in_parts(file.text, parse_shares(config.split))
+        texts = dict(zip(("train", "valid", "test"), cut, strict=True))
     codec = TokenCodec.learn(
         config.level, texts["train"], min_count=config.min_count, size=config.pieces
     )
@@ -117,18 +119,6 @@ def said_of(
         note = _("{share:.2%} of the {part} part's tokens are unknown and count as one token")
         found.append(note.format(share=share, part=part))
     return found
-
-
-def _cut(text: str, split: str) -> dict[str, str]:
-    """The text in three, at the line end after each share; within the line where there is none."""
-    shares = parse_shares(split)
-    ends = []
-    for share in (shares[0], shares[0] + shares[1]):
-        wanted = int(len(text) * share)
-        end = text.find("\n", wanted) + 1
-        ends.append(end if 0 < end < len(text) else wanted)
-    ends[1] = max(ends[1], ends[0])
-    return {"train": text[: ends[0]], "valid": text[ends[0] : ends[1]], "test": text[ends[1] :]}
 
 
 def _check(findings: Findings, codec: TokenCodec, parts: Mapping[str, Any], config: Config) -> None:
