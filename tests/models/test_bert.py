@@ -304,6 +304,7 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     run = train(place("bert-pretrain", brief.data, ("test", {**brief.settings, **short})))
     own = catalogue.recipe("classify-text").BRIEF
     settings = {**own.settings, **short, "start": str(run.folder.path), "only": 40}
+    del settings["vocabulary"]  # the start has one
     order = place("classify-text", own.data, ("test", settings))
     data = order.recipe.read(order.config, order.paths)
     assert sum(data.facts()["classes"].values()) == 40

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts, given_start
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -81,7 +81,7 @@ class Config:
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
 
     def unread(self) -> dict[str, str]:
-        return given_parts(self, "split")
+        return {**given_parts(self, "split"), **given_start(self, "vocabulary", "lower")}
 
 
 def read(config: Config, paths: Sequence[Path]) -> TextData:

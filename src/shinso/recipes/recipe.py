@@ -58,6 +58,11 @@ def given_parts(config: Any, *names: str) -> dict[str, str]:
     return dict.fromkeys(names, "valid and test") if config.valid and config.test else {}
 
 
+def given_start(config: Any, *names: str) -> dict[str, str]:
+    """For a config's ``unread``: what comes with the weights that are begun with."""
+    return {} if config.start is None else dict.fromkeys(names, "--start")
+
+
 @runtime_checkable
 class Data(Protocol):
     """What ``read`` gives."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_start
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -74,6 +74,9 @@ class Config:
         for name, least in (("longest", 8), ("vocabulary", 50), ("split_seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+
+    def unread(self) -> dict[str, str]:
+        return given_start(self, "vocabulary", "lower")
 
 
 def read(config: Config, paths: Sequence[Path]) -> PieceTagData:

@@ -123,13 +123,26 @@ def _config_of(start: Path) -> dict[str, Any]:
 
 
 def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
-    """The network's settings with the size of the start that the data was read with.
+    """The network's settings with the size of the start that the data was read with; how much is
+    dropped in training is no size and stays.
 
-    ValueError where texts are longer than the positions that it has.
+    RunFault SETTING-REFUSED where another size was asked for, or texts are longer than the start's
+    positions.
     """
-    found = dataclasses.replace(network_config, **(facts.get("start_size") or {}))
+    start = {name: n for name, n in (facts.get("start_size") or {}).items() if name != "dropout"}
+    for name, value in start.items():
+        own, usual = getattr(network_config, name), getattr(type(network_config)(), name)
+        if own not in (value, usual):
+            raise RunFault(
+                "SETTING-REFUSED",
+                place=name,
+                found=_("{own}, where --start has {value}").format(own=own, value=value),
+                why=_("the weights that are begun with decide the size"),
+                next_step=_("leave one of the two out"),
+            )
+    found = dataclasses.replace(network_config, **start)
     if found.positions < longest:
-        if facts.get("start_size"):
+        if start:
             raise RunFault(
                 "SETTING-REFUSED",
                 place="longest",
