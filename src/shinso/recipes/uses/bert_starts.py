@@ -41,7 +41,8 @@ def pieces_of(start: Path) -> tuple[WordPieces, dict[str, Any]]:
                 next_step=_("give a run of bert-pretrain or a folder of published weights"),
             )
         size, num_pieces, _types = published_size(start)
-        pieces = read_vocabulary(start / "vocab.txt", lower=lower_cased(start))
+        pieces = read_vocabulary(start / "vocab.txt", lower=True)
+        pieces = WordPieces(pieces.pieces, lower_cased(start, pieces.pieces))
         if len(pieces) > num_pieces:
             raise DataFault(
                 "WEIGHTS-MISMATCH",
