@@ -87,6 +87,7 @@ def test_cp932_is_read_and_said(tmp_path):
         (b" \n\n", "DATA-EMPTY", ""),
         ("é\n".encode() * 30 + b"caf\xe9 noir\n", "DATA-ENCODING", ":31"),
         (b"good\n\x00\x01\x02", "DATA-FORMAT", ""),
+        (("words\n" * 9).encode("utf-16"), "DATA-ENCODING", "text"),
         (gzip.compress(b"words " * 1000)[:-20], "DATA-FORMAT", ""),
     ],
 )
@@ -98,6 +99,18 @@ def test_what_is_no_text_is_a_fault_with_its_line(tmp_path, content, code, place
     assert raised.value.code == code
     assert raised.value.place.endswith(place)
     assert raised.value.next_step
+
+
+def test_a_broken_line_is_placed_in_a_later_piece(tmp_path):
+    """Of a text that is UTF-8 nobody is told to convert it from Latin-1."""
+    path = tmp_path / "text"
+    path.write_bytes("é\n".encode() * 30 + b"caf\xe9 noir\nnext line\n")
+    for piece in (40, 1 << 20):
+        with pytest.raises(DataFault) as raised:
+            list(TextPieces(path, piece=piece))
+        assert raised.value.place.endswith(":31")
+        assert "iconv" not in raised.value.next_step
+        assert "next" not in raised.value.found
 
 
 def test_missing_file_is_a_fault(tmp_path):
