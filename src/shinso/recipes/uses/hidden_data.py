@@ -65,7 +65,9 @@ def read_parts(config: Config, paths: Sequence[Path]) -> HiddenData:
     findings = Findings(path)
     file = read_text(path, findings)
     cut = text_in_parts(file.text, parse_shares(config.split))
-    texts = {part: found.split("\n") for part, found in zip(PARTS, cut, strict=True)}
+    texts: dict[Part, list[str]] = {
+        part: found.split("\n") for part, found in zip(PARTS, cut, strict=True)
+    }
     if config.vocabulary_file is not None:
         pieces = read_vocabulary(config.vocabulary_file, lower=config.lower)
     else:
@@ -80,14 +82,16 @@ def read_parts(config: Config, paths: Sequence[Path]) -> HiddenData:
             )
             findings.stop()
             raise AssertionError from error  # stop has raised
-    numbers = {part: as_numbers(pieces, found) for part, found in texts.items()}
-    parts = {
+    numbers: dict[Part, Numbers] = {
+        part: as_numbers(pieces, found) for part, found in texts.items()
+    }
+    parts: dict[Part, Stretches] = {
         part: Stretches(*found, pieces, config.length, pairs=config.next_sentence)
         for part, found in numbers.items()
     }
     check(findings, pieces, numbers, parts)
     notes = list(findings.notes)
-    for part in ("valid", "test"):
+    for part in PARTS[1:]:
         notes += said_of(pieces, numbers[part], part)
     counts = np.bincount(numbers["train"][0], minlength=len(pieces))
     return HiddenData(path, pieces, parts, counts, file.sha256, tuple(notes))

@@ -68,7 +68,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> LanguageData:
     findings = Findings(path)
     file = read_text(path, findings)
     sha256, notes = file.sha256, list(findings.notes)
-    texts = {"train": file.text}
+    texts: dict[str, str] = {"train": file.text}
     if config.valid:
         for part, chosen in (("valid", config.valid), ("test", config.test)):
             own = Findings(only_one(chosen, f"--{part}"))
@@ -78,7 +78,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> LanguageData:
             notes += own.notes
     else:
         cut = text_in_parts(file.text, parse_shares(config.split))
-        texts = dict(zip(("train", "valid", "test"), cut, strict=True))
+        texts.update(zip(("train", "valid", "test"), cut, strict=True))
     codec = TokenCodec.learn(
         config.level, texts["train"], min_count=config.min_count, size=config.pieces
     )
