@@ -283,5 +283,9 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     for name, value in own.items():
         torch.testing.assert_close(value, kept[name], atol=0, rtol=0)
     begin_with(ready.model, run.folder.path)  # again, as a resume does
+    anew = place("classify-text", order.paths, ("test", {**settings, "anew": True}))
+    fresh = prepare(anew, data, data.facts(), 0).model.bert.state_dict()
+    assert not torch.equal(fresh["pieces.weight"], kept["pieces.weight"])
+    assert fresh.keys() == own.keys()
     tuned = train(order)
     assert tuned.table().rows[-1].learned

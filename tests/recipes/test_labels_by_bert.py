@@ -47,6 +47,11 @@ def test_what_comes_with_a_start_is_not_asked_for_beside_it(tmp_path, recipe, as
         refuse_unread(resolve(recipe.Config, ("flag", {**asked, "start": tmp_path})))
 
 
+def test_anew_means_nothing_without_a_start():
+    with pytest.raises(UsageFault, match="no --start"):
+        refuse_unread(resolve(classify_text.Config, ("flag", {"anew": True})))
+
+
 def test_a_start_decides_the_size_and_not_the_dropout():
     facts = {"start_size": {"width": 32, "layers": 2, "heads": 2, "positions": 40, "dropout": 0.1}}
     found = sized(BertClassifier.Config(dropout=0.3), facts, 40)

@@ -56,6 +56,9 @@ class Config:
     start: Path | None = setting(
         None, "a run of bert-pretrain, or a folder with config.json, vocab.txt, model.safetensors"
     )
+    anew: bool = setting(
+        False, "take only size and vocabulary of --start, no weights: shows what these are worth"
+    )
     only: int = setting(0, "labels of the train part to learn from, chosen by split_seed; 0: all")
     longest: int = setting(64, "pieces after which a text is cut, signs included")
     vocabulary: int = setting(4000, "pieces of the vocabulary where none is given by --start")

@@ -59,8 +59,9 @@ def given_parts(config: Any, *names: str) -> dict[str, str]:
 
 
 def given_start(config: Any, *names: str) -> dict[str, str]:
-    """For a config's ``unread``: what comes with the weights that are begun with."""
-    return {} if config.start is None else dict.fromkeys(names, "--start")
+    """For a config's ``unread``: what comes with the weights that are begun with, and what means
+    nothing without them."""
+    return {"anew": "no --start"} if config.start is None else dict.fromkeys(names, "--start")
 
 
 @runtime_checkable

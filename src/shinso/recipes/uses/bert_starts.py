@@ -158,7 +158,7 @@ def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
 
 def build_started(config: Any, data: Any, model: nn.Module, use: Any, seed: int) -> Built:
     """The training of a BERT with labels, from ``config.start`` where one is given."""
-    if config.start is not None:
+    if config.start is not None and not config.anew:
         begin_with(model, config.start)
     return build_labelled(
         data.samples["train"],

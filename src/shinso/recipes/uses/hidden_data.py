@@ -42,7 +42,7 @@ class HiddenData:
 
     path: Path
     pieces: WordPieces
-    parts: Mapping[str, Stretches]
+    parts: Mapping[Part, Stretches]
     counts: Int[np.ndarray, " kind"]
     sha256: str
     notes: tuple[str, ...]
