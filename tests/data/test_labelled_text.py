@@ -71,3 +71,13 @@ def test_faults_name_their_place(tmp_path, content, code, place):
     first = raised.value.text().split("\n")[0]
     assert first.startswith(code)
     assert first.endswith(place)
+
+
+@pytest.mark.parametrize("strange", [b"\xff\xfe", b"\x80", b"\xa0 and \xa0"])
+def test_bytes_of_no_encoding_are_a_fault_and_not_japanese(tmp_path, strange):
+    path = tmp_path / "texts"
+    path.write_bytes(b"good\t1\n" + strange + b" bad\t0\n")
+    with pytest.raises(DataFault) as raised:
+        read_labelled_texts(path)
+    assert raised.value.code == "DATA-ENCODING"
+    assert raised.value.place.endswith(":2")

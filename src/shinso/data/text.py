@@ -170,6 +170,9 @@ def _as_cp932(content: bytes) -> str:
         text = content.decode("cp932")
     except UnicodeDecodeError:
         return ""
+    # Python gives a sign to the bytes 80, A0 and FD to FF, too, to which Japanese Windows gives none.
+    if re.search("[\x80\uf8f0-\uf8f3]", text):
+        return ""
     foreign = len(re.findall(r"[^\x00-\x7f]", text))
     inside_words = len(re.findall(r"(?<=[A-Za-z])[^\x00-\x7f]|[^\x00-\x7f](?=[A-Za-z])", text))
     return text if inside_words <= foreign / 2 else ""
