@@ -15,6 +15,7 @@ from shinso.recipes import language_model as recipe
 from shinso.recipes.uses.next_tokens import LanguageUse
 from shinso.recipes.uses.token_data import read_parts
 from shinso.settings import resolve
+from shinso.walk.order import place
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\n"
 
@@ -106,6 +107,21 @@ def test_a_text_of_unknown_words_says_so_and_the_conversion_is_stated(tmp_path):
     ratio = float(said.split("is ")[1].split(" ×")[0])
     assert found["bits_per_char"] == pytest.approx(ratio * math.log2(found["perplexity"]), rel=1e-3)
     assert use.predict((new,)).notes == data.notes
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "named"),
+    [
+        ("language-model", {"pieces": 300}, "pieces"),
+        ("language-model", {"level": "piece", "min_count": 3}, "min_count"),
+        ("word2vec", {"threshold": 5.0}, "threshold"),
+        ("word2vec", {"pieces": 300, "tokens": "spaces"}, "tokens"),
+        ("word2vec", {"model": "cbow-tree", "negative": 9}, "negative"),
+    ],
+)
+def test_a_setting_that_nothing_would_read_is_refused(task, asked, named):
+    with pytest.raises(UsageFault, match=f"nothing reads {named}"):
+        place(task, (), ("flag", asked))
 
 
 def test_unknown_words_of_a_prompt_are_a_fault(tmp_path):

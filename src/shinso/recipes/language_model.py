@@ -119,7 +119,8 @@ class Config:
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
 
     def unread(self) -> dict[str, str]:
-        return given_parts(self, "split")
+        other = "min_count" if self.level == "piece" else "pieces"
+        return {**given_parts(self, "split"), other: f"--level {self.level}"}
 
 
 @dataclass(frozen=True, kw_only=True)
