@@ -76,6 +76,7 @@ def test_text_of_a_value_reads_back_holds_for_any_value(
         ("steps", True, "SETTING-INVALID", "int"),
         ("steps", "0", "SETTING-REFUSED", "steps is 0"),
         ("loss", "mze", "SETTING-INVALID", "mse"),
+        ("lr", "nan", "SETTING-INVALID", "not a number"),
         ("scale", "perhaps", "SETTING-INVALID", "bool"),
     ],
 )

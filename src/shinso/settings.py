@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -219,7 +220,10 @@ def _convert(kind: Any, value: Any) -> Any:
             raise ValueError(_("not a whole number"))
         return int(value)
     if kind is float:
-        return float(value)
+        number = float(value)
+        if math.isnan(number):  # it passes every check that asks whether a value is too small
+            raise ValueError(_("not a number"))
+        return number
     if kind is str:
         return str(value)
     if kind is Path:

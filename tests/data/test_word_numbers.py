@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import lzma
 import re
 from fractions import Fraction
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shinso.data.word_corpus import num_words, read_corpus, read_known
+from shinso.data.known_words import read_known
+from shinso.data.word_corpus import num_words, read_corpus
 from shinso.data.word_numbers import TextPieces, WordNumbers, numbers_on_disk
 from shinso.faults import DataFault
 
@@ -84,6 +87,7 @@ def test_cp932_is_read_and_said(tmp_path):
         (b" \n\n", "DATA-EMPTY", ""),
         ("é\n".encode() * 30 + b"caf\xe9 noir\n", "DATA-ENCODING", ":31"),
         (b"good\n\x00\x01\x02", "DATA-FORMAT", ""),
+        (("words\n" * 9).encode("utf-16"), "DATA-ENCODING", "text"),
         (gzip.compress(b"words " * 1000)[:-20], "DATA-FORMAT", ""),
     ],
 )
@@ -95,6 +99,18 @@ def test_what_is_no_text_is_a_fault_with_its_line(tmp_path, content, code, place
     assert raised.value.code == code
     assert raised.value.place.endswith(place)
     assert raised.value.next_step
+
+
+def test_a_broken_line_is_placed_in_a_later_piece(tmp_path):
+    """Of a text that is UTF-8 nobody is told to convert it from Latin-1."""
+    path = tmp_path / "text"
+    path.write_bytes("é\n".encode() * 30 + b"caf\xe9 noir\nnext line\n")
+    for piece in (40, 1 << 20):
+        with pytest.raises(DataFault) as raised:
+            list(TextPieces(path, piece=piece))
+        assert raised.value.place.endswith(":31")
+        assert "iconv" not in raised.value.next_step
+        assert "next" not in raised.value.found
 
 
 def test_missing_file_is_a_fault(tmp_path):
@@ -149,6 +165,30 @@ def test_new_text_is_read_in_known_words(tmp_path):
     path.write_text("nothing that is known here")
     with pytest.raises(DataFault, match="DATA-FEW-WORDS"):
         read_known(path, ["a", "b"], tokens="words", lower=True)
+
+
+@pytest.mark.parametrize("pieces", [0, 40])
+def test_the_same_text_read_anew_gives_the_same_numbers(tmp_path, pieces):
+    """Phrases are joined and pieces are cut as they were in training; only rare words are left out."""
+    line = "we saw new york city and the old town\nthe new house and york road rare{n}\n"
+    more = "house road town old we saw the and\n"
+    text = "".join(line.format(n=n) + more * 3 for n in range(40))
+    settings = {"phrases": 2, "threshold": 1.6, "min_count": 3, "pieces": pieces}
+    if pieces:
+        pytest.importorskip("sentencepiece")
+        text = text.replace(" ", "")
+    corpus = corpus_of(tmp_path, text, **settings)
+    assert any("_" in word for word in corpus.words)
+    new = read_known(
+        corpus.path, corpus.words, tokens="words", lower=True,
+        pieces=base64.b64decode(corpus.extra["pieces"]),
+        phrases=json.loads(json.dumps(corpus.extra["phrases"])),
+    )  # fmt: skip
+    whole = np.concatenate([corpus.parts[part] for part in ("train", "valid", "test")])
+    np.testing.assert_array_equal(new.parts["new"], whole)
+    if not pieces:
+        assert any(word.count("_") > 1 for word in corpus.words)  # joined in both rounds
+        assert "unknown" in new.notes[0]
 
 
 def test_numbers_on_disk_end_every_text():

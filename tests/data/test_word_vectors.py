@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,43 @@ def test_tests_of_vectors_match_gensim(tmp_path, vectors):
     ]  # fmt: skip
 
 
+def test_capitals_do_not_count_as_in_gensim(tmp_path):
+    """The usual files write Paris, some vocabularies paris, GoogleNews both."""
+    rng = np.random.default_rng(3)
+    words = (*(f"W{n}" for n in range(40)), *(f"w{n}" for n in range(0, 60, 2)))
+    vectors = WordVectors(words, rng.standard_normal((len(words), 12)).astype(np.float32))
+    pairs, questions = tmp_path / "pairs.tsv", tmp_path / "questions.txt"
+    pairs.write_text("".join(f"w{n}\tW{n + 1}\t{(n * 7) % 11}\n" for n in range(39)))
+    questions.write_text(
+        ": one\n" + "".join(f"w{n} W{n + 1} w{n + 2} w{n + 3}\n" for n in range(30))
+    )
+    write_vectors(vectors, tmp_path / "v", binary=True)
+    theirs = peer(tmp_path / "v", True)
+    rho, known = similarity_score(vectors, read_pairs(pairs))
+    assert known == 39
+    assert rho == pytest.approx(theirs.evaluate_word_pairs(str(pairs))[1][0], abs=1e-9)
+    score, _sections = theirs.evaluate_word_analogies(str(questions))
+    assert analogy_accuracy(analogy_scores(vectors, read_questions(questions))) == pytest.approx(
+        score
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "word1\tword2\tPOS\tSimLex999\tconc(w1)\nOld\tnew\tA\t1.58\t2.72\nsmart\tclever\tA\t9.2\t1\n",
+        "Word 1,Word 2,Human (mean)\nold,new,1.58\nsmart,clever,9.20\n",
+        "# Word 1\tWord 2\tHuman (mean)\t1\t2\nold\tnew\t1.58\t1\t2\nsmart\tclever\t9.2\t9\t9\n",
+        "old;new;1.58\nsmart;clever;9.2\n",
+        "old new 1.58\r\nsmart clever 9.2\r\n",
+    ],
+)  # fmt: skip
+def test_usual_files_of_pairs_are_read(tmp_path, content):
+    path = tmp_path / "pairs"
+    path.write_text(content, encoding="utf-8", newline="")
+    assert read_pairs(path) == [("old", "new", 1.58), ("smart", "clever", 9.2)]
+
+
 def test_planted_analogies_are_found():
     rng = np.random.default_rng(1)
     base, shift = rng.standard_normal((6, 30)), rng.standard_normal(30)
@@ -104,7 +143,11 @@ def test_unknown_word_offers_the_nearest_spelling(vectors):
         (b"no numbers\nx 1 2\n", ":1"),
         (b"2 3\na 1 2 3\nb 1 2\n", ":3"),
         (b"2 2\na 1 2\n", "file"),
-        (b"1 2\na 1 x\n", "file"),
+        (b"1 2\na 1 x\n", ":2"),
+        (b"99999999999 300\na 1 2\n", ":1"),
+        (b"2 3\na 1 2\nb 1 2 3\n", ":2"),
+        (b"1 2\na " + np.ones(2, "<f4").tobytes() + b"\nb " + np.ones(2, "<f4").tobytes(), "file"),
+        (gzip.compress(b"2 2\na 1 2\nb 1 2\n")[:-9], "file"),
         (b"3 4\na \x00\x01", "file"),
         (b"2 1\na 1\na 2\n", "file"),
     ],
@@ -116,6 +159,25 @@ def test_damaged_files_are_faults(tmp_path, content, where):
         read_vectors(path)
     assert raised.value.code == "DATA-FORMAT"
     assert raised.value.place.endswith(where)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place"),
+    [
+        ("2 2\ncafé 1 2\nb 1 3\n".encode("latin-1"), "DATA-ENCODING", ":2"),
+        ("2 2\nb 1 2\ncafé 1 3\n".encode("latin-1"), "DATA-ENCODING", ":3"),
+        (b"1 2\ncaf\xe9 " + np.ones(2, "<f4").tobytes(), "DATA-ENCODING", "word 1"),
+        (b"2 2\na nan 2\nb 1 3\n", "DATA-NAN", "word 1"),
+        (b"2 1\na " + np.ones(1, "<f4").tobytes() + b"b " + b"\x00\x00\x80\x7f", "DATA-NAN", "word 2"),
+    ],
+)  # fmt: skip
+def test_letters_and_numbers_that_are_none_are_placed(tmp_path, content, code, place):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(DataFault) as raised:
+        read_vectors(path)
+    assert raised.value.code == code
+    assert raised.value.place.endswith(place)
 
 
 def test_faults_of_test_files_name_their_lines(tmp_path):

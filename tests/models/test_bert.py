@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from shinso.data.piece_batches import NONE, PieceSamples, Stretches, hide, joined
-from shinso.data.wordpiece import SIGNS, WordPieces, cut_words, read_vocabulary
+from shinso.data.wordpiece import SIGNS, WordPieces
 from shinso.faults import DataFault, RunFault
 from shinso.models.bert import Bert, BertPretraining
 from shinso.models.published_bert import load_published, published_size
@@ -139,66 +138,36 @@ def test_other_activations_are_refused(twin, tmp_path):
         published_size(folder)
 
 
-SENTENCES = [
-    "The unable, un-doing!  HELLO world's $5.00",
-    "naïve café  日本語 tests\ttabs",
-    "don't stop... [x] {y} a_b ~`",
-    "x" * 120 + " the",
-    "control\x07char zero\u200bwidth ümläut",
-    "",
-]
+def test_another_epsilon_is_refused(twin, tmp_path):
+    content = json.loads((twin[0] / "config.json").read_text())
+    strange = json.dumps({**content, "layer_norm_eps": 1e-5}).encode()
+    with pytest.raises(DataFault, match="layer_norm_eps"):
+        published_size(copied(twin, tmp_path, config_json=strange))
 
 
-@pytest.mark.parametrize("lower", [True, False])
-def test_pieces_match_transformers(twin, peer, lower):
-    folder, _theirs = twin
-    theirs = peer.BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=lower)
-    ours = read_vocabulary(folder / "vocab.txt", lower=lower)
-    for sentence in SENTENCES:
-        expected = theirs.convert_ids_to_tokens(theirs.encode(sentence, add_special_tokens=False))
-        assert [ours.pieces[n] for n in ours.encode(sentence)] == expected, sentence
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}, "Japanese"),
+        ({"do_lower_case": True, "strip_accents": False}, "strip_accents"),
+        ({"tokenize_chinese_chars": False}, "chinese"),
+        (["no object"], "AttributeError"),
+    ],
+)
+def test_texts_cut_in_another_way_are_refused(twin, tmp_path, content, says):
+    folder = copied(twin, tmp_path)
+    (folder / "tokenizer_config.json").write_text(json.dumps(content))
+    with pytest.raises(DataFault, match=says):
+        pieces_of(folder)
 
 
-def test_learnt_pieces_cut_frequent_words_least():
-    text = ["low lower lowest newer newest wider the the the the"] * 20 + ["strange"]
-    pieces = WordPieces.learn(text, 60, lower=True)
-    assert len(pieces.encode("the")) == 1
-    assert len(pieces.encode("low")) == 1
-    assert len(pieces.encode("lowest newer")) <= 4
-    assert pieces.encode("xyz§") == [pieces.number["[UNK]"]] * 2
-    assert len(pieces) <= 60
-    assert (
-        "".join(p.removeprefix("##") for n in pieces.encode("strange") for p in [pieces.pieces[n]])
-        == "strange"
-    )
-    with pytest.raises(ValueError, match="size is 10"):
-        WordPieces.learn(text, 10, lower=True)
-
-
-def test_learnt_pieces_match_counting_anew():
-    """Every merge is the commonest pair of the words as they then are."""
-    from collections import Counter
-
-    text = ["abab abc bcab cabab aab abba bab abcabc"] * 3
-    pieces = WordPieces.learn(text, 20, lower=True).pieces
-    words = Counter(cut_words(text[0], lower=True))
-    parts = {w: [c if i == 0 else "##" + c for i, c in enumerate(w)] for w in words}
-    learnt = [piece for piece in pieces if piece not in SIGNS and len(piece.removeprefix("##")) > 1]
-    for piece in learnt:
-        counts = Counter()
-        for word, found in parts.items():
-            for pair in pairwise(found):
-                counts[pair] += words[word]
-        best = max(counts.values())
-        joins = {a + b.removeprefix("##"): (a, b) for (a, b), n in counts.items() if n == best}
-        assert piece in joins, (piece, joins)
-        a, b = joins[piece]
-        for found in parts.values():
-            place = 0
-            while place < len(found) - 1:
-                if (found[place], found[place + 1]) == (a, b):
-                    found[place : place + 2] = [piece]
-                place += 1
+def test_capitals_count_as_the_files_say(twin, tmp_path):
+    folder = copied(twin, tmp_path)
+    assert pieces_of(folder)[0].lower
+    (folder / "vocab.txt").write_text("\n".join([*PIECES[:-1], "The"]) + "\n")
+    assert not pieces_of(folder)[0].lower
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "strip_accents": null}')
+    assert pieces_of(folder)[0].lower
 
 
 def pieces():
@@ -304,6 +273,7 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     run = train(place("bert-pretrain", brief.data, ("test", {**brief.settings, **short})))
     own = catalogue.recipe("classify-text").BRIEF
     settings = {**own.settings, **short, "start": str(run.folder.path), "only": 40}
+    del settings["vocabulary"]  # the start has one
     order = place("classify-text", own.data, ("test", settings))
     data = order.recipe.read(order.config, order.paths)
     assert sum(data.facts()["classes"].values()) == 40
@@ -313,5 +283,9 @@ def test_fine_tuning_begins_with_the_weights_of_a_run(tmp_path):
     for name, value in own.items():
         torch.testing.assert_close(value, kept[name], atol=0, rtol=0)
     begin_with(ready.model, run.folder.path)  # again, as a resume does
+    anew = place("classify-text", order.paths, ("test", {**settings, "anew": True}))
+    fresh = prepare(anew, data, data.facts(), 0).model.bert.state_dict()
+    assert not torch.equal(fresh["pieces.weight"], kept["pieces.weight"])
+    assert fresh.keys() == own.keys()
     tuned = train(order)
     assert tuned.table().rows[-1].learned

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,15 +9,14 @@ from torch.nn import functional as F
 
 from shinso.data.token_codec import TokenCodec
 from shinso.data.token_windows import WindowSource
-from shinso.faults import DataFault, UsageFault
+from shinso.faults import DataFault
 from shinso.models.recurrent_language_model import RecurrentLanguageModel
 from shinso.models.transformer_language_model import TransformerLanguageModel
 from shinso.nn.sampled_loss import sampled_cross_entropy
 from shinso.objectives.language_modelling import LanguageModelObjective
 from shinso.objectives.sampling import choose_token
 from shinso.recipes import language_model as recipe
-from shinso.recipes.uses.next_tokens import LanguageUse, packed, read_parts, unpacked
-from shinso.settings import resolve
+from shinso.recipes.uses.token_data import packed, unpacked
 
 TEXT = "the cat sat on the mat\nthe dog sat on the log\n"
 
@@ -160,83 +156,6 @@ def test_choice_follows_temperature_and_cuts():
     np.testing.assert_allclose(shares(top_p=0.6), [0.625, 0.375, 0, 0], atol=0.03)
     cold, hot = shares(temperature=0.5), shares(temperature=2.0)
     assert cold[0] > 0.6 > 0.5 > hot[0]
-
-
-def use_of(tmp_path: Path, text: str, **settings) -> LanguageUse:
-    path = tmp_path / "text"
-    path.write_text(text, encoding="utf-8")
-    layer = {"min_count": 1, "batch_size": 2, "ngram": 3, "split": "0.6,0.2,0.2", **settings}
-    config = resolve(recipe.Config, ("test", layer)).config
-    data = read_parts(config, (path,))
-    facts = data.facts()
-    torch.manual_seed(0)
-    model = RecurrentLanguageModel(
-        RecurrentLanguageModel.Config(hidden=8), num_tokens=len(data.codec)
-    ).eval()
-    return LanguageUse(config, facts, model)
-
-
-@pytest.mark.parametrize("level", ["word", "character"])
-@pytest.mark.parametrize("rival", [False, True])
-def test_generation_repeats_and_begins_with_the_prompt(tmp_path, level, rival):
-    use = use_of(tmp_path, TEXT * 20, level=level)
-    settings = recipe.Generation(length=30, rival=rival, seed=4)
-    one = "".join(use.generate(settings, "the cat", None))
-    assert one == "".join(use.generate(settings, "the cat", None))
-    assert one.startswith("the cat")
-    assert len(one) > 20
-    assert "<unk>" not in one
-
-
-def test_generation_goes_on_as_the_model_says(tmp_path):
-    """The likeliest continuation by generation is the one that reading the whole text gives."""
-    use = use_of(tmp_path, TEXT * 20, level="character")
-    text = "".join(use.generate(recipe.Generation(length=10, temperature=0), "the ", None))
-    ids = [use._first, *use.codec.encode(text).tolist()]
-    h, _ = use.model(torch.tensor([ids[:-1]]))
-    scores = use.model.scores(h[0])
-    scores[:, use.codec.number["<unk>"]] = -math.inf
-    assert scores.argmax(-1)[4:].tolist() == ids[5:]
-
-
-def test_bits_a_character_are_what_the_definition_says(tmp_path):
-    use = use_of(tmp_path, TEXT * 20, level="word")
-    data = read_parts(use.config, (tmp_path / "text",))
-    found = use.evaluate(data, "test").metrics
-    tokens, characters = len(data.parts["test"]), data.characters["test"]
-    assert found["perplexity"] == pytest.approx(math.exp(found["loss_nats"]))
-    assert found["bits_per_char"] == pytest.approx(
-        tokens * math.log2(found["perplexity"]) / characters
-    )
-    nats = use._nats(data.parts["test"])
-    assert nats.mean() == pytest.approx(found["loss_nats"], rel=1e-5)
-
-
-def test_unknown_words_of_a_prompt_are_a_fault(tmp_path):
-    use = use_of(tmp_path, TEXT * 20, level="word")
-    with pytest.raises(UsageFault) as raised:
-        list(use.generate(recipe.Generation(), "the catt", None))
-    assert raised.value.code == "WORD-UNKNOWN"
-    assert "cat" in raised.value.next_step
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", "DATA-EMPTY"),
-        ("word " * 500, "DATA-FEW-WORDS"),
-        ("one two\n", "DATA-TOO-SHORT"),
-    ],
-)
-def test_texts_with_nothing_to_learn_are_faults(tmp_path, text, code):
-    with pytest.raises(DataFault) as raised:
-        use_of(tmp_path, text, level="word", batch_size=4)
-    assert code in raised.value.text()
-
-
-def test_a_line_of_a_million_letters_is_read(tmp_path):
-    use = use_of(tmp_path, "one two three four " * 60_000, level="word", min_count=2)
-    assert use.facts["part_tokens"]["test"] > 1000
 
 
 def test_awd_preset_takes_a_step():

@@ -103,10 +103,26 @@ def _from_json(
     file: FileText, findings: Findings, needs_label: bool
 ) -> list[tuple[int, str, str, str]]:
     required = ("text", "label") if needs_label else ("text",)
-    return [
-        (line, str(one["text"]), str(one.get("second", "")), str(one.get("label", "")))
-        for line, one in read_objects(file, findings, required)
-    ]
+    rows = []
+    for line, one in read_objects(file, findings, required):
+        # null counts as empty, for which the reader has a fault.
+        cells = {name: "" if one.get(name) is None else one[name] for name in NAMES}
+        cells["label"] = cells["label"] if needs_label else ""
+        for name, value in cells.items():
+            # A class may be a number; a text that is none was meant for another column.
+            if not isinstance(value, (str, int, float) if name == "label" else str):
+                findings.fault(
+                    "DATA-FORMAT",
+                    line=line,
+                    column=name,
+                    found=shown(repr(value)),
+                    why=_("a text is needed, or as a label a number"),
+                    next_step=_("write it like {example}").format(
+                        example='{"text": "a fine film", "label": "good"}'
+                    ),
+                )
+        rows.append((line, *(str(cells[name]) for name in NAMES)))
+    return rows
 
 
 def _from_table(
@@ -168,6 +184,8 @@ def _records(text: str) -> Iterable[tuple[int, list[str]]]:
             if content.strip():
                 yield line, content.split("\t")
         return
+    # Of csv's own limit, 131,072 letters a cell, a text knows nothing.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text))
     begin = 1
     for cells in reader:

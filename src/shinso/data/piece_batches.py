@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from shinso.data.shuffled import ShuffledSource
 from shinso.data.wordpiece import CLASS, MASK, PAD, SEPARATOR, SIGNS, WordPieces
+from shinso.language import _
 
 NONE = -100  # a label that does not count
 
@@ -62,6 +63,10 @@ class PieceSamples:
         """texts: first and second sentence as pieces. labels: a number each, or one for each piece
         of the joined text; empty where none is known."""
         both = [joined(first, second, pieces, longest) for first, second in texts]
+        self.longest = longest
+        self.num_cut = sum(
+            len(first) + len(second) + (3 if second else 2) > longest for first, second in texts
+        )
         self._pieces = [torch.tensor(found) for found, _types in both]
         self._types = [torch.tensor(types) for _found, types in both]
         self._labels = labels
@@ -70,6 +75,11 @@ class PieceSamples:
 
     def __len__(self) -> int:
         return len(self._pieces)
+
+    @property
+    def num_labelled(self) -> list[int]:
+        """For labels a piece: how many of each text's pieces have one."""
+        return [sum(label != NONE for label in own) for own in self._labels]
 
     def take(self, indices: Sequence[int] | Int[np.ndarray, " batch"]) -> PieceBatch:
         pad = torch.nn.utils.rnn.pad_sequence
@@ -87,6 +97,16 @@ class PieceSamples:
     def batches(self, batch_size: int) -> Iterator[PieceBatch]:
         for begin in range(0, len(self), batch_size):
             yield self.take(np.arange(begin, min(begin + batch_size, len(self))))
+
+
+def cut_notes(samples: Iterable[PieceSamples]) -> list[str]:
+    """Says how many texts are longer than what is read of them."""
+    parts = list(samples)
+    count = sum(part.num_cut for part in parts)
+    if not count:
+        return []
+    note = _("{count:,} of {all:,} texts have more than {longest} pieces; their ends are not read")
+    return [note.format(count=count, all=sum(map(len, parts)), longest=parts[0].longest)]
 
 
 class Stretches:

@@ -104,3 +104,27 @@ def _too_small(size: int, error: RuntimeError) -> DataFault:
         why=_("each letter of the text needs a place in the vocabulary"),
         next_step=_("give a larger --vocabulary"),
     )
+
+
+def pieces_refused(error: RuntimeError, count: int, *, place: str) -> DataFault:
+    """What sentencepiece says to a number of pieces that a text does not allow, as a fault with the
+    number that it does."""
+    most, least = re.search(r"value <= (\d+)", str(error)), re.search(r"\d+ vs (\d+)", str(error))
+    if most is not None:
+        found = _("the text has no more than {most} different pieces").format(most=most.group(1))
+        step = _("give --pieces {count}, or more text").format(count=most.group(1))
+    elif least is not None:
+        found = _("{least} letters and signs are needed").format(least=least.group(1))
+        step = _("give --pieces {count} or more").format(count=least.group(1))
+    else:
+        found, step = (
+            str(error).strip().splitlines()[-1][-200:],
+            _("give another number of --pieces"),
+        )
+    return DataFault(
+        "DATA-FEW-WORDS",
+        place=place,
+        found=found,
+        why=_("sentencepiece cannot learn {count} pieces from this text").format(count=count),
+        next_step=step,
+    )

@@ -118,24 +118,27 @@ def unpacked(raw: bytes, path: Path) -> bytes:
         ) from error
 
 
-def decode(content: bytes, path: Path, findings: Findings) -> tuple[str, str]:
-    """The text in ``content`` and its encoding, noted in ``findings`` where it is not UTF-8."""
+def decode(content: bytes, path: Path, findings: Findings, lines: int = 0) -> tuple[str, str]:
+    """The text in ``content`` and its encoding, noted in ``findings`` where it is not UTF-8.
+
+    lines: of the file before ``content``, where that is a piece of a longer one.
+    """
     for start, kind in NOT_TEXT.items():
         if content.startswith(start):
             raise _not_text(path, _("the file is {kind}").format(kind=kind))
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\x00" in content and not wide:
-        line = content.count(b"\n", 0, content.index(b"\x00")) + 1
+        line = lines + content.count(b"\n", 0, content.index(b"\x00")) + 1
         raise _not_text(path, _("a zero byte in line {line}").format(line=line))
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         if not wide and _mostly_utf8(content):
-            raise _broken_line(error.object, error.start, path) from error
+            raise broken_line(error.object, error.start, path, lines) from error
         text = "" if wide else _as_cp932(content)
         if not text:
             # A byte-order mark is cut off before decoding, so the place is counted after it.
-            raise _encoding_fault(error.object, error.start, path) from error
+            raise encoding_fault(error.object, error.start, path, lines) from error
         findings.note(_("{path} is not UTF-8; it is read as cp932").format(path=path))
         return text, "cp932"
     if wide:
@@ -167,13 +170,17 @@ def _as_cp932(content: bytes) -> str:
         text = content.decode("cp932")
     except UnicodeDecodeError:
         return ""
+    # Python gives a sign to the bytes 80, A0 and FD to FF, too, to which Japanese Windows gives none.
+    if re.search("[\x80\uf8f0-\uf8f3]", text):
+        return ""
     foreign = len(re.findall(r"[^\x00-\x7f]", text))
     inside_words = len(re.findall(r"(?<=[A-Za-z])[^\x00-\x7f]|[^\x00-\x7f](?=[A-Za-z])", text))
     return text if inside_words <= foreign / 2 else ""
 
 
-def _encoding_fault(content: bytes, at: int, path: Path) -> DataFault:
-    place, found = _at_byte(content, at, path)
+def encoding_fault(content: bytes, at: int, path: Path, lines: int = 0) -> DataFault:
+    """A byte of a file whose encoding is not known. lines: before ``content``."""
+    place, found = _at_byte(content, at, path, lines)
     step = _("save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path} > utf8_{name}")
     return DataFault(
         "DATA-ENCODING",
@@ -184,8 +191,9 @@ def _encoding_fault(content: bytes, at: int, path: Path) -> DataFault:
     )
 
 
-def _broken_line(content: bytes, at: int, path: Path) -> DataFault:
-    place, found = _at_byte(content, at, path)
+def broken_line(content: bytes, at: int, path: Path, lines: int = 0) -> DataFault:
+    """A byte that is none of UTF-8 in a file that otherwise is. lines: before ``content``."""
+    place, found = _at_byte(content, at, path, lines)
     return DataFault(
         "DATA-ENCODING",
         place=place,
@@ -195,9 +203,9 @@ def _broken_line(content: bytes, at: int, path: Path) -> DataFault:
     )
 
 
-def _at_byte(content: bytes, at: int, path: Path) -> tuple[str, str]:
+def _at_byte(content: bytes, at: int, path: Path, lines: int) -> tuple[str, str]:
     """Where a byte stands, and the byte with the beginning of its line."""
-    line = content.count(b"\n", 0, at) + 1
+    line = lines + content.count(b"\n", 0, at) + 1
     around = content[content.rfind(b"\n", 0, at) + 1 :].split(b"\n", 1)[0][:40]
     found = _("byte 0x{byte:02x} in {around}").format(
         byte=content[at], around=repr(around.decode("utf-8", errors="replace"))
@@ -211,5 +219,5 @@ def _not_text(path: Path, found: str) -> DataFault:
         place=str(path),
         found=found,
         why=_("a text file is needed here"),
-        next_step=_("save the table as CSV (UTF-8) and give that file"),
+        next_step=_("save it as plain text, a table as CSV (UTF-8), and give that file"),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -18,8 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int32
 
-from shinso.faults import DataFault
-from shinso.language import _
+from shinso.data.subwords import pieces_refused
 
 Level = Literal["character", "piece", "word"]
 UNKNOWN, END = "<unk>", "<eos>"
@@ -80,9 +79,11 @@ class TokenCodec:
         """The text that the tokens stand for, as near as the level allows."""
         return "".join(self.pieces_of_text(numbers))
 
-    def pieces_of_text(self, numbers: Iterable[int]) -> Iterable[str]:
-        """What each token adds to the text."""
-        begins = True
+    def pieces_of_text(self, numbers: Iterable[int], *, begins: bool = True) -> Iterator[str]:
+        """What each token adds to the text, asked for one after the other.
+
+        begins: whether the first stands at a line's beginning, where no blank is before it.
+        """
         for place in numbers:
             token = self.tokens[place]
             if self.level == "character":
@@ -99,9 +100,26 @@ class TokenCodec:
                 yield token if begins else " " + token
             begins = False
 
+    @property
+    def unknown(self) -> int:
+        """The number of what is not known."""
+        return self._pieces.unk_id() if self.level == "piece" else self.number[UNKNOWN]
+
+    @property
+    def unwritten(self) -> list[int]:
+        """Numbers of tokens that stand for no text: what is not known, sentencepiece's <s>."""
+        return [self.unknown, *([self._pieces.bos_id()] if self.level == "piece" else [])]
+
     def unknown_share(self, numbers: Int32[np.ndarray, " token"]) -> float:
-        unknown = self._pieces.unk_id() if self.level == "piece" else self.number[UNKNOWN]
-        return float((numbers == unknown).mean()) if len(numbers) else 0.0
+        return float((numbers == self.unknown).mean()) if len(numbers) else 0.0
+
+    def strange(self, text: str) -> list[str]:
+        """Words or letters of a text that are not known. What is written as the sign of the unknown
+        is none: texts prepared for a word list are full of it."""
+        if self.level == "word":
+            return [word for word in text.split() if word not in self.number]
+        letters = text.replace("\n", "").replace(" ", "▁") if self.level == "piece" else text
+        return [letter for letter in letters if letter not in self.number]
 
     def facts(self) -> dict[str, Any]:
         """JSON-able; ``of_facts`` is its inverse."""
@@ -138,13 +156,7 @@ def _learn_pieces(text: str, size: int) -> bytes:
             max_sentence_length=1 << 28, minloglevel=2, num_threads=1,
         )  # fmt: skip
     except RuntimeError as error:
-        raise DataFault(
-            "DATA-FEW-WORDS",
-            place="--pieces",
-            found=str(error).strip().splitlines()[-1][-200:],
-            why=_("sentencepiece cannot learn {count} pieces from this text").format(count=size),
-            next_step=_("give another number of --pieces, or --level character"),
-        ) from error
+        raise pieces_refused(error, size, place="--pieces") from error
     return model.getvalue()
 
 

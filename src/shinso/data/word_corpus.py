@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from jaxtyping import Int
 
 from shinso.data.findings import Findings
 from shinso.data.word_numbers import LINE_END, TextPieces, Tokens, WordNumbers, numbers_on_disk
+from shinso.data.word_pieces import learn_pieces, piece_cutter
 from shinso.language import _
 
 Numbers = Int[np.ndarray, " token"]
@@ -23,7 +25,7 @@ FEWEST = 2  # different words without which there is nothing to predict
 @dataclass(frozen=True)
 class WordCorpus:
     """words: by number, frequent first. counts: in the train part. parts: numbers of words, -1 at
-    each line's end."""
+    each line's end. extra: what a new text is read by (``known_words.read_known``)."""
 
     path: Path
     words: tuple[str, ...]
@@ -74,46 +76,40 @@ def read_corpus(
     texts = TextPieces(path)
     # A piece of sentencepiece ends where it says, so what it gives is cut at its blanks.
     numbering = WordNumbers("spaces" if pieces else tokens, lower=lower)
-    cut = _piece_cutter(path, pieces) if pieces else None
+    model = learn_pieces(path, pieces) if pieces else b""
+    cut = piece_cutter(model) if pieces else None
     numbers = numbers_on_disk(
         iter(texts), numbering.of if cut is None else lambda text: numbering.of(cut(text))
     )
     words = numbering.words()
-    _check_enough(path, len(words), int((numbers >= 0).sum()), "")
+    check_enough(path, len(words), int((numbers >= 0).sum()), "")
     whole = len(numbers)
     ends = part_ends(numbers, shares) if shares else (whole, whole, whole)
-    counts = _counts(numbers[: ends[0]], len(words))
+    counts = counts_of(numbers[: ends[0]], len(words))
+    joined: list[list[list[str]]] = []
     for _round in range(phrases):
-        numbers, words, ends = _join_phrases(numbers, words, counts, ends, min_count, threshold)
-        counts = _counts(numbers[: ends[0]], len(words))
+        numbers, words, ends, pairs = _join_phrases(
+            numbers, words, counts, ends, min_count, threshold
+        )
+        joined.append(pairs)
+        counts = counts_of(numbers[: ends[0]], len(words))
     order = np.lexsort((np.arange(len(words)), -counts))
     kept = order[: int((counts >= min_count).sum())]
-    _check_enough(
+    check_enough(
         path, len(kept), int(counts[kept].sum()), _(" that occur {n} times").format(n=min_count)
     )
     new = np.full(len(words), -1, dtype=np.int32)
     new[kept] = np.arange(len(kept))
     parts = {}
     for name, begin, end in zip(("train", "valid", "test"), (0, *ends), ends, strict=False):
-        parts[name] = _renumbered(numbers[begin:end], new)
+        parts[name] = renumbered(numbers[begin:end], new)
     for name in ("valid", "test") if shares else ():
         if num_words(parts[name]) < FEWEST:
             _too_short(path, name)
     return WordCorpus(
-        path, tuple(words[i] for i in kept), counts[kept], parts, texts.sha256, tuple(texts.notes)
-    )
-
-
-def read_known(path: Path, words: Sequence[str], *, tokens: Tokens, lower: bool) -> WordCorpus:
-    """A new text in the words of a trained run, all of it as the part "new"."""
-    texts = TextPieces(path)
-    numbering = WordNumbers(tokens, lower=lower, known=words)
-    numbers = numbers_on_disk(iter(texts), numbering.of)
-    _check_enough(path, 2, num_words(numbers), _(" that the run knows"))
-    counts = _counts(numbers, len(words))
-    return WordCorpus(
-        path, tuple(words), counts, {"new": numbers}, texts.sha256, tuple(texts.notes)
-    )
+        path, tuple(words[i] for i in kept), counts[kept], parts, texts.sha256, tuple(texts.notes),
+        {"pieces": base64.b64encode(model).decode(), "phrases": joined},
+    )  # fmt: skip
 
 
 def part_ends(
@@ -130,7 +126,7 @@ def part_ends(
     return ends[0], ends[1], len(numbers)
 
 
-def _counts(numbers: Numbers, num_words: int) -> Int[np.ndarray, " word"]:
+def counts_of(numbers: Numbers, num_words: int) -> Int[np.ndarray, " word"]:
     from shinso.nn.kernels.words_numba import count_numbers
 
     counts = np.zeros(num_words, dtype=np.int64)
@@ -138,7 +134,7 @@ def _counts(numbers: Numbers, num_words: int) -> Int[np.ndarray, " word"]:
     return counts
 
 
-def _renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Int[np.ndarray, " kept"]:
+def renumbered(numbers: Numbers, new: Int[np.ndarray, " word"]) -> Int[np.ndarray, " kept"]:
     from shinso.nn.kernels.words_numba import renumber
 
     return numbers[: renumber(numbers, new)]
@@ -151,9 +147,11 @@ def _join_phrases(
     ends: tuple[int, int, int],
     min_count: int,
     threshold: float,
-) -> tuple[Int[np.ndarray, " kept"], list[str], tuple[int, int, int]]:
+) -> tuple[Int[np.ndarray, " kept"], list[str], tuple[int, int, int], list[list[str]]]:
     """Neighbours with score (count(ab) − min_count) / (count(a) count(b)) · N above the threshold
     become one word a_b (Mikolov et al. 2013b, eq. 6; N: words of the train part, as in word2phrase).
+
+    Returns the numbers, all words, where the parts end, and the pairs that were joined.
     """
     from shinso.nn.kernels import words_numba as kernels
 
@@ -179,8 +177,9 @@ def _join_phrases(
     joined = np.full(len(keys), -1, dtype=np.int32)
     # A word a_b may stand in the text already; then the phrase is that word.
     known = {word: number for number, word in enumerate(words)}
-    words = list(words)
+    words, together = list(words), []
     for slot in found:
+        together.append([words[first[slot]], words[second[slot]]])
         name = f"{words[first[slot]]}_{words[second[slot]]}"
         if name not in known:
             known[name] = len(words)
@@ -193,43 +192,10 @@ def _join_phrases(
         numbers[kept : kept + length] = part[:length]
         kept += length
         new_ends.append(kept)
-    return numbers[:kept], words, (new_ends[0], new_ends[1], new_ends[2])
+    return numbers[:kept], words, (new_ends[0], new_ends[1], new_ends[2]), together
 
 
-def _piece_cutter(path: Path, pieces: int) -> Any:
-    """Text -> the same text with blanks between the pieces that sentencepiece learnt from it."""
-    import io
-
-    from shinso.extras import need
-    from shinso.faults import DataFault
-
-    spm = need("sentencepiece")
-    model = io.BytesIO()
-    lines = (line for text in TextPieces(path) for line in text.split("\n") if line.strip())
-    try:
-        spm.SentencePieceTrainer.train(
-            sentence_iterator=lines, model_writer=model, vocab_size=pieces, minloglevel=2,
-            num_threads=1, input_sentence_size=500_000, shuffle_input_sentence=False,
-            normalization_rule_name="nmt_nfkc", max_sentence_length=1 << 28,
-        )  # fmt: skip
-    except RuntimeError as error:
-        raise DataFault(
-            "DATA-FEW-WORDS",
-            place=str(path),
-            found=str(error).strip().splitlines()[-1][-200:],
-            why=_("sentencepiece cannot learn {count} pieces from this text").format(count=pieces),
-            next_step=_("give fewer --pieces"),
-        ) from error
-    cutter = spm.SentencePieceProcessor(model_proto=model.getvalue())
-
-    def cut(text: str) -> str:
-        found = cutter.encode(text.split("\n"), out_type=str)
-        return "\n".join(" ".join(piece.replace("▁", "") for piece in line) for line in found)
-
-    return cut
-
-
-def _check_enough(path: Path, words: int, tokens: int, kind: str) -> None:
+def check_enough(path: Path, words: int, tokens: int, kind: str) -> None:
     if words >= FEWEST and tokens > FEWEST:
         return
     findings = Findings(path)
@@ -239,7 +205,7 @@ def _check_enough(path: Path, words: int, tokens: int, kind: str) -> None:
             words=words, kind=kind, tokens=tokens
         ),
         why=_("vectors are learnt from which words stand near which"),
-        next_step=_("give more text, or a smaller --min-count"),
+        next_step=_("give more text, a smaller --min-count, or --pieces where it has no blanks"),
     )
     findings.stop()
 

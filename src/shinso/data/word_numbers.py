@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
 from shinso.data.findings import Findings
-from shinso.data.text import GZIP, decode
+from shinso.data.text import GZIP, broken_line, decode, encoding_fault
 from shinso.faults import DataFault
 from shinso.language import _
 
@@ -52,20 +52,18 @@ class TextPieces:
         findings = Findings(self.path)
         lines, ascii_only, empty = 0, True, True
         for number, raw in enumerate(self._cut()):
+            if number == 0 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise self._wide_fault()
             content = raw.removeprefix(codecs.BOM_UTF8) if number == 0 else raw
             try:
                 text = content.decode(self.encoding)
                 if self.encoding == "utf-8" and ascii_only and b"\x00" in content:
-                    decode(content, self.path, findings)  # raises with the reason
+                    decode(content, self.path, findings, lines)  # raises with the reason
             except UnicodeDecodeError as error:
-                if self.encoding == "cp932" or not ascii_only:
-                    raise self._encoding_fault(content, error.start, lines) from error
-                try:
-                    text, self.encoding = decode(content, self.path, findings)
-                except DataFault as fault:
-                    if fault.code != "DATA-ENCODING":
-                        raise
-                    raise self._encoding_fault(content, error.start, lines) from error
+                if not ascii_only:  # what the encoding is was seen before, so a line is broken
+                    fault = encoding_fault if self.encoding == "cp932" else broken_line
+                    raise fault(content, error.start, self.path, lines) from error
+                text, self.encoding = decode(content, self.path, findings, lines)
                 self.notes = findings.notes
             ascii_only = ascii_only and text.isascii()
             lines += content.count(b"\n")
@@ -130,15 +128,13 @@ class TextPieces:
                 next_step=_("give the path of one file that you may read"),
             ) from error
 
-    def _encoding_fault(self, content: bytes, at: int, lines: int) -> DataFault:
-        line = lines + content.count(b"\n", 0, at) + 1
-        around = content[content.rfind(b"\n", 0, at) + 1 :][:40].decode("utf-8", errors="replace")
-        step = _("save it as UTF-8, for example: iconv -f latin1 -t utf-8 {path} > utf8_{name}")
+    def _wide_fault(self) -> DataFault:
+        step = _("save it as UTF-8, for example: iconv -f utf-16 -t utf-8 {path} > utf8_{name}")
         return DataFault(
             "DATA-ENCODING",
-            place=f"{self.path}:{line}",
-            found=_("byte 0x{byte:02x} in {around}").format(byte=content[at], around=repr(around)),
-            why=_("the file is neither UTF-8 nor cp932, so its letters would be guessed"),
+            place=str(self.path),
+            found=_("the file is UTF-16"),
+            why=_("a text of any length is read in pieces, and these end at bytes"),
             next_step=step.format(path=self.path, name=self.path.name),
         )
 
@@ -172,8 +168,16 @@ class WordNumbers:
     "spaces" takes what stands between blanks as it is (text that is tokenized already).
     """
 
-    def __init__(self, tokens: Tokens, *, lower: bool, known: Sequence[str] | None = None) -> None:
-        """known: words with the numbers 0, 1 …; others are then left out."""
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        lower: bool,
+        known: Sequence[str] | None = None,
+        grows: bool = False,
+    ) -> None:
+        """known: words with the numbers 0, 1 …; others are then left out, or follow where it
+        ``grows``."""
         from shinso.nn.kernels import words_numba
 
         self._kernels = words_numba
@@ -192,7 +196,7 @@ class WordNumbers:
             if len(self) != len(known):
                 raise ValueError(f"{len(known) - len(self)} of the known words are not words")
             self._kinds = _byte_kinds(tokens)
-            self._adds = False
+            self._adds = grows
 
     def __len__(self) -> int:
         return int(self._state[self._kernels.WORDS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,28 +31,47 @@ class Question:
 def read_pairs(path: Path) -> list[Pair]:
     """``word word score`` a line, separated by tabs, commas or blanks, lower-cased.
 
-    A first line without a number is a heading; lines with # are remarks. Raises ManyDataFaults
-    DATA-FORMAT, or what ``read_text`` raises.
+    The score is the first number behind the words: SimLex-999 has a part of speech between them,
+    WordSim-353 each judge's score after it. A first line without a number is a heading; lines with #
+    are remarks. Raises ManyDataFaults DATA-FORMAT, or what ``read_text`` raises.
     """
     findings = Findings(path)
     found: list[Pair] = []
     for line, text in enumerate(read_text(path, findings).text.split("\n"), 1):
-        fields = [field for field in re.split(r"[\t,; ]+", text.strip()) if field]
-        if not fields or text.startswith("#"):
+        fields = _fields(text)
+        # "Word 1" is no word but the heading of a column.
+        if not fields or text.startswith("#") or (line == 1 and " " in fields[0]):
             continue
-        try:
-            found.append((fields[0].lower(), fields[1].lower(), float(fields[2])))
-        except (ValueError, IndexError):
-            if line > 1:
-                findings.fault(
-                    "DATA-FORMAT",
-                    line=line,
-                    found=shown(text),
-                    why=_("a line is two words and a number"),
-                    next_step=_("write it like {example}").format(example="sun sunlight 50"),
-                )
+        score = next((field for field in fields[2:] if is_number(field)), None)
+        if score is not None:
+            found.append((fields[0].lower(), fields[1].lower(), float(score)))
+        elif line > 1:
+            findings.fault(
+                "DATA-FORMAT",
+                line=line,
+                found=shown(text),
+                why=_("a line is two words and a number"),
+                next_step=_("write it like {example}").format(example="sun sunlight 50"),
+            )
     findings.stop()
     return found
+
+
+def _fields(text: str) -> list[str]:
+    """What stands between tabs, else semicolons, else commas; else between any of these and blanks."""
+    for sign in "\t;,":
+        fields = [field.strip() for field in text.split(sign) if field.strip()]
+        if len(fields) > 2:
+            return fields
+    return [field for field in re.split(r"[\t,; ]+", text.strip()) if field]
+
+
+def is_number(text: str) -> bool:
+    """Whether a field holds a score."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -101,10 +121,13 @@ def analogy_scores(
     """A row for each kind: share answered rightly, questions known, questions in all.
 
     A question counts where its four words are among the ``among`` most frequent ones, which are
-    also the possible answers (as word2vec's compute-accuracy and gensim do).
+    also the possible answers (as word2vec's compute-accuracy and gensim do). Capitals do not count:
+    of words that differ in them alone the most frequent one asks, and any of them is the answer.
     """
     size = min(among, len(vectors))
-    unit, number = vectors.unit[:size], vectors.number
+    unit, number = vectors.unit[:size], vectors.folded
+    kin = np.array([number[word.lower()] for word in vectors.words[:size]])
+    twins = np.flatnonzero(kin != np.arange(size))
     known = [q for q in questions if all(number.get(word, size) < size for word in q.words)]
     places = np.array([[number[word] for word in q.words] for q in known]).reshape(-1, 4)
     right = np.zeros(len(known), dtype=bool)
@@ -114,7 +137,9 @@ def analogy_scores(
         rows = np.arange(len(a))
         for left_out in (a, b, c):
             cosines[rows, left_out] = -np.inf
-        right[begin : begin + PIECE] = cosines.argmax(axis=1) == d
+            asked, twin = np.nonzero(kin[twins] == left_out[:, None])
+            cosines[asked, twins[twin]] = -np.inf
+        right[begin : begin + PIECE] = kin[cosines.argmax(axis=1)] == d
     rows = []
     for kind in dict.fromkeys(q.kind for q in questions):
         mine = np.array([q.kind == kind for q in known], dtype=bool)

@@ -8,9 +8,9 @@ numbers as little-endian float32. gensim, spaCy and the tools of Mikolov et al. 
 from __future__ import annotations
 
 import difflib
-import gzip
 import io
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 
-from shinso.data.text import GZIP, read_bytes
+from shinso.data.text import read_bytes, unpacked
 from shinso.faults import DataFault, UsageFault
 from shinso.language import _
 
 LONGEST_WORD = 10_000  # bytes in a binary file after which it is no such file
+ROOM = 1 << 20  # numbers of a table that fits anywhere
+PEEK = 100_000  # bytes that tell a text from what is none
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ class WordVectors:
     @cached_property
     def number(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words)}
+
+    @cached_property
+    def folded(self) -> dict[str, int]:
+        """Numbers by the word in small letters; of words that differ in capitals alone the first,
+        which is the commonest one where they are sorted so."""
+        return {word.lower(): place for place, word in reversed(list(enumerate(self.words)))}
 
     @cached_property
     def unit(self) -> Float32[np.ndarray, "word dim"]:
@@ -107,11 +115,9 @@ def write_vectors(vectors: WordVectors, path: Path, *, binary: bool) -> None:
 def read_vectors(path: Path) -> WordVectors:
     """Read either format, gzipped or not, found out from what stands after the first word.
 
-    Raises DataFault DATA-NOT-FOUND, DATA-FORMAT or DATA-ENCODING with the line or word.
+    Raises DataFault DATA-NOT-FOUND, DATA-FORMAT, DATA-ENCODING or DATA-NAN with the line or word.
     """
-    raw = read_bytes(path)
-    if raw.startswith(GZIP):
-        raw = gzip.decompress(raw)
+    raw = unpacked(read_bytes(path), path)
     head, _line, rest = raw.partition(b"\n")
     try:
         count, dim = (int(part) for part in head.split())
@@ -119,34 +125,57 @@ def read_vectors(path: Path) -> WordVectors:
             raise ValueError
     except ValueError:
         raise _format_fault(path, 1, repr(head[:40].decode("utf-8", "replace"))) from None
-    text = _as_text(rest, dim)
-    words, vectors = (
-        _read_lines(path, text, count, dim) if text is not None
-        else _read_binary(path, rest, count, dim)
-    )  # fmt: skip
-    if len(set(words)) != len(words):
-        twice = next(word for place, word in enumerate(words) if word in words[:place])
-        raise _format_fault(path, 0, _("the word {word} stands there twice").format(word=twice))
+    if count * dim > len(rest) + ROOM:  # no room is made for numbers that cannot be there
+        found = _("{size:,} bytes follow; the first line says {head}")
+        raise _format_fault(path, 1, found.format(size=len(rest), head=f"{count} {dim}"))
+    words, vectors = _read_rows(path, rest, count, dim)
+    twice = next((word for word, times in Counter(words).items() if times > 1), None)
+    if twice is not None:
+        raise _format_fault(
+            path, 0, _("the word {word} stands there twice").format(word=twice),
+            why=_("a word has one vector"), next_step=_("take one of the two out"),
+        )  # fmt: skip
+    strange = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(strange):
+        raise DataFault(
+            "DATA-NAN",
+            place=_("{path}, word {row}").format(path=path, row=int(strange[0]) + 1),
+            found=words[int(strange[0])],
+            why=_("a number of its vector is endless or none at all, so nothing is near it"),
+            next_step=_("take the word out, or write the file again"),
+        )
     return WordVectors(tuple(words), vectors)
 
 
-def _as_text(rest: bytes, dim: int) -> str | None:
-    """The lines, where the first one has a word and ``dim`` numbers."""
-    first = rest.split(b"\n", 1)[0].split()
+Rows = tuple[list[str], Float32[np.ndarray, "word dim"]]
+
+
+def _read_rows(path: Path, rest: bytes, count: int, dim: int) -> Rows:
+    fields = rest.split(b"\n", 1)[0].split()
+    if _are_numbers(fields[-dim:] if len(fields) > dim else fields[1:]):
+        return _read_lines(path, rest, count, dim)
     try:
-        numbers = [float(part) for part in first[-dim:]]
+        return _read_binary(path, rest, count, dim)
+    except DataFault:
+        # What is no binary file and holds nothing but letters is a text with a fault in it.
+        if any(byte < 32 and byte not in b"\t\n\r" for byte in rest[:PEEK]):
+            raise
+        return _read_lines(path, rest, count, dim)
+
+
+def _are_numbers(fields: Sequence[bytes]) -> bool:
+    try:
+        return len([float(field) for field in fields]) > 0
     except ValueError:
-        return None
-    if len(first) <= dim or len(numbers) != dim:
-        # A text file with the wrong number of columns is still text; a binary one seldom is.
-        printable = all(32 <= byte < 127 or byte in b"\t\r" for byte in rest.split(b"\n", 1)[0])
-        return rest.decode("utf-8", "strict") if printable else None
-    return rest.decode("utf-8", "strict")
+        return False
 
 
-def _read_lines(
-    path: Path, text: str, count: int, dim: int
-) -> tuple[list[str], Float32[np.ndarray, "word dim"]]:
+def _read_lines(path: Path, rest: bytes, count: int, dim: int) -> Rows:
+    try:
+        text = rest.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = rest.count(b"\n", 0, error.start)
+        raise _encoding_fault(f"{path}:{line + 2}", rest.split(b"\n")[line]) from error
     words: list[str] = []
     vectors = np.empty((count, dim), dtype=np.float32)
     for line, content in enumerate(text.removesuffix("\n").split("\n"), 2):
@@ -169,9 +198,7 @@ def _read_lines(
     return words, vectors
 
 
-def _read_binary(
-    path: Path, content: bytes, count: int, dim: int
-) -> tuple[list[str], Float32[np.ndarray, "word dim"]]:
+def _read_binary(path: Path, content: bytes, count: int, dim: int) -> Rows:
     words: list[str] = []
     at, size = 0, 4 * dim
     vectors = np.empty((count, dim), dtype=np.float32)
@@ -184,35 +211,47 @@ def _read_binary(
         try:
             words.append(word.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise DataFault(
-                "DATA-ENCODING",
-                place=_("{path}, word {row}").format(path=path, row=row + 1),
-                found=repr(word[:40]),
-                why=_("words must be UTF-8"),
-                next_step=_("write the file again with a tool that writes UTF-8"),
-            ) from error
+            place = _("{path}, word {row}").format(path=path, row=row + 1)
+            raise _encoding_fault(place, word) from error
         vectors[row] = np.frombuffer(content, dtype="<f4", count=dim, offset=end + 1)
         at = end + 1 + size
+    if content[at:].strip():
+        found = _("the file goes on behind its {count} words").format(count=count)
+        raise _format_fault(path, 0, found)
     return words, vectors
 
 
-def _format_fault(path: Path, line: int, found: str) -> DataFault:
+def _encoding_fault(place: str, found: bytes) -> DataFault:
+    return DataFault(
+        "DATA-ENCODING",
+        place=place,
+        found=repr(found[:40]),
+        why=_("words must be UTF-8"),
+        next_step=_("write the file again with a tool that writes UTF-8"),
+    )
+
+
+def _format_fault(
+    path: Path, line: int, found: str, *, why: str = "", next_step: str = ""
+) -> DataFault:
     return DataFault(
         "DATA-FORMAT",
         place=f"{path}:{line}" if line else os.fspath(path),
         found=found,
-        why=_("the file is not in word2vec's text or binary format"),
-        next_step=_("begin it with a line: number of words, blank, number of dimensions"),
+        why=why or _("the file is not in word2vec's text or binary format"),
+        next_step=next_step
+        or _("begin it with a line: number of words, blank, number of dimensions"),
     )
 
 
 def known_pairs(
     vectors: WordVectors, pairs: Sequence[tuple[str, str, float]]
 ) -> tuple[list[float], list[float]]:
-    """People's scores and cosines of the pairs whose words are both known."""
+    """People's scores and cosines of the pairs whose words are both known, capitals or not."""
     human, cosine = [], []
     for one, other, score in pairs:
-        if one in vectors.number and other in vectors.number:
+        a, b = vectors.folded.get(one.lower()), vectors.folded.get(other.lower())
+        if a is not None and b is not None:
             human.append(score)
-            cosine.append(vectors.similarity(one, other))
+            cosine.append(float(vectors.unit[a] @ vectors.unit[b]))
     return human, cosine

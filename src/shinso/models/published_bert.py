@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from shinso.faults import DataFault
 from shinso.language import _
-from shinso.models.bert import Bert, BertSize
+from shinso.models.bert import EPS, Bert, BertSize
 
 SIZES = {
     "width": "hidden_size",
@@ -37,6 +37,13 @@ BLOCK = {
     "network.down": "output.dense",
     "network_norm": "output.LayerNorm",
 }
+OWN_CUT: dict[str, tuple[Any, ...]] = {
+    "tokenizer_class": (None, "BertTokenizer", "BertTokenizerFast"),
+    "word_tokenizer_type": (None, "basic"),
+    "subword_tokenizer_type": (None, "wordpiece"),
+    "do_basic_tokenize": (True,),
+    "tokenize_chinese_chars": (True,),
+}
 OLD = {"gamma": "weight", "beta": "bias"}
 
 
@@ -59,18 +66,36 @@ def published_size(folder: Path) -> tuple[BertSize, int, int]:
     kind = content.get("position_embedding_type", "absolute")
     if activation != "gelu" or kind != "absolute":
         raise _format(path, f"hidden_act {activation}, position_embedding_type {kind}")
+    if content.get("layer_norm_eps", EPS) != EPS:
+        raise _format(path, f"layer_norm_eps {content['layer_norm_eps']}")
     return size, pieces, types
 
 
-def lower_cased(folder: Path) -> bool:
-    """Whether ``tokenizer_config.json`` says so; True where it says nothing."""
+def lower_cased(folder: Path, pieces: Sequence[str]) -> bool:
+    """Whether ``tokenizer_config.json`` says so; without it, whether no piece has a capital.
+
+    Raises DataFault VOCABULARY-FORMAT where texts were cut in another way than WordPiece's own, as
+    Japanese ones are by MeCab: the pieces would be others, and nobody would see it.
+    """
     path = folder / "tokenizer_config.json"
     if not path.is_file():
-        return True
+        return all(piece == piece.lower() for piece in pieces if not piece.startswith("["))
     try:
-        return bool(json.loads(path.read_text("utf-8")).get("do_lower_case", True))
-    except ValueError as error:
-        raise _format(path, str(error)) from error
+        content = json.loads(path.read_text("utf-8"))
+        lower = bool(content.get("do_lower_case", True))
+    except (ValueError, AttributeError) as error:
+        raise _format(path, f"{type(error).__name__}: {error}") from error
+    own = {**OWN_CUT, "strip_accents": (None, lower)}
+    for name, values in own.items():
+        if name in content and content[name] not in values:
+            raise DataFault(
+                "VOCABULARY-FORMAT",
+                place=str(path),
+                found=f"{name}: {content[name]}",
+                why=_("texts were cut in another way than here, so their pieces would be others"),
+                next_step=_("give weights whose tokenizer is BertTokenizer as it was published"),
+            )
+    return lower
 
 
 def load_published(bert: Bert, folder: Path) -> None:

@@ -45,6 +45,9 @@ class Word2Vec(nn.Module):
             if not 0 <= self.sample < 1:
                 raise ValueError(f"sample is {self.sample}; give 0 up to below 1")
 
+        def unread(self) -> dict[str, str]:
+            return {"negative": "a Huffman tree"} if self.tree else {}
+
     inputs: Tensor
     outputs: Tensor
 

@@ -19,7 +19,8 @@ class LanguageModelObjective:
     (truncated back-propagation through time: Williams & Peng 1990).
 
     activity: weight of the mean square of the outputs; slowness: of the change from step to step
-    (Merity et al. 2018, section 5.3, "AR" and "TAR"). drawn: tokens against which each target
+    (Merity et al. 2018, section 5.3, "AR" and "TAR"; differs: both see the outputs after dropout, the
+    paper's TAR before it). drawn: tokens against which each target
     stands in training instead of all (``sampled_cross_entropy``); 0 takes all.
     """
 

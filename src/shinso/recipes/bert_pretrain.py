@@ -21,7 +21,8 @@ from shinso.training.plan import Training
 if TYPE_CHECKING:
     from torch import nn
 
-    from shinso.recipes.uses.hidden_pieces import HiddenData, HiddenUse
+    from shinso.recipes.uses.hidden_data import HiddenData
+    from shinso.recipes.uses.hidden_pieces import HiddenUse
 
 TITLE = Text("BERT, pre-training from raw text", "BERT の事前学習 (生のテキストから)")
 PLACE = Text("Day 4: BERT", "4 日目: BERT")
@@ -79,10 +80,13 @@ class Config:
         if not 0 < self.hidden_share < 1:
             raise ValueError(f"hidden_share is {self.hidden_share}; give a share between 0 and 1")
 
+    def unread(self) -> dict[str, str]:
+        return {} if self.vocabulary_file is None else {"vocabulary": "--vocabulary-file"}
+
 
 def read(config: Config, paths: Sequence[Path]) -> HiddenData:
     """One text. Raises DataFaults."""
-    from shinso.recipes.uses.hidden_pieces import read_parts
+    from shinso.recipes.uses.hidden_data import read_parts
 
     return read_parts(config, paths)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_parts, given_start
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -56,6 +56,9 @@ class Config:
     start: Path | None = setting(
         None, "a run of bert-pretrain, or a folder with config.json, vocab.txt, model.safetensors"
     )
+    anew: bool = setting(
+        False, "take only size and vocabulary of --start, no weights: shows what these are worth"
+    )
     only: int = setting(0, "labels of the train part to learn from, chosen by split_seed; 0: all")
     longest: int = setting(64, "pieces after which a text is cut, signs included")
     vocabulary: int = setting(4000, "pieces of the vocabulary where none is given by --start")
@@ -81,7 +84,7 @@ class Config:
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
 
     def unread(self) -> dict[str, str]:
-        return given_parts(self, "split")
+        return {**given_parts(self, "split"), **given_start(self, "vocabulary", "lower")}
 
 
 def read(config: Config, paths: Sequence[Path]) -> TextData:

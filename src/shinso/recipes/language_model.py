@@ -22,7 +22,8 @@ from shinso.training.plan import Training
 if TYPE_CHECKING:
     from torch import nn
 
-    from shinso.recipes.uses.next_tokens import LanguageData, LanguageUse
+    from shinso.recipes.uses.next_tokens import LanguageUse
+    from shinso.recipes.uses.token_data import LanguageData
 
 TITLE = Text("Language model", "言語モデル")
 PLACE = Text("Day 4: language models", "4 日目: 言語モデル")
@@ -112,13 +113,14 @@ class Config:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
         for name in ("activity", "slowness"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
         if bool(self.valid) != bool(self.test):
             raise ValueError(f"valid is {self.valid}, test is {self.test}; give both or none")
 
     def unread(self) -> dict[str, str]:
-        return given_parts(self, "split")
+        other = "min_count" if self.level == "piece" else "pieces"
+        return {**given_parts(self, "split"), other: f"--level {self.level}"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,17 +137,17 @@ class Generation:
     def __post_init__(self) -> None:
         if self.length < 1:
             raise ValueError(f"length is {self.length}; give at least 1")
-        if self.temperature < 0 or self.top_k < 0:
-            raise ValueError(
-                f"temperature is {self.temperature}, top_k is {self.top_k}; give 0 or more"
-            )
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; give a number from 0 on")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}; give 0 or more")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; give more than 0 and at most 1")
 
 
 def read(config: Config, paths: Sequence[Path]) -> LanguageData:
     """One text, or three. Raises DataFaults."""
-    from shinso.recipes.uses.next_tokens import read_parts
+    from shinso.recipes.uses.token_data import read_parts
 
     return read_parts(config, paths)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shinso.language import Text
-from shinso.recipes.recipe import Brief, Built, ModelChoice
+from shinso.recipes.recipe import Brief, Built, ModelChoice, given_start
 from shinso.settings import nested, setting
 from shinso.training.plan import Training
 
@@ -56,6 +56,9 @@ class Config:
     start: Path | None = setting(
         None, "a run of bert-pretrain, or a folder with config.json, vocab.txt, model.safetensors"
     )
+    anew: bool = setting(
+        False, "take only size and vocabulary of --start, no weights: shows what these are worth"
+    )
     longest: int = setting(128, "pieces after which a text is cut, signs included")
     vocabulary: int = setting(4000, "pieces of the vocabulary where none is given by --start")
     lower: bool = setting(True, "whether capitals count as small letters, and accents do not count")
@@ -74,6 +77,9 @@ class Config:
         for name, least in (("longest", 8), ("vocabulary", 50), ("split_seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+
+    def unread(self) -> dict[str, str]:
+        return given_start(self, "vocabulary", "lower")
 
 
 def read(config: Config, paths: Sequence[Path]) -> PieceTagData:

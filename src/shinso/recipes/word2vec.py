@@ -95,6 +95,10 @@ class Config:
         if self.threshold <= 0:
             raise ValueError(f"threshold is {self.threshold}; give more than 0")
 
+    def unread(self) -> dict[str, str]:
+        found = {} if self.phrases else {"threshold": "--phrases 0"}
+        return {**found, "tokens": "--pieces"} if self.pieces else found
+
 
 def read(config: Config, paths: Sequence[Path]) -> WordCorpus:
     """One text. Raises DataFaults."""

@@ -114,7 +114,9 @@ def _need(number: int, words: Sequence[str], example: str) -> None:
 def _score(vectors: WordVectors, path: Path) -> list[dict[str, Any]]:
     from shinso.data.text import first_bytes, read_bytes
     from shinso.data.word_tests import (
+        analogy_accuracy,
         analogy_scores,
+        is_number,
         read_pairs,
         read_questions,
         similarity_score,
@@ -122,9 +124,14 @@ def _score(vectors: WordVectors, path: Path) -> list[dict[str, Any]]:
 
     read_bytes(path)  # for its fault where there is no such file
     # Four words a line or a colon: analogies. Two words and a number: pairs.
-    first = first_bytes(path).lstrip()
-    if first.startswith(b":") or len(first.split(b"\n")[0].split()) == 4:
-        return analogy_scores(vectors, read_questions(path))
+    first = first_bytes(path).decode("utf-8", "replace").lstrip("\ufeff \r\n")
+    fields = first.split("\n")[0].split()
+    if first.startswith(":") or (len(fields) == 4 and not any(map(is_number, fields))):
+        rows = analogy_scores(vectors, read_questions(path))
+        if len(rows) > 1:
+            sums = {name: sum(row[name] for row in rows) for name in ("known", "questions")}
+            rows.append({"kind": "all", "accuracy": analogy_accuracy(rows), **sums})
+        return rows
     pairs = read_pairs(path)
     rho, known = similarity_score(vectors, pairs)
     return [{"similarity_rho": rho, "known": known, "pairs": len(pairs)}]

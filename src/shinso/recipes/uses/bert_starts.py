@@ -41,7 +41,8 @@ def pieces_of(start: Path) -> tuple[WordPieces, dict[str, Any]]:
                 next_step=_("give a run of bert-pretrain or a folder of published weights"),
             )
         size, num_pieces, _types = published_size(start)
-        pieces = read_vocabulary(start / "vocab.txt", lower=lower_cased(start))
+        pieces = read_vocabulary(start / "vocab.txt", lower=True)
+        pieces = WordPieces(pieces.pieces, lower_cased(start, pieces.pieces))
         if len(pieces) > num_pieces:
             raise DataFault(
                 "WEIGHTS-MISMATCH",
@@ -114,13 +115,26 @@ def _config_of(start: Path) -> dict[str, Any]:
 
 
 def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
-    """The network's settings with the size of the start that the data was read with.
+    """The network's settings with the size of the start that the data was read with; how much is
+    dropped in training is no size and stays.
 
-    ValueError where texts are longer than the positions that it has.
+    RunFault SETTING-REFUSED where another size was asked for, or texts are longer than the start's
+    positions.
     """
-    found = dataclasses.replace(network_config, **(facts.get("start_size") or {}))
+    start = {name: n for name, n in (facts.get("start_size") or {}).items() if name != "dropout"}
+    for name, value in start.items():
+        own, usual = getattr(network_config, name), getattr(type(network_config)(), name)
+        if own not in (value, usual):
+            raise RunFault(
+                "SETTING-REFUSED",
+                place=name,
+                found=_("{own}, where --start has {value}").format(own=own, value=value),
+                why=_("the weights that are begun with decide the size"),
+                next_step=_("leave one of the two out"),
+            )
+    found = dataclasses.replace(network_config, **start)
     if found.positions < longest:
-        if facts.get("start_size"):
+        if start:
             raise RunFault(
                 "SETTING-REFUSED",
                 place="longest",
@@ -135,7 +149,7 @@ def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
 
 def build_started(config: Any, data: Any, model: nn.Module, use: Any, seed: int) -> Built:
     """The training of a BERT with labels, from ``config.start`` where one is given."""
-    if config.start is not None:
+    if config.start is not None and not config.anew:
         begin_with(model, config.start)
     return build_labelled(
         data.samples["train"],

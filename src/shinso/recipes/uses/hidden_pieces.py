@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from shinso.data.findings import Findings
 from shinso.data.piece_batches import NONE, PieceSamples, Stretches, hide
-from shinso.data.stratified import parse_shares
 from shinso.data.text import read_text
-from shinso.data.wordpiece import INSIDE, MASK, SIGNS, WordPieces, cut_words, read_vocabulary
+from shinso.data.wordpiece import INSIDE, MASK, WordPieces
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.hidden_data import HiddenData, as_numbers, check, said_of
 from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
@@ -30,108 +28,6 @@ if TYPE_CHECKING:
 
 GUESSES = 5
 AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class HiddenData:
-    """parts: the text in stretches. counts: of the pieces in the train part."""
-
-    path: Path
-    pieces: WordPieces
-    parts: Mapping[str, Stretches]
-    counts: Int[np.ndarray, " kind"]
-    sha256: str
-    notes: tuple[str, ...]
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "file": self.path.name,
-            "sha256": self.sha256,
-            "pieces": list(self.pieces.pieces),
-            "lower": self.pieces.lower,
-            "counts": self.counts.tolist(),
-            "part_stretches": {name: len(part) for name, part in self.parts.items()},
-            "notes": list(self.notes),
-        }
-
-
-def read_parts(config: Config, paths: Sequence[Path]) -> HiddenData:
-    """Read and cut; the vocabulary from the train part."""
-    path = only_one(paths, "bert-pretrain", _("join the files into one: cat FILE FILE > ALL"))
-    findings = Findings(path)
-    file = read_text(path, findings)
-    lines = [line for line in file.text.split("\n") if line.strip()]
-    shares = parse_shares(config.split)
-    sizes = np.cumsum([len(line) for line in lines])
-    ends = [
-        int(np.searchsorted(sizes, float(s) * sizes[-1])) + 1 for s in (shares[0], sum(shares[:2]))
-    ]
-    texts = {
-        "train": lines[: ends[0]],
-        "valid": lines[ends[0] : ends[1]],
-        "test": lines[ends[1] :],
-    }
-    if config.vocabulary_file is not None:
-        pieces = read_vocabulary(config.vocabulary_file, lower=config.lower)
-    else:
-        try:
-            pieces = WordPieces.learn(texts["train"], config.vocabulary, lower=config.lower)
-        except ValueError as error:
-            findings.fault(
-                "DATA-FEW-WORDS",
-                found=str(error),
-                why=_("every letter of the text is a piece by itself"),
-                next_step=_("give a larger --vocabulary"),
-            )
-            findings.stop()
-            raise AssertionError from error  # stop has raised
-    numbers = {part: as_numbers(pieces, found) for part, found in texts.items()}
-    parts = {
-        part: Stretches(*found, pieces, config.length, pairs=config.next_sentence)
-        for part, found in numbers.items()
-    }
-    _check(findings, pieces, parts)
-    unknown = float((numbers["valid"][0] == pieces.number["[UNK]"]).mean())
-    notes = list(findings.notes)
-    if unknown:
-        notes.append(_("{share:.2%} of the valid part's words are unknown").format(share=unknown))
-    counts = np.bincount(numbers["train"][0], minlength=len(pieces))
-    return HiddenData(path, pieces, parts, counts, file.sha256, tuple(notes))
-
-
-def as_numbers(
-    pieces: WordPieces, lines: Iterable[str]
-) -> tuple[Int[np.ndarray, " piece"], Bool[np.ndarray, " piece"]]:
-    """All lines one after the other, and where words begin."""
-    found: list[int] = []
-    begins: list[bool] = []
-    for line in lines:
-        for numbers in pieces.encode_words(cut_words(line, lower=pieces.lower)):
-            found += numbers
-            begins += [True, *[False] * (len(numbers) - 1)]
-    return np.array(found, dtype=np.int64), np.array(begins, dtype=bool)
-
-
-def _check(findings: Findings, pieces: WordPieces, parts: Mapping[str, Stretches]) -> None:
-    for part, found in parts.items():
-        if not len(found):
-            findings.fault(
-                "DATA-TOO-SHORT",
-                found=_("the {part} part is shorter than {length} pieces").format(
-                    part=part, length=found.length
-                ),
-                why=_("train, valid and test need at least one stretch each"),
-                next_step=_("give more text, a smaller --length, or another --split"),
-            )
-    different = {int(n) for found in parts.values() for n in np.unique(found.numbers)}
-    if len(different - {pieces.number[sign] for sign in SIGNS}) < 2 and not findings.any_fault:
-        findings.fault(
-            "DATA-FEW-WORDS",
-            found=_("{count} different tokens").format(count=len(different)),
-            why=_("with fewer than two there is nothing to predict"),
-            next_step=_("give more text, or the vocabulary that fits it"),
-        )
-    findings.stop()
 
 
 class HiddenUse:
@@ -151,10 +47,10 @@ class HiddenUse:
         file = read_text(path, findings)
         found = as_numbers(self.pieces, file.text.split("\n"))
         new = Stretches(*found, self.pieces, self.config.length, pairs=self.config.next_sentence)
-        _check(findings, self.pieces, {"new": new})
+        check(findings, self.pieces, {"new": found}, {"new": new})
         return HiddenData(
             path, self.pieces, {"new": new}, np.array(self.facts["counts"]), file.sha256,
-            tuple(findings.notes),
+            (*findings.notes, *said_of(self.pieces, found, "new")),
         )  # fmt: skip
 
     @torch.no_grad()
@@ -196,7 +92,8 @@ class HiddenUse:
         """The likeliest pieces at each [MASK] of a line; a line without one has its last word
         hidden."""
         path = only_one(paths, "bert-pretrain")
-        lines = read_text(path, Findings(path)).text.split("\n")
+        findings = Findings(path)
+        lines = read_text(path, findings).text.split("\n")
         numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
         rows: list[tuple[Any, ...]] = []
         for begin in range(0, len(numbered), AT_ONCE):
@@ -209,7 +106,9 @@ class HiddenUse:
                     for mask, found in enumerate(guesses, 1)
                     for rank, (piece, chance) in enumerate(found, 1)
                 ]
-        return Predictions(("line", "mask", "rank", "piece", "probability"), rows)
+        return Predictions(
+            ("line", "mask", "rank", "piece", "probability"), rows, tuple(findings.notes)
+        )
 
     def stream(self, lines: Iterable[str]) -> Iterator[str]:
         """The guesses for each line's [MASK]."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int32
+from jaxtyping import Int32
 from torch import nn
 
 from shinso.data.findings import Findings
-from shinso.data.stratified import parse_shares
-from shinso.data.text import read_text, sha256_of
-from shinso.data.token_codec import END, UNKNOWN, TokenCodec
+from shinso.data.text import read_text
+from shinso.data.token_codec import END, TokenCodec
 from shinso.data.token_windows import windows_in_order
 from shinso.faults import UsageFault
 from shinso.language import _
@@ -29,6 +25,7 @@ from shinso.objectives.language_modelling import nats_of_text
 from shinso.objectives.sampling import choose_token
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.token_data import LanguageData, said_of, unpacked
 from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
@@ -36,120 +33,7 @@ if TYPE_CHECKING:
 
     from shinso.recipes.language_model import Config, Generation
 
-RIVAL_TOKENS = 4_000_000  # of the train part that the n-grams keep in the run's data.json
 TIME = 256  # tokens evaluated at once
-PARTS: tuple[Part, ...] = ("train", "valid", "test")
-
-
-@dataclass(frozen=True)
-class LanguageData:
-    """parts: tokens of each part as numbers. characters: of its text, line ends included."""
-
-    codec: TokenCodec
-    parts: Mapping[str, Int32[np.ndarray, " _"]]
-    characters: Mapping[str, int]
-    texts: Mapping[str, str]
-    sha256: str
-    counts: Int[np.ndarray, " kind"]
-    notes: tuple[str, ...]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "sha256": self.sha256,
-            "codec": self.codec.facts(),
-            "counts": self.counts.tolist(),
-            "part_tokens": {name: len(part) for name, part in self.parts.items()},
-            "part_characters": dict(self.characters),
-            "train_tokens": packed(self.parts["train"][:RIVAL_TOKENS]),
-            "notes": list(self.notes),
-            **self.extra,
-        }
-
-
-def packed(tokens: Int32[np.ndarray, " token"]) -> str:
-    """Token numbers as text of JSON; ``unpacked`` is its inverse."""
-    return base64.b64encode(zlib.compress(tokens.astype("<i4").tobytes(), 6)).decode()
-
-
-def unpacked(text: str) -> Int32[np.ndarray, " token"]:
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i4").astype(np.int32)
-
-
-def read_parts(config: Config, paths: Sequence[Path]) -> LanguageData:
-    """Read, split, learn the tokens from the train part."""
-    path = only_one(paths, "language-model", _("join the files into one: cat FILE FILE > ALL"))
-    findings = Findings(path)
-    file = read_text(path, findings)
-    sha256, notes = file.sha256, list(findings.notes)
-    texts = {"train": file.text}
-    if config.valid:
-        for part, chosen in (("valid", config.valid), ("test", config.test)):
-            own = Findings(only_one(chosen, f"--{part}"))
-            found = read_text(own.path, own)
-            texts[part] = found.text
-            sha256 = sha256_of((sha256 + found.sha256).encode())
-            notes += own.notes
-    else:
-        texts = _cut(file.text, config.split)
-    codec = TokenCodec.learn(
-        config.level, texts["train"], min_count=config.min_count, size=config.pieces
-    )
-    parts = {part: codec.encode(text) for part, text in texts.items()}
-    _check(findings, codec, parts, config)
-    for part in ("valid", "test"):
-        share = codec.unknown_share(parts[part])
-        if share:
-            note = _("{share:.2%} of the {part} part's tokens are unknown and count as one token")
-            notes.append(note.format(share=share, part=part))
-    if len(parts["train"]) > RIVAL_TOKENS:
-        note = _("the n-grams learn from the first {count:,} tokens of {all:,}")
-        notes.append(note.format(count=RIVAL_TOKENS, all=len(parts["train"])))
-    return LanguageData(
-        codec,
-        parts,
-        {part: len(text) for part, text in texts.items()},
-        texts,
-        sha256,
-        np.bincount(parts["train"], minlength=len(codec)),
-        tuple(notes),
-        {"split": config.split if not config.valid else "given", "file": path.name},
-    )
-
-
-def _cut(text: str, split: str) -> dict[str, str]:
-    """The text in three, at the line end after each share; within the line where there is none."""
-    shares = parse_shares(split)
-    ends = []
-    for share in (shares[0], shares[0] + shares[1]):
-        wanted = int(len(text) * share)
-        end = text.find("\n", wanted) + 1
-        ends.append(end if 0 < end < len(text) else wanted)
-    ends[1] = max(ends[1], ends[0])
-    return {"train": text[: ends[0]], "valid": text[ends[0] : ends[1]], "test": text[ends[1] :]}
-
-
-def _check(findings: Findings, codec: TokenCodec, parts: Mapping[str, Any], config: Config) -> None:
-    different = len(set(codec.tokens) - {UNKNOWN, END, "\n", "<s>", "</s>"})
-    if different < 2:
-        findings.fault(
-            "DATA-FEW-WORDS",
-            found=_("{count} different tokens").format(count=different),
-            why=_("with fewer than two there is nothing to predict"),
-            next_step=_("give more text, or a smaller --min-count"),
-        )
-    need = 2 * config.training.batch_size
-    for part, least in (("train", need), ("valid", 2), ("test", 2)):
-        if len(parts[part]) < least:
-            findings.fault(
-                "DATA-TOO-SHORT",
-                found=_("the {part} part has {count} tokens").format(
-                    part=part, count=len(parts[part])
-                ),
-                why=_("at least {count} are needed").format(count=least),
-                next_step=_("give more text, another --split, or a smaller --batch-size"),
-            )
-    findings.stop()
 
 
 class LanguageUse:
@@ -180,7 +64,8 @@ class LanguageUse:
         tokens = self.codec.encode(file.text)
         return LanguageData(
             self.codec, {"new": tokens}, {"new": len(file.text)}, {"new": file.text}, file.sha256,
-            np.array(self.facts["counts"]), tuple(findings.notes),
+            np.array(self.facts["counts"]),
+            (*findings.notes, *said_of(self.codec, tokens, len(file.text), "new")),
         )  # fmt: skip
 
     def evaluate(self, data: LanguageData, part: Part) -> Evaluation:
@@ -212,7 +97,7 @@ class LanguageUse:
             if end > begin:
                 mean = float(nats[begin:end].mean())
                 rows.append((number, int(end - begin), mean, math.exp(min(mean, 700.0))))
-        return Predictions(("line", "tokens", "loss_nats", "perplexity"), rows)
+        return Predictions(("line", "tokens", "loss_nats", "perplexity"), rows, data.notes)
 
     def plots(
         self, data: LanguageData, part: Part
@@ -237,34 +122,38 @@ class LanguageUse:
         yield prompt
         step = self._step_of_rival(given) if settings.rival else self._step_of_model(given)
         rng = np.random.default_rng(settings.seed)
-        number: int | None = None
-        forbidden = [self.codec.number.get(UNKNOWN, 0)]
+        forbidden = self.codec.unwritten
+
+        def drawn() -> Iterator[int]:
+            number: int | None = None
+            for _count in range(settings.length):
+                scores = step(number)
+                scores[forbidden] = -np.inf
+                number = choose_token(
+                    scores, rng, temperature=settings.temperature, top_k=settings.top_k,
+                    top_p=settings.top_p,
+                )  # fmt: skip
+                yield number
+
         begins = not len(given) or prompt.endswith("\n")
-        for _count in range(settings.length):
-            scores = step(number)
-            scores[forbidden] = -np.inf
-            number = choose_token(
-                scores, rng, temperature=settings.temperature, top_k=settings.top_k,
-                top_p=settings.top_p,
-            )  # fmt: skip
-            piece = "".join(self.codec.pieces_of_text([number]))
-            spaced = self.codec.level == "word" and not begins and piece != "\n"
-            begins = piece == "\n"
-            yield " " + piece if spaced else piece
+        if self.codec.level == "word":
+            begins = begins or prompt[-1].isspace()  # a blank typed is no word of its own
+        yield from self.codec.pieces_of_text(drawn(), begins=begins)
 
     def _prompt(self, prompt: str) -> Int32[np.ndarray, " token"]:
         given = self.codec.encode(prompt) if prompt else np.zeros(0, dtype=np.int32)
         if self.codec.level == "word" and prompt and not prompt.endswith("\n"):
             given = given[:-1]  # the line that the prompt begins has not ended
-        if self.codec.unknown_share(given):
+        strange = self.codec.strange(prompt)
+        if strange:
             import difflib
 
-            words = prompt.split() if self.codec.level == "word" else list(prompt)
-            strange = next(word for word in words if word not in self.codec.number)
-            near = difflib.get_close_matches(strange, self.codec.tokens[:50_000], n=3, cutoff=0.7)
+            near = difflib.get_close_matches(
+                strange[0], self.codec.tokens[:50_000], n=3, cutoff=0.7
+            )
             raise UsageFault(
                 "WORD-UNKNOWN",
-                place=strange,
+                place=strange[0],
                 found=_("the run's {count:,} tokens lack it").format(count=len(self.codec)),
                 why=_("it did not occur often enough in the text that was learnt from"),
                 next_step=_("did you mean {near}?").format(near=", ".join(near))

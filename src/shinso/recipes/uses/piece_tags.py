@@ -91,14 +91,28 @@ def read_parts(config: Config, paths: Sequence[Path]) -> PieceTagData:
         "tag_counts": dict(Counter(tags)),
         "word_tags": _commonest(data.tokens("train"), tags),
     }
-    cut = sum(len(sentences.tokens[row]) > config.longest - 2 for row in range(len(sentences)))
     notes = [*sentences.notes, *duplicates_across(sentences.tokens, parts)]
-    if cut:
-        note = _(
-            "{count:,} sentences have more tokens than {longest} pieces hold; the rest is untagged"
-        )
-        notes.append(note.format(count=cut, longest=config.longest))
+    notes += _cut_notes(sentences, rows, samples)
     return PieceTagData(sentences, rows, samples, tuple(notes), extra)
+
+
+def _cut_notes(
+    sentences: TaggedSentences,
+    rows: Mapping[Part, Sequence[int]],
+    samples: Mapping[Part, PieceSamples],
+) -> list[str]:
+    """Says how many tokens stand behind a sentence's cut, where no piece of them is read."""
+    missing = sum(
+        len(sentences.tokens[row]) - tagged
+        for part, found in samples.items()
+        for row, tagged in zip(rows[part], found.num_labelled, strict=True)
+    )
+    if not missing:
+        return []
+    note = _(
+        "{count:,} tokens stand behind the first {longest} pieces of their sentences, untagged"
+    )
+    return [note.format(count=missing, longest=next(iter(samples.values())).longest)]
 
 
 def _commonest(tokens: Sequence[str], tags: Sequence[str]) -> dict[str, str]:
@@ -201,7 +215,7 @@ class PieceTagUse:
             )
             for token, one in zip(tokens, found, strict=True)
         ]
-        return Predictions(("sentence", "token", "tag", "probability"), rows)
+        return Predictions(("sentence", "token", "tag", "probability"), rows, data.notes)
 
     def plots(
         self, data: PieceTagData, part: Part
@@ -213,7 +227,8 @@ class PieceTagUse:
     def _whole(self, sentences: TaggedSentences) -> PieceTagData:
         rows = range(len(sentences))
         samples = _samples(sentences, rows, self.pieces, self.classes, self.config.longest)
-        return PieceTagData(sentences, {"new": rows}, {"new": samples}, sentences.notes)
+        said = _cut_notes(sentences, {"new": rows}, {"new": samples})
+        return PieceTagData(sentences, {"new": rows}, {"new": samples}, (*sentences.notes, *said))
 
     def _labels(self, data: PieceTagData, part: Part) -> Int[np.ndarray, " token"]:
         number = {name: place for place, name in enumerate(self.classes)}

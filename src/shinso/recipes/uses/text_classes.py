@@ -15,7 +15,7 @@ from torch import nn
 
 from shinso.data.findings import Findings, shown
 from shinso.data.labelled_text import LabelledTexts, read_labelled_texts
-from shinso.data.piece_batches import NONE, PieceSamples
+from shinso.data.piece_batches import NONE, PieceSamples, cut_notes
 from shinso.data.stratified import duplicates_across, parse_shares, stratified_split
 from shinso.data.text import sha256_of
 from shinso.data.wordpiece import WordPieces, cut_words
@@ -82,6 +82,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TextData:
     samples: dict[Part, PieceSamples] = {
         part: _samples(found, pieces, classes, config.longest) for part, found in texts.items()
     }
+    notes += cut_notes(samples.values())
     extra = {
         "file": path.name,
         "sha256": sha256,
@@ -215,7 +216,7 @@ class TextUse:
         found = read_labelled_texts(only_one(paths, "classify-text"))
         _check_classes(found, self.classes)
         samples = _samples(found, self.pieces, self.classes, self.config.longest)
-        return TextData({"new": found}, {"new": samples}, found.notes)
+        return TextData({"new": found}, {"new": samples}, (*found.notes, *cut_notes([samples])))
 
     def evaluate(self, data: TextData, part: Part) -> Evaluation:
         return label_scores(
@@ -234,12 +235,14 @@ class TextUse:
     def predict(self, paths: Sequence[Path]) -> Predictions:
         """A row for each text: its class, and the probability of every class."""
         found = read_labelled_texts(only_one(paths, "classify-text"), needs_label=False)
-        chances = self._answers(_samples(found, self.pieces, self.classes, self.config.longest))
+        samples = _samples(found, self.pieces, self.classes, self.config.longest)
+        chances = self._answers(samples)
         rows = [
             (line, self.classes[int(one.argmax())], *map(float, one))
             for line, one in zip(found.lines, chances, strict=True)
         ]
-        return Predictions(("line", "class", *(f"p({name})" for name in self.classes)), rows)
+        columns = ("line", "class", *(f"p({name})" for name in self.classes))
+        return Predictions(columns, rows, (*found.notes, *cut_notes([samples])))
 
     def stream(self, lines: Iterable[str]) -> Iterator[str]:
         """The class of each line, with its probability; a tab begins the second text of a pair."""

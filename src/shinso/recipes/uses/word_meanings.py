@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,8 +11,9 @@ import numpy as np
 from jaxtyping import Float32, Int
 from torch import nn
 
+from shinso.data.known_words import read_known
 from shinso.data.stratified import parse_shares
-from shinso.data.word_corpus import Numbers, WordCorpus, num_words, read_corpus, read_known
+from shinso.data.word_corpus import Numbers, WordCorpus, num_words, read_corpus
 from shinso.data.word_tests import (
     Pair,
     Question,
@@ -67,7 +69,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> WordCorpus:
     )
     return WordCorpus(
         found.path, found.words, found.counts, found.parts, found.sha256,
-        (*found.notes, notes), {"split": config.split},
+        (*found.notes, notes), {**found.extra, "split": config.split},
     )  # fmt: skip
 
 
@@ -93,17 +95,19 @@ class WordUse:
         return WordVectors(self.words, self.model.vectors.numpy())
 
     def read_new(self, paths: Sequence[Path]) -> WordCorpus:
-        if self.config.pieces:
+        if self.config.pieces and "pieces" not in self.facts:
             raise UsageFault(
                 "DATA-PIECES",
                 place="evaluate",
-                found=_("the run cut its text with sentencepiece"),
+                found=_("the run cut its text with sentencepiece and did not keep how"),
                 why=_("the pieces of another text would be others"),
-                next_step=_("cut both texts first and train with --tokens spaces"),
+                next_step=_("train it anew: a run keeps that now"),
             )
         return read_known(
             only_one(paths, "word2vec"), self.words,
             tokens=self.config.tokens, lower=self.config.lower,
+            pieces=base64.b64decode(self.facts.get("pieces", "")),
+            phrases=self.facts.get("phrases", ()),
         )  # fmt: skip
 
     def evaluate(self, data: WordCorpus, part: Part) -> Evaluation:
