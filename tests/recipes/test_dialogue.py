@@ -137,10 +137,12 @@ def begun(start, folder, **settings):
 
 def test_vhred_begins_as_the_hred_it_names(flat, tmp_path):
     """After steps too small to matter its reconstruction is what that one says, word for word."""
-    second = begun(flat.folder.path, tmp_path, model="vhred", latent=3, estimate_draws=2)
+    second = begun(
+        flat.folder.path, tmp_path, model="vhred", latent=3, dropout=0.4, estimate_draws=2
+    )
     model = second.use().model
     assert (model.config.kind, model.config.hidden, model.config.latent) == ("vhred", 12, 3)
-    assert model.config.dropout == 0.1
+    assert model.config.dropout == 0.4
     said = second.result(0)["test"]["metrics"]["reconstruction_nats_per_word"]
     assert said == pytest.approx(flat.result(0)["test"]["metrics"]["nll_nats_per_word"], abs=1e-5)
     assert second.use().vocabulary.to_list() == flat.use().vocabulary.to_list()

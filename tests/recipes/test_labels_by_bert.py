@@ -56,7 +56,7 @@ def test_a_start_decides_the_size_and_not_the_dropout():
     facts = {"start_size": {"width": 32, "layers": 2, "heads": 2, "positions": 40, "dropout": 0.1}}
     found = sized(BertClassifier.Config(dropout=0.3), facts, 40)
     assert (found.width, found.layers, found.positions, found.dropout) == (32, 2, 40, 0.3)
-    with pytest.raises(RunFault, match="layers"):
+    with pytest.raises(UsageFault, match="layers"):
         sized(BertClassifier.Config(layers=3), facts, 40)
-    with pytest.raises(RunFault, match="longest"):
+    with pytest.raises(UsageFault, match="longest"):
         sized(BertClassifier.Config(), facts, 64)

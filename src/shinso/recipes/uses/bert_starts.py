@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from shinso.data.wordpiece import WordPieces, read_vocabulary
-from shinso.faults import DataFault, RunFault
+from shinso.faults import DataFault, RunFault, UsageFault
 from shinso.language import _
 from shinso.models.published_bert import (
     load_published,
@@ -21,7 +21,7 @@ from shinso.models.published_bert import (
 from shinso.objectives.bert import PieceLabelObjective
 from shinso.recipes.recipe import Built
 from shinso.recipes.uses.label_training import build_labelled
-from shinso.recipes.uses.starting_run import starting_weights
+from shinso.recipes.uses.starting_run import sized_as, starting_weights
 from shinso.runs.folder import RunFolder
 
 OURS = "bert-pretrain"
@@ -118,24 +118,14 @@ def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
     """The network's settings with the size of the start that the data was read with; how much is
     dropped in training is no size and stays.
 
-    RunFault SETTING-REFUSED where another size was asked for, or texts are longer than the start's
+    UsageFault SETTING-REFUSED where another size was asked for, or texts are longer than the start's
     positions.
     """
-    start = {name: n for name, n in (facts.get("start_size") or {}).items() if name != "dropout"}
-    for name, value in start.items():
-        own, usual = getattr(network_config, name), getattr(type(network_config)(), name)
-        if own not in (value, usual):
-            raise RunFault(
-                "SETTING-REFUSED",
-                place=name,
-                found=_("{own}, where --start has {value}").format(own=own, value=value),
-                why=_("the weights that are begun with decide the size"),
-                next_step=_("leave one of the two out"),
-            )
-    found = dataclasses.replace(network_config, **start)
+    start = facts.get("start_size")
+    found = sized_as(start, network_config, free=["dropout"])
     if found.positions < longest:
         if start:
-            raise RunFault(
+            raise UsageFault(
                 "SETTING-REFUSED",
                 place="longest",
                 found=_("{positions} positions for texts of {length} pieces").format(

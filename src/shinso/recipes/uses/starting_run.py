@@ -67,20 +67,16 @@ def refuse_side(path: Path, side: int, wanted: int) -> None:
 def sized_as(
     start_settings: Mapping[str, Any] | None, config: Any, *, free: Sequence[str] = ()
 ) -> Any:
-    """The network's settings as the start has them; ``config`` where there is no start. free: those
-    that change no weight's shape: where they were asked for, they are as ``config`` has them.
+    """The network's settings with the size of the start; ``config`` where there is no start. free:
+    those that change no weight's shape, which stay as ``config`` has them.
 
     Raises UsageFault SETTING-REFUSED where ``config`` asks for another network than the start is.
     """
-    if start_settings is None:
-        return config
-    defaults = {field.name: field.default for field in fields(config)}
-    taken = dict(start_settings)
-    for name, has in start_settings.items():
+    usual = {field.name: field.default for field in fields(config)}
+    size = {name: has for name, has in (start_settings or {}).items() if name not in free}
+    for name, has in size.items():
         asked = getattr(config, name)
-        if asked in (has, defaults[name]):
-            continue
-        if name not in free:
+        if asked not in (has, usual[name]):
             raise UsageFault(
                 "SETTING-REFUSED",
                 place=f"{name}={asked}",
@@ -88,8 +84,7 @@ def sized_as(
                 why=_("a network that begins as another one has its size"),
                 next_step=_("leave one of the two out"),
             )
-        taken[name] = asked
-    return replace(config, **taken)
+    return replace(config, **size)
 
 
 def starting_weights(path: Path) -> dict[str, Tensor]:
