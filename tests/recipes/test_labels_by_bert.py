@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shinso.faults import RunFault, UsageFault
+from shinso.faults import UsageFault
 from shinso.models.bert import BertClassifier
 from shinso.recipes import classify_text, tag_text
 from shinso.recipes.uses import piece_tags, text_classes
