@@ -82,3 +82,17 @@ def test_curve_of_what_does_not_act_runs_over_training_steps(tmp_path):
     found = curve_of(kept_seed(tmp_path, 0, [{"step": 7, "loss": 0.5}]), "loss")
     assert found == Curve([7], [0.5], None)
     assert axes_of({0: found}).get_xlabel() == "training steps"
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([4400.0, 43.0, 26.0], "log"),
+        ([8.4, 3.8, 3.3], "linear"),
+        ([-900.0, 1.0, 2.0], "linear"),
+        ([], "linear"),
+    ],
+)
+def test_what_is_learnt_is_seen_beside_an_untrained_network(values, scale):
+    axes = axes_of({0: Curve([0, 500, 8000][: len(values)], values, None)})
+    assert axes.get_yscale() == scale

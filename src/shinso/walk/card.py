@@ -82,6 +82,10 @@ def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
     return lambda figure: draw_curves(figure.subplots(), curves, name), Predictions(columns, rows)
 
 
+WIDE = 20.0
+"""Times the smallest value of a curve; where the largest is more than that, the axis is logarithmic."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """A metric of validation along one seed's training.
@@ -103,11 +107,19 @@ def curve_of(seed: SeedFolder, name: str) -> Curve:
 def draw_curves(axes: Axes, curves: Mapping[int, Curve], name: str) -> None:
     """Every seed's curve and their middle, over environment steps where agents act: what a training
     step costs differs between agents, an environment step does not."""
+    from matplotlib.ticker import LogFormatter
+
     acted = all(curve.acted is not None for curve in curves.values())
     for seed, curve in curves.items():
         across = curve.acted if acted and curve.acted is not None else curve.steps
         axes.plot(across, curve.values, label=f"seed {seed}")
     _draw_middle(axes, curves)
+    values = [value for curve in curves.values() for value in curve.values]
+    if min(values, default=0.0) > 0 and max(values) > WIDE * min(values):
+        # An untrained language model's perplexity would press all that is learnt onto one line.
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
     axes.set_xlabel("environment steps" if acted else "training steps")
     axes.set_ylabel(f"{name} (valid)")
     axes.legend()
