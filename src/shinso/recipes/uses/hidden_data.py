@@ -26,6 +26,7 @@ from shinso.data.wordpiece import (
 from shinso.language import _
 from shinso.recipes.recipe import Part
 from shinso.recipes.uses.files import only_one
+from shinso.recipes.uses.learnt_pieces import learnt_pieces
 
 if TYPE_CHECKING:
     from shinso.recipes.bert_pretrain import Config
@@ -71,17 +72,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> HiddenData:
     if config.vocabulary_file is not None:
         pieces = read_vocabulary(config.vocabulary_file, lower=config.lower)
     else:
-        try:
-            pieces = WordPieces.learn(texts["train"], config.vocabulary, lower=config.lower)
-        except ValueError as error:
-            findings.fault(
-                "DATA-FEW-WORDS",
-                found=str(error),
-                why=_("every letter of the text is a piece by itself"),
-                next_step=_("give a larger --vocabulary"),
-            )
-            findings.stop()
-            raise AssertionError from error  # stop has raised
+        pieces = learnt_pieces(texts["train"], config.vocabulary, lower=config.lower, path=path)
     numbers: dict[Part, Numbers] = {
         part: as_numbers(pieces, found) for part, found in texts.items()
     }

@@ -23,6 +23,7 @@ from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.bert_starts import pieces_of
 from shinso.recipes.uses.files import only_one
 from shinso.recipes.uses.label_scores import confusion, draw_confusion, label_scores
+from shinso.recipes.uses.learnt_pieces import learnt_pieces
 from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
@@ -62,18 +63,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> PieceTagData:
         pieces, start_size = pieces_of(config.start)
     else:
         texts = (" ".join(sentences.tokens[row]) for row in parts["train"].tolist())
-        try:
-            pieces = WordPieces.learn(texts, config.vocabulary, lower=config.lower)
-        except ValueError as error:
-            findings = Findings(path)
-            findings.fault(
-                "DATA-FEW-WORDS",
-                found=str(error),
-                why=_("every letter of the text is a piece by itself"),
-                next_step=_("give a larger --vocabulary"),
-            )
-            findings.stop()
-            raise AssertionError from error  # stop has raised
+        pieces = learnt_pieces(texts, config.vocabulary, lower=config.lower, path=path)
     rows: dict[Part, list[int]] = {part: found.tolist() for part, found in parts.items()}
     samples: dict[Part, PieceSamples] = {
         part: _samples(sentences, found, pieces, classes, config.longest)

@@ -24,6 +24,7 @@ from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.bert_starts import pieces_of
 from shinso.recipes.uses.files import only_one
 from shinso.recipes.uses.label_scores import confusion, draw_confusion, label_scores
+from shinso.recipes.uses.learnt_pieces import learnt_pieces
 from shinso.recipes.uses.vocabulary_fits import check_fits
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TextData:
     if config.start is not None:
         pieces, start_size = pieces_of(config.start)
     else:
-        pieces = _learnt(path, texts["train"], config)
+        learnt = [*texts["train"].first, *texts["train"].second]
+        pieces = learnt_pieces(learnt, config.vocabulary, lower=config.lower, path=path)
     samples: dict[Part, PieceSamples] = {
         part: _samples(found, pieces, classes, config.longest) for part, found in texts.items()
     }
@@ -107,23 +109,6 @@ def _samples(
     ]
     number = {name: place for place, name in enumerate(classes)}
     return PieceSamples(pairs, [number[label] for label in texts.labels], pieces, longest)
-
-
-def _learnt(path: Path, train: LabelledTexts, config: Config) -> WordPieces:
-    try:
-        return WordPieces.learn(
-            [*train.first, *train.second], config.vocabulary, lower=config.lower
-        )
-    except ValueError as error:
-        findings = Findings(path)
-        findings.fault(
-            "DATA-FEW-WORDS",
-            found=str(error),
-            why=_("every letter of the text is a piece by itself"),
-            next_step=_("give a larger --vocabulary"),
-        )
-        findings.stop()
-        raise AssertionError from error  # stop has raised
 
 
 def _some(train: LabelledTexts, count: int, seed: int) -> LabelledTexts:
