@@ -184,11 +184,16 @@ def _records(text: str) -> Iterable[tuple[int, list[str]]]:
             if content.strip():
                 yield line, content.split("\t")
         return
-    # Of csv's own limit, 131,072 letters a cell, a text knows nothing.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text))
-    begin = 1
-    for cells in reader:
-        if cells:
-            yield begin, cells
-        begin = reader.line_num + 1
+    # Of csv's own limit, 131,072 letters a cell, a text knows nothing. It is the whole process's, and
+    # other tables find a quote that never ends by it.
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, len(text)))
+    try:
+        reader = csv.reader(io.StringIO(text))
+        begin = 1
+        for cells in reader:
+            if cells:
+                yield begin, cells
+            begin = reader.line_num + 1
+    finally:
+        csv.field_size_limit(before)
