@@ -146,6 +146,8 @@ def test_vhred_begins_as_the_hred_it_names(flat, tmp_path):
     said = second.result(0)["test"]["metrics"]["reconstruction_nats_per_word"]
     assert said == pytest.approx(flat.result(0)["test"]["metrics"]["nll_nats_per_word"], abs=1e-5)
     assert second.use().vocabulary.to_list() == flat.use().vocabulary.to_list()
+    third = begun(second.folder.path, tmp_path, model="vhred", estimate_draws=2)
+    assert (third.use().model.config.hidden, third.use().model.config.latent) == (12, 3)
 
 
 def test_begins_with_the_words_of_its_start_on_other_talks(flat, tmp_path):

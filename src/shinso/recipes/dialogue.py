@@ -142,10 +142,7 @@ def make_model(
     from shinso.recipes.uses.starting_run import sized_as
 
     words = facts["vocabulary"]
-    free = ["dropout", "word_dropout"]
-    if facts.get("start_model") == "hred":
-        free.append("latent")  # it has none that could be another one
-    size = sized_as(facts.get("start_settings"), network_config, free=free)
+    size = sized_as(facts.get("start_settings"), network_config, free=["dropout", "word_dropout"])
     return network(size, num_words=len(words), end=words.index(END))
 
 

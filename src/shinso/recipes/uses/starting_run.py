@@ -47,8 +47,8 @@ def read_start(path: Path, *, task: str, models: Sequence[str], train: str) -> S
         )
     digest = hashlib.sha256(_weights_file(folder).read_bytes()).hexdigest()
     facts = folder.read_json("data.json")
-    # A run that began as another one has that one's size.
-    size = facts.get("start_settings") or order["model_settings"]
+    # A run that began as another one has that one's size, whatever its own settings say.
+    size = {**order["model_settings"], **(facts.get("start_settings") or {})}
     return Start(found[1], facts, size, digest)
 
 

@@ -98,9 +98,10 @@ def _words(
         config.start, task="dialogue", models=sorted({config.model, *BEGUN.get(config.model, ())}),
         train=f"shinso train dialogue TALKS --model {config.model}",
     )  # fmt: skip
-    facts = {
-        "start_model": start.model, "start_settings": start.settings, "start_sha256": start.sha256
-    }  # fmt: skip
+    # An HRED has no latent variable that could be of another size.
+    other = {"latent"} if start.model == "hred" else set()
+    size = {name: has for name, has in start.settings.items() if name not in other}
+    facts = {"start_settings": size, "start_sha256": start.sha256}
     return Vocabulary.from_list(start.facts["vocabulary"]), facts
 
 
