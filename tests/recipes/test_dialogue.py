@@ -120,7 +120,7 @@ TALKS = samples.path("dialogues.jsonl.gz")
 
 
 @pytest.fixture(scope="module")
-def flat(tmp_path_factory):
+def earlier(tmp_path_factory):
     """An HRED of a size that is no default."""
     settings = {
         **QUICK, "model": "hred", "min_count": 3, "dropout": 0.1,
@@ -135,38 +135,40 @@ def begun(start, folder, **settings):
     return train(place("dialogue", [TALKS], ("test", {**order, "runs": str(folder), **settings})))
 
 
-def test_vhred_begins_as_the_hred_it_names(flat, tmp_path):
+def test_vhred_begins_as_the_hred_it_names(earlier, tmp_path):
     """After steps too small to matter its reconstruction is what that one says, word for word."""
     second = begun(
-        flat.folder.path, tmp_path, model="vhred", latent=3, dropout=0.4, estimate_draws=2
+        earlier.folder.path, tmp_path, model="vhred", latent=3, dropout=0.4, estimate_draws=2
     )
     model = second.use().model
     assert (model.config.kind, model.config.hidden, model.config.latent) == ("vhred", 12, 3)
     assert model.config.dropout == 0.4
     said = second.result(0)["test"]["metrics"]["reconstruction_nats_per_word"]
-    assert said == pytest.approx(flat.result(0)["test"]["metrics"]["nll_nats_per_word"], abs=1e-5)
-    assert second.use().vocabulary.to_list() == flat.use().vocabulary.to_list()
+    assert said == pytest.approx(
+        earlier.result(0)["test"]["metrics"]["nll_nats_per_word"], abs=1e-5
+    )
+    assert second.use().vocabulary.to_list() == earlier.use().vocabulary.to_list()
     third = begun(second.folder.path, tmp_path, model="vhred", estimate_draws=2)
     assert (third.use().model.config.hidden, third.use().model.config.latent) == (12, 3)
 
 
-def test_begins_with_the_words_of_its_start_on_other_talks(flat, tmp_path):
+def test_begins_with_the_words_of_its_start_on_other_talks(earlier, tmp_path):
     path = tmp_path / "new.jsonl"
     path.write_text('{"turns": ["hello zyx .", "hi ."]}\n{"turns": ["hi .", "hello ."]}\n' * 8)
-    order = {"steps": 1, "batch_size": 4, "evaluate_every": 1, "start": str(flat.folder.path)}
+    order = {"steps": 1, "batch_size": 4, "evaluate_every": 1, "start": str(earlier.folder.path)}
     own = train(place("dialogue", [path], ("test", {**order, "runs": str(tmp_path)})))
-    assert own.facts["vocabulary"] == flat.facts["vocabulary"]
+    assert own.facts["vocabulary"] == earlier.facts["vocabulary"]
     assert "zyx" not in own.facts["vocabulary"]
 
 
-def test_wrong_starts_are_refused(flat, run, tmp_path):
+def test_wrong_starts_are_refused(earlier, run, tmp_path):
     with pytest.raises(RunFault, match="START-REFUSED"):
         begun(run.folder.path, tmp_path, model="hred")
     with pytest.raises(RunFault, match="START-REFUSED"):
-        begun(flat.folder.path, tmp_path, model="seq2seq")
+        begun(earlier.folder.path, tmp_path, model="seq2seq")
     with pytest.raises(UsageFault, match="SETTING-REFUSED"):
-        begun(flat.folder.path, tmp_path, hidden=16)
+        begun(earlier.folder.path, tmp_path, hidden=16)
     with pytest.raises(UsageFault, match="SETTING-REFUSED"):
         begun(run.folder.path, tmp_path, model="vhred", latent=3)
     with pytest.raises(UsageFault, match="min_count"):
-        begun(flat.folder.path, tmp_path, min_count=1)
+        begun(earlier.folder.path, tmp_path, min_count=1)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shinso.faults import RunFault
+from shinso.faults import RunFault, UsageFault
 from shinso.language import _
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -121,3 +121,30 @@ def _sync_folder(folder: Path) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Settings by name. UsageFault CONFIG-NOT-FOUND or CONFIG-UNREADABLE with the reason."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageFault(
+            "CONFIG-NOT-FOUND",
+            place=str(path),
+            found=str(error),
+            next_step=_("check the path of --config"),
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageFault(
+            "CONFIG-UNREADABLE", place=str(path), found=str(error), next_step=_("mend the YAML")
+        ) from error
+    if not isinstance(content, dict):
+        raise UsageFault(
+            "CONFIG-UNREADABLE",
+            place=str(path),
+            found=type(content).__name__,
+            next_step=_("write `name: value` lines"),
+        )
+    return content

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from shinso.faults import UsageFault
 from shinso.language import _
+from shinso.runs.files import read_yaml
 from shinso.runs.folder import RunFolder
 from shinso.settings import Resolved, as_flat, resolve, schema, unknown_setting
 from shinso.walk import catalogue
@@ -152,7 +153,7 @@ def with_workers(order: Order, workers: int | None = None, **more: Any) -> Order
 def order_of(folder: RunFolder) -> Order:
     """The order that a run folder was made from."""
     path = folder.path / "config.yaml"
-    content = _read_yaml(path)
+    content = read_yaml(path)
     _origin, values = file_layer(path)
     return place(content["task"], content["data"] or [], ("run", values))
 
@@ -182,36 +183,10 @@ def preset_layer(module: ModuleType, name: str) -> Layer:
 
 def file_layer(path: Path) -> Layer:
     """The settings of a YAML file, ``config.yaml`` of a run included."""
-    content = _read_yaml(path)
+    content = read_yaml(path)
     flat = {k: v for k, v in content.items() if k not in ("task", "data", "model_settings")}
     flat.update(content.get("model_settings") or {})
     return f"file {path.name}", flat
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageFault(
-            "CONFIG-NOT-FOUND",
-            place=str(path),
-            found=str(error),
-            next_step=_("check the path of --config"),
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageFault(
-            "CONFIG-UNREADABLE", place=str(path), found=str(error), next_step=_("mend the YAML")
-        ) from error
-    if not isinstance(content, dict):
-        raise UsageFault(
-            "CONFIG-UNREADABLE",
-            place=str(path),
-            found=type(content).__name__,
-            next_step=_("write `name: value` lines"),
-        )
-    return content
 
 
 def as_yaml(order: Order) -> str:

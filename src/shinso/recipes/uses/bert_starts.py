@@ -22,6 +22,7 @@ from shinso.objectives.bert import PieceLabelObjective
 from shinso.recipes.recipe import Built
 from shinso.recipes.uses.label_training import build_labelled
 from shinso.recipes.uses.starting_run import sized_as, starting_weights
+from shinso.runs.files import read_yaml
 from shinso.runs.folder import RunFolder
 
 OURS = "bert-pretrain"
@@ -56,7 +57,7 @@ def pieces_of(start: Path) -> tuple[WordPieces, dict[str, Any]]:
         # Some weights have rows that no piece uses; they need names of their own.
         spare = [f"[spare{n}]" for n in range(num_pieces - len(pieces))]
         return WordPieces((*pieces.pieces, *spare), pieces.lower), settings_of(size)
-    config = _config_of(start)
+    config = read_yaml(start / "config.yaml")
     if config.get("task") != OURS:
         raise RunFault(
             "START-REFUSED",
@@ -106,12 +107,6 @@ def _check_shapes(
                 why=_("these weights belong to another size or vocabulary"),
                 next_step=_("give the run that the data was read with"),
             )
-
-
-def _config_of(start: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load((start / "config.yaml").read_text("utf-8"))
 
 
 def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:

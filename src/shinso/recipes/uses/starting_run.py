@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from torch import Tensor
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
 from shinso.runs.checkpoint import load_weights
+from shinso.runs.files import read_yaml
 from shinso.runs.folder import RunFolder
 
 
@@ -34,8 +34,8 @@ def read_start(path: Path, *, task: str, models: Sequence[str], train: str) -> S
     Raises RunFault RUN-NOT-FOUND, RUN-NOT-TRAINED, START-REFUSED.
     """
     folder = RunFolder.open(path)
-    order = yaml.safe_load((folder.path / "config.yaml").read_text("utf-8"))
-    found = (order.get("task"), order.get("model"))
+    order = read_yaml(folder.path / "config.yaml")
+    found = (str(order.get("task")), str(order.get("model")))
     if found[0] != task or found[1] not in models:
         other = found[0] == task and found[1] != "rollout"
         raise RunFault(
