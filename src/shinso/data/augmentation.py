@@ -1,4 +1,4 @@
-"""Augmentation of image batches: shift, flip, cut-out, contrast and brightness, rotation, mixup.
+"""Augmentation of image batches: shift, flip, elastic bending, cut-out, tone and form, mixup.
 
 Every number is drawn from (seed, epoch, index of the image, which number): not from a generator
 that moves on. So an image is changed alike whichever thread or process does it, and a resumed run
@@ -19,6 +19,11 @@ from torch.nn import functional as F
 from shinso.data.image_batches import ImageBatch, ImageSamples
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_ELASTIC = 16
+"""The first number that bending draws; it takes two for each of its points."""
+POINTS = 5
+"""Points a side that bending moves: on 28 pixels they lie 7 apart, so the field is as smooth as one
+of noise blurred over σ = 4 pixels (Simard et al. 2003)."""
 
 
 def draws(
@@ -46,7 +51,8 @@ class Augmentation:
     shift_px: up to so many pixels in each direction, the border repeated as zeros. flip: left and
     right, for half of them. cutout_px: side of a square of the mean colour (DeVries & Taylor 2017).
     mixup: α of the Beta distribution of shares (Zhang et al. 2018). strength: of the randomly
-    chosen changes of tone and form, 0 to 10 (after RandAugment, Cubuk et al. 2020).
+    chosen changes of tone and form, 0 to 10 (after RandAugment, Cubuk et al. 2020). elastic_px: how
+    far each point of a coarse grid is moved at most, the image following smoothly.
     """
 
     shift_px: int = 0
@@ -54,6 +60,7 @@ class Augmentation:
     cutout_px: int = 0
     mixup: float = 0.0
     strength: float = 0.0
+    elastic_px: float = 0.0
 
 
 class AugmentedSamples:
@@ -77,6 +84,10 @@ class AugmentedSamples:
             left = draw(0) < 0.5 if how.flip else np.zeros(len(indices), dtype=bool)
             pixels = moved(pixels, _offsets(draw(1), how), _offsets(draw(2), how), left)
         images = self.samples.scale.apply(pixels)
+        if how.elastic_px:
+            moves = np.stack([draw(_ELASTIC + one) for one in range(2 * POINTS**2)], axis=1)
+            moves = moves.reshape(-1, 2, POINTS, POINTS)
+            images = bent(images, (2 * moves - 1) * how.elastic_px)
         if how.strength:
             images = changed(images, np.stack([draw(3), draw(4), draw(5)]), how.strength)
         if how.cutout_px:
@@ -110,6 +121,22 @@ def moved(
     return taken.permute(0, 3, 1, 2)
 
 
+def bent(
+    images: Float[Tensor, "batch channel height width"],
+    moves_px: Float[np.ndarray, "batch 2 point point"],
+) -> Float[Tensor, "batch channel height width"]:
+    """Elastic distortion (Simard et al. 2003, section 2): each pixel is read from where a smooth
+    field says, (right, down) pixels away; the field is bicubic between the points."""
+    height, width = images.shape[2:]
+    field = F.interpolate(
+        torch.from_numpy(moves_px).float(), size=(height, width), mode="bicubic", align_corners=True
+    )
+    # grid_sample's units: a side of the image is 2 long.
+    field = field.permute(0, 2, 3, 1) * torch.tensor([2 / width, 2 / height])
+    still = F.affine_grid(torch.eye(2, 3)[None], [1, 1, height, width], align_corners=False)
+    return F.grid_sample(images, still + field, align_corners=False, padding_mode="border")
+
+
 def changed(
     images: Float[Tensor, "batch channel height width"],
     uniform: Float[np.ndarray, "3 batch"],
@@ -134,11 +161,11 @@ def changed(
         1,
     )
     toned = images.mean((1, 2, 3), keepdim=True) * (1 - contrast) + images * contrast + brightness
-    bent = torch.from_numpy(np.isin(kind, (2, 3, 4)))
-    if bent.any():
-        some = toned[bent]
-        grid = F.affine_grid(theta[bent], list(some.shape), align_corners=False)
-        toned[bent] = F.grid_sample(some, grid, align_corners=False, padding_mode="border")
+    formed = torch.from_numpy(np.isin(kind, (2, 3, 4)))
+    if formed.any():
+        some = toned[formed]
+        grid = F.affine_grid(theta[formed], list(some.shape), align_corners=False)
+        toned[formed] = F.grid_sample(some, grid, align_corners=False, padding_mode="border")
     return toned
 
 

@@ -89,6 +89,9 @@ class Config:
     cutout_px: int = setting(0, "side of a square blanked in training")
     mixup: float = setting(0.0, "α of mixing two images in training; 0: none")
     strength: float = setting(0.0, "random changes of tone and form in training, 0 to 10")
+    elastic_px: float = setting(
+        0.0, "images are bent: points a quarter of the side apart move by up to so many pixels"
+    )
     label_smoothing: float = setting(0.0, "share of each label spread over all classes")
     weights: Path | None = setting(
         None, "safetensors file to begin with; its last layer only where it has as many classes"
@@ -105,7 +108,7 @@ class Config:
 
         parse_shares(self.split)
         for name in (
-            "split_seed", "image_px", "shift_px", "cutout_px", "mixup", "strength", "frozen"
+            "split_seed", "image_px", "shift_px", "cutout_px", "mixup", "strength", "elastic_px", "frozen"
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")

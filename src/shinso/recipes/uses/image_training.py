@@ -39,6 +39,7 @@ def build_images(
         cutout_px=config.cutout_px,
         mixup=config.mixup,
         strength=config.strength,
+        elastic_px=config.elastic_px,
     )
     samples = AugmentedSamples(data.samples["train"], how, seed)
     source = AugmentedSource(samples, config.training.batch_size, seed)
