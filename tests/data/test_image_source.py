@@ -10,13 +10,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.data.augmentation import Augmentation, AugmentedSamples, cut_out, draws, mixed, moved
+from shinso.data.augmentation import (
+    POINTS,
+    Augmentation,
+    AugmentedSamples,
+    bent,
+    cut_out,
+    draws,
+    mixed,
+    moved,
+)
 from shinso.data.image_batches import ImageSamples, PixelScale
 from shinso.data.image_source import AugmentedSource
 from shinso.data.labelled_images import LabelledImages
 from shinso.data.prefetched import Prefetched
 
-EVERYTHING = Augmentation(shift_px=2, flip=True, cutout_px=3, mixup=0.4, strength=9)
+EVERYTHING = Augmentation(shift_px=2, flip=True, cutout_px=3, mixup=0.4, strength=9, elastic_px=1)
 
 
 def samples_of(count: int = 20) -> ImageSamples:
@@ -67,6 +76,24 @@ def test_cut_out_blanks_one_square_and_mixup_keeps_shares() -> None:
     torch.testing.assert_close(blended.sum(1), torch.ones(3))
     torch.testing.assert_close(pictures.flatten(), blended @ torch.arange(3.0))
     assert 0 < blended[0, 0] < 1
+
+
+def test_a_field_that_is_the_same_everywhere_shifts_and_others_bend_smoothly() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 9, 12))).float()
+    field = np.zeros((2, 2, POINTS, POINTS))
+    torch.testing.assert_close(bent(images, field), images)
+    # Read two to the right and one below: the image goes the other way.
+    field[:, 0], field[:, 1] = 2, 1
+    torch.testing.assert_close(bent(images, field)[:, :, :-1, :-2], images[:, :, 1:, 2:])
+    # A slope's values say where they were read: as far away as the field says, and smoothly.
+    slope = torch.arange(41.0).expand(1, 1, 41, 41)
+    field = np.zeros((1, 2, POINTS, POINTS))
+    field[0, 0, 2, 2] = 3
+    read = bent(slope, field)[0, 0] - slope[0, 0]
+    assert read[20, 20] == pytest.approx(3, abs=1e-4)
+    assert read.abs().max() <= 3.01
+    assert read.diff(dim=1).abs().max() < 0.6
+    assert read.diff(dim=0).abs().max() < 0.6
 
 
 def test_without_augmentation_images_are_as_they_are() -> None:

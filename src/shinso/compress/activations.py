@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from shinso.compress.calls import Call
 from shinso.compress.packing import SIGN
 from shinso.compress.quantizers import Calibration, Quantizer, of_activations
-from shinso.nn.conv import Addition
+from shinso.nn.joints import Addition, PaddedShortcut, PositionMean
 
 PREFIX = "activation."
 KEPT = 200_000
@@ -21,7 +21,7 @@ KEPT = 200_000
 
 def reading_layers(model: nn.Module) -> dict[str, nn.Module]:
     """The layers whose inputs are rounded: those with integer kernels in every runtime."""
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, Addition)
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, Addition, PaddedShortcut, PositionMean)
     return {name: one for name, one in model.named_modules() if isinstance(one, kinds)}
 
 

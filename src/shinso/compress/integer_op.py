@@ -1,4 +1,4 @@
-"""Two operators that stand in an exported graph for ONNX's QuantizeLinear and DequantizeLinear."""
+"""Operators that stand in an exported graph for ONNX's operators of whole numbers."""
 
 import torch
 from torch import Tensor
@@ -25,3 +25,21 @@ def stored(numbers: Tensor, scale: Tensor) -> Tensor:
 @stored.register_fake
 def _(numbers: Tensor, scale: Tensor) -> Tensor:
     return numbers.new_empty(numbers.shape, dtype=torch.float32)
+
+
+@torch.library.custom_op("shinso::integer_linear", mutates_args=())
+def linear(
+    x: Tensor, x_scale: float, x_zero: int, numbers: Tensor, scale: Tensor, bias: Tensor | None
+) -> Tensor:
+    """x Wᵀ + b of x rounded to 8-bit numbers. numbers: Wᵀ (in, out) in 8 bits; scale: of x times that of W,
+    one or one an output."""
+    whole = (torch.round(x / x_scale) + x_zero).clamp(0, 255) - x_zero
+    y = (whole @ numbers.float()) * scale
+    return y if bias is None else y + bias
+
+
+@linear.register_fake
+def _(
+    x: Tensor, x_scale: float, x_zero: int, numbers: Tensor, scale: Tensor, bias: Tensor | None
+) -> Tensor:
+    return x.new_empty(*x.shape[:-1], numbers.shape[1])

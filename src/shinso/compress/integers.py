@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from shinso.compress import integer_op
-from shinso.compress.activations import for_onnx
+from shinso.compress.activations import attached, detach, for_onnx
+from shinso.compress.quantizers import Quantizer
+from shinso.nn.dense import Dense
+
+LINEAR = (nn.Linear.forward, Dense.forward)
+"""The layers that answer x Wᵀ + b and nothing else."""
 
 
 @contextmanager
@@ -17,36 +23,78 @@ def integer_weights(
     model: nn.Module, numbers: Mapping[str, tuple[Tensor, Tensor, Tensor]]
 ) -> Iterator[None]:
     """Within, each quantized weight is computed from its whole numbers where it is read, and
-    roundings are operators; afterwards the network is what it was.
+    roundings are operators; a linear layer that reads rounded numbers is one operator with both.
+    Afterwards the network is what it was.
 
     numbers: as ``packing.whole_numbers`` gives them. Weights with a zero point stay as they are:
     kernels of integer weights take symmetric ones.
     """
-    changed: list[tuple[nn.Module, type, str, nn.Parameter]] = []
-    for name, (whole, scale, zero) in numbers.items():
-        path, _, leaf = name.rpartition(".")
-        module = model.get_submodule(path)
-        if zero.any():
-            continue
-        changed.append((module, type(module), leaf, module._parameters[leaf]))  # type: ignore[arg-type]
-        del module._parameters[leaf]
-        module.register_buffer(f"{leaf}_numbers", whole.to(torch.int8))
-        module.register_buffer(f"{leaf}_scale", scale.clone())
-        module.__class__ = type(
-            type(module).__name__, (type(module),), {leaf: property(_reader(leaf))}
-        )
-    try:
-        with for_onnx(model):
-            yield
-    finally:
-        for module, kind, leaf, parameter in reversed(changed):
-            module.__class__ = kind
-            del module._buffers[f"{leaf}_numbers"], module._buffers[f"{leaf}_scale"]
-            module.register_parameter(leaf, parameter)
+    with ExitStack() as changed:
+        for name, (whole, scale, zero) in numbers.items():
+            if zero.any():
+                continue
+            path, _, leaf = name.rpartition(".")
+            module = model.get_submodule(path)
+            reads = attached(module).get("")
+            if leaf == "weight" and reads and type(module).forward in LINEAR:
+                changed.enter_context(_whole_linear(module, whole, scale, reads.quantizers[0]))
+            else:
+                changed.enter_context(_whole_weight(module, leaf, whole, scale))
+        changed.enter_context(for_onnx(model))
+        yield
 
 
-def _reader(leaf: str):
+@contextmanager
+def _whole_weight(module: nn.Module, leaf: str, whole: Tensor, scale: Tensor) -> Iterator[None]:
     def read(self: nn.Module) -> Tensor:
         return integer_op.stored(self._buffers[f"{leaf}_numbers"], self._buffers[f"{leaf}_scale"])  # type: ignore[arg-type]
 
-    return read
+    buffers = {f"{leaf}_numbers": whole.to(torch.int8), f"{leaf}_scale": scale.clone()}
+    with _stand_in(module, leaf, buffers, {leaf: property(read)}):
+        yield
+
+
+@contextmanager
+def _whole_linear(
+    module: nn.Module, whole: Tensor, scale: Tensor, reads: Quantizer
+) -> Iterator[None]:
+    """The layer rounds what it reads by itself, its hook being away."""
+    x_scale, x_zero = float(reads.scale), int(reads.zero_point)
+
+    def read(self: nn.Module) -> Tensor:
+        return integer_op.stored(self.numbers.t(), self.product_scale / x_scale)  # type: ignore[operator,arg-type]
+
+    def forward(self: nn.Linear, given: Tensor) -> Tensor:
+        return integer_op.linear(
+            given, x_scale, x_zero, self.numbers, self.product_scale, self.bias
+        )  # type: ignore[arg-type]
+
+    buffers = {
+        "numbers": whole.to(torch.int8).t().contiguous(),
+        "product_scale": scale * x_scale,
+    }
+    hooks = dict(module._forward_pre_hooks)
+    detach(module)
+    try:
+        with _stand_in(module, "weight", buffers, {"weight": property(read), "forward": forward}):
+            yield
+    finally:
+        module._forward_pre_hooks.update(hooks)
+
+
+@contextmanager
+def _stand_in(
+    module: nn.Module, leaf: str, buffers: Mapping[str, Tensor], changes: Mapping[str, Any]
+) -> Iterator[None]:
+    """The module without its parameter ``leaf``, with other buffers and a class of its own."""
+    kind, parameter = type(module), module._parameters.pop(leaf)
+    for name, buffer in buffers.items():
+        module.register_buffer(name, buffer)
+    module.__class__ = type(kind.__name__, (kind,), dict(changes))
+    try:
+        yield
+    finally:
+        module.__class__ = kind
+        for name in buffers:
+            del module._buffers[name]
+        module.register_parameter(leaf, parameter)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from shinso.compress import integer_op  # noqa: F401  registers shinso::rounded and shinso::stored
+from shinso.compress import integer_op  # noqa: F401  registers shinso::rounded and its like
 from shinso.extras import need
 from shinso.nn import recurrent_op  # noqa: F401  registers shinso::recurrent
 
@@ -25,6 +25,7 @@ def table() -> dict[Callable[..., Any], Callable[..., Any]]:
         torch.ops.shinso.recurrent.default: _recurrent,
         torch.ops.shinso.rounded.default: _rounded,
         torch.ops.shinso.stored.default: _stored,
+        torch.ops.shinso.integer_linear.default: _integer_linear,
     }
 
 
@@ -32,6 +33,19 @@ def _rounded(x: Any, scale: float, zero: int) -> Any:
     op = _operators()
     to = _constant(op, torch.tensor(scale)), _constant(op, torch.tensor(zero, dtype=torch.uint8))
     return op.DequantizeLinear(op.QuantizeLinear(x, *to), *to)
+
+
+def _integer_linear(
+    x: Any, x_scale: float, x_zero: int, numbers: Any, scale: Any, bias: Any
+) -> Any:
+    # Not Gemm between QuantizeLinear and DequantizeLinear: onnxruntime has an integer kernel for that
+    # only where the answer is rounded too, and else takes the weights apart again in every call.
+    op = _operators()
+    x_scale = _constant(op, torch.tensor(x_scale))
+    x_zero = _constant(op, torch.tensor(x_zero, dtype=torch.uint8))
+    whole = op.MatMulInteger(op.QuantizeLinear(x, x_scale, x_zero), numbers, x_zero)
+    y = op.Mul(op.Cast(whole, to=1), scale)  # float32
+    return y if bias is None else op.Add(y, bias)
 
 
 def _stored(numbers: Any, scale: Any) -> Any:

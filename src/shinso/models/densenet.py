@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shinso.models.image_parts import initialize, scaled
 from shinso.nn.conv import Convolution, Pointwise
+from shinso.nn.joints import PositionMean
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -211,6 +212,7 @@ class DenseNet(nn.Module):
         for name, layer in layers.items():
             self.features.add_module(name, layer)
         self.relu = nn.ReLU()
+        self.global_pool = PositionMean()
         self.classifier = nn.Linear(channels, num_classes)
         initialize(self)
 
@@ -230,7 +232,7 @@ class DenseNet(nn.Module):
         self, maps: Float[Tensor, "batch feature height width"]
     ) -> Float[Tensor, "batch class"]:
         """Class scores from the features of all positions."""
-        return self.classifier(self.relu(maps).mean((2, 3)))
+        return self.classifier(self.global_pool(self.relu(maps)))
 
     def forward(
         self, x: Float[Tensor, "batch channel height width"]

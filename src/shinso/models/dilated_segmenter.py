@@ -19,9 +19,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.models.image_parts import scaled
-from shinso.models.resnet import IMAGENET, PaddedShortcut, ResNet, Stem
+from shinso.models.resnet import IMAGENET, ResNet, Stem
 from shinso.models.segmenter_parts import Bilinear, aligned, begun, unit
 from shinso.nn.conv import Convolution
+from shinso.nn.joints import PaddedShortcut
 from shinso.settings import setting
 
 PYRAMID = 256

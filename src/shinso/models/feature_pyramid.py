@@ -20,7 +20,8 @@ from shinso.models.mobilenet_v1 import MobileNetV1
 from shinso.models.mobilenet_v2 import MobileNetV2
 from shinso.models.resnet import ResNet
 from shinso.models.vgg import vgg_stages
-from shinso.nn.conv import Addition, Convolution
+from shinso.nn.conv import Convolution
+from shinso.nn.joints import Addition
 from shinso.nn.norm import BatchNorm
 
 Backbone = Literal["resnet", "vgg", "mobilenet-v1", "mobilenet-v2"]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.models.densenet import DenseBlock, DenseLayer
-from shinso.nn.conv import Addition
+from shinso.nn.joints import Addition
 from shinso.nn.norm import BatchNorm
 
 ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {

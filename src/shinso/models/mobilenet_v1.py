@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from shinso.models.image_parts import divisible, halvings_for, initialize, last_strides
 from shinso.nn.conv import Convolution, DepthwiseSeparable
+from shinso.nn.joints import PositionMean
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -87,6 +88,7 @@ class MobileNetV1(nn.Module):
                 channels = out
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.Sequential(*stages)
+        self.global_pool = PositionMean()
         self.classifier = nn.Linear(channels, num_classes)
         initialize(self)
 
@@ -110,7 +112,7 @@ class MobileNetV1(nn.Module):
         self, maps: Float[Tensor, "batch feature height width"]
     ) -> Float[Tensor, "batch class"]:
         """Class scores from the features of all positions."""
-        return self.classifier(maps.mean((2, 3)))
+        return self.classifier(self.global_pool(maps))
 
     def forward(
         self, x: Float[Tensor, "batch channel height width"]

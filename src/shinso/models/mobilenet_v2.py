@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.models.image_parts import divisible, halvings_for, initialize, last_strides
-from shinso.nn.conv import Addition, Convolution, Depthwise, Pointwise
+from shinso.nn.conv import Convolution, Depthwise, Pointwise
+from shinso.nn.joints import Addition, PositionMean
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -153,6 +154,7 @@ class MobileNetV2(nn.Module):
         self.conv_head = Pointwise(channels, last)
         self.bn2 = BatchNorm(last)
         self.act2 = nn.ReLU6(inplace=True)
+        self.global_pool = PositionMean()
         self.classifier = nn.Linear(last, num_classes)
         initialize(self)
 
@@ -178,7 +180,7 @@ class MobileNetV2(nn.Module):
         self, maps: Float[Tensor, "batch feature height width"]
     ) -> Float[Tensor, "batch class"]:
         """Class scores from the features of all positions."""
-        return self.classifier(maps.mean((2, 3)))
+        return self.classifier(self.global_pool(maps))
 
     def forward(
         self, x: Float[Tensor, "batch channel height width"]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from shinso.models.image_parts import divisible, halvings_for, initialize, last_strides
 from shinso.models.mobilenet_v2 import InvertedResidual, LinearSeparable
 from shinso.nn.conv import Convolution, Pointwise
+from shinso.nn.joints import PositionMean
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -128,6 +129,7 @@ class MobileNetV3(nn.Module):
         last = 1280 if large else 1024
         if config.width > 1:
             last = divisible(last * config.width)
+        self.global_pool = PositionMean()
         self.conv_head = Pointwise(out, last, bias=True)
         self.act2 = nn.Hardswish(inplace=True)
         self.classifier = nn.Linear(last, num_classes)
@@ -154,7 +156,7 @@ class MobileNetV3(nn.Module):
         self, maps: Float[Tensor, "batch feature height width"]
     ) -> Float[Tensor, "batch class"]:
         """Class scores from the features of all positions."""
-        pooled = maps.mean((2, 3), keepdim=True)
+        pooled = self.global_pool(maps)[:, :, None, None]
         return self.classifier(self.act2(self.conv_head(pooled)).flatten(1))
 
     def forward(

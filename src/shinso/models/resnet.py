@@ -15,10 +15,10 @@ from typing import Literal, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from shinso.models.image_parts import initialize, scaled
-from shinso.nn.conv import Addition, Convolution
+from shinso.nn.conv import Convolution
+from shinso.nn.joints import Addition, PaddedShortcut, PositionMean
 from shinso.nn.norm import BatchNorm
 from shinso.settings import setting
 
@@ -32,20 +32,6 @@ IMAGENET = {
 """Blocks of each stage; from 50 layers on they are bottlenecks (table 1)."""
 Stem = Literal["auto", "pixels", "halved", "imagenet"]
 SMALL_PX = 64
-
-
-class PaddedShortcut(nn.Module):
-    """Every second pixel, and zeros for the channels that are new: option A of section 3.3."""
-
-    def __init__(self, new_channels: int, stride: int) -> None:
-        super().__init__()
-        self.new_channels, self.stride = new_channels, stride
-
-    def forward(
-        self, x: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch new_channel new_height new_width"]:
-        kept = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(kept, (0, 0, 0, 0, 0, self.new_channels))
 
 
 def projection(channels: int, out: int, stride: int) -> nn.Module:
@@ -169,6 +155,7 @@ class ResNet(nn.Module):
             )
             self.add_module(f"layer{stage}", layer)
         self.stages = [f"layer{stage}" for stage in range(1, len(blocks) + 1)]
+        self.global_pool = PositionMean()
         self.fc = nn.Linear(channels, num_classes)
         initialize(self)
         for module in self.modules():
@@ -207,7 +194,7 @@ class ResNet(nn.Module):
         self, maps: Float[Tensor, "batch feature height width"]
     ) -> Float[Tensor, "batch class"]:
         """Class scores from the features of all positions."""
-        return self.fc(maps.mean((2, 3)))
+        return self.fc(self.global_pool(maps))
 
 
 def _stage(

@@ -87,14 +87,6 @@ class Transposed(nn.ConvTranspose2d):
         super().__init__(channels, out, size, factor, padding, bias=bias)
 
 
-@final
-class Addition(nn.Module):
-    """x + y as a layer, so that whoever reads a network's layers in order finds it."""
-
-    def forward(self, x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"]) -> Tensor:
-        return x + y
-
-
 class DepthwiseSeparable(nn.Module):
     """Depthwise, then pointwise, each normalized: k² · N_in + N_in · N_out instead of
     k² · N_in · N_out, a share of 1/N_out + 1/k² (Howard et al. 2017, section 3.1).
