@@ -2,6 +2,7 @@
 
     python benchmarks/bert_labels.py [--start RUN] [--text FILE] [--pretrain-steps 4000] [--seeds 5]
                                      [--labels 100,1000,0] [--steps 600] [--runs runs] [--device auto]
+                                     [--precision fp32]
 
 BERT "mini" (4 × 256) learns from the raw text of WikiText-2 (or begins at RUN, trained before), then from
 so many labels; beside it the same network with the same pieces learns from the labels alone. Each seed
@@ -27,7 +28,7 @@ from timing import print_table
 
 
 def main(given: argparse.Namespace) -> None:
-    shared = {"runs": given.runs, "device": given.device}
+    shared = {"runs": given.runs, "device": given.device, "precision": given.precision}
     start = given.start
     if start is None:
         text = given.text or registry.require("wikitext2/train.txt.gz")
@@ -76,4 +77,5 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     main(parser.parse_args())

@@ -95,8 +95,10 @@ def onnxruntime_file(given: Path, made: list[calls.Call], path: Path) -> None:
 
 
 def torchao_network(model: nn.Module, made: list[calls.Call]) -> nn.Module:
-    """PT2E for x86 through inductor, as torchao's manual has it."""
+    """PT2E for x86 through inductor, as torchao's manual has it: weights frozen, so that they are
+    packed once, and compiled for each size of a batch."""
     import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer as x86
+    from torch._inductor import config
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     batches = [next(iter(one.inputs.values())) for one in made]
@@ -107,7 +109,8 @@ def torchao_network(model: nn.Module, made: list[calls.Call]) -> nn.Module:
     prepared = prepare_pt2e(program, quantizer)
     for x in batches:
         prepared(x)
-    return torch.compile(convert_pt2e(prepared), dynamic=True)  # type: ignore[return-value]
+    config.freezing = True
+    return torch.compile(convert_pt2e(prepared), dynamic=False)  # type: ignore[return-value]
 
 
 def main() -> None:

@@ -61,6 +61,26 @@ def test_gradient_keeps_its_size_at_high_temperatures(parts: Any) -> None:
     assert found == pytest.approx(float((z - v).square().sum(1).mean() / 6), rel=1e-2)
 
 
+def test_half_precision_costs_rounding_and_no_more(parts: Any) -> None:
+    """A softmax in bfloat16 pushes all scores of a sample the same way in every step, and at high
+    temperatures that is most of the gradient."""
+    generator = torch.Generator().manual_seed(3)
+    whole = 8 * torch.randn(64, 10, generator=generator)
+    whole, told = (one.bfloat16().float() for one in (whole, whole + 0.5 * whole.roll(1, 1)))
+    gradients = []
+    for kind in (torch.float32, torch.bfloat16):
+        answer = whole.to(kind, copy=True).requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=kind == torch.bfloat16):
+            found = distance(answer, told.to(kind), "logits", 20.0)
+        assert found.dtype == torch.float32
+        found.backward()
+        assert answer.grad is not None
+        gradients.append(answer.grad.float())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-2, atol=1e-5)
+    same_for_all = gradients[1].sum(1).abs().max() / gradients[0].abs().sum(1).mean()
+    assert float(same_for_all) < 0.01
+
+
 def test_hint_moves_what_goes_into_the_last_layer() -> None:
     torch.manual_seed(1)
     student = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))

@@ -22,6 +22,15 @@ def parameters() -> torch.Tensor:
     return torch.tensor([*scores, *middle, *log_scale], dtype=torch.float64)
 
 
+def test_mixture_of_half_precision_is_taken_apart_in_single():
+    values = torch.linspace(-0.9, 0.9, 7)
+    given = parameters().float().expand(7, -1).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = mixture_log_share(given, *level_bounds(values))
+    wanted = mixture_log_share(given.float(), *level_bounds(values))
+    assert torch.equal(found, wanted)
+
+
 def test_mixture_matches_scipy():
     from scipy.stats import logistic
 

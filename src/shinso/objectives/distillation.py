@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from shinso.contracts import Objective
 from shinso.data.batch_parts import joined_state, state_of_part
+from shinso.objectives.half_precision import raised
 
 Answers = Literal["logits", "values"]
 
@@ -93,6 +94,7 @@ def distance(
 ) -> Float[Tensor, ""]:
     """How far a student's answer is from the teacher's. Of answers with more axes than (batch,
     class), every place counts alike."""
+    answer, told = raised(answer), raised(told)
     if answers == "values":
         return F.mse_loss(answer, told)
     student = F.log_softmax(answer.flatten(0, -2) / temperature, dim=-1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from shinso.data.image_batches import ImageBatch
+from shinso.objectives.half_precision import raised
 
 
 class ImageObjective:
@@ -29,9 +29,7 @@ class ImageObjective:
     def __call__(self, model: nn.Module, batch: ImageBatch) -> Mapping[str, Tensor]:
         for part in self.frozen:
             part.eval()
-        scores = model(batch.images)
-        # Half precision is raised, and float64 stays what it is.
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = raised(model(batch.images))
         loss = cross_entropy(scores, batch.shares, label_smoothing=self.label_smoothing)
         right = scores.argmax(-1) == batch.shares.argmax(-1)
         return {"loss": loss, "accuracy": right.float().mean()}

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from shinso.data.mask_batches import MaskBatch
 from shinso.data.mask_decoding import VOID
+from shinso.objectives.half_precision import raised
 
 
 def dice_loss(
@@ -47,9 +48,7 @@ class SegmentationObjective:
         self.dice = dice
 
     def __call__(self, model: nn.Module, batch: MaskBatch) -> Mapping[str, Tensor]:
-        scores = model(batch.images)
-        # Half precision is raised, and float64 stays what it is.
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = raised(model(batch.images))
         rows = scores.permute(0, 2, 3, 1).flatten(0, 2)
         masks = batch.masks.flatten()
         counts = masks != VOID

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy, log_softmax, logsigmoid
 from shinso.data import mulaw
 from shinso.data.sound_crops import SoundBatch
 from shinso.nn.kernels.wavenet_numba import SMALLEST_LOG_SCALE
+from shinso.objectives.half_precision import raised
 
 HALF_LEVEL = 0.5 / mulaw.LEVELS
 BEYOND = 1e4
@@ -32,7 +33,7 @@ def mixture_log_share(
 
     parameters: scores of π, m, ln s. Bounds are finite (see BEYOND).
     """
-    scores, middle, log_scale = parameters.chunk(3, dim=-1)
+    scores, middle, log_scale = raised(parameters).chunk(3, dim=-1)
     log_scale = log_scale.clamp(min=SMALLEST_LOG_SCALE)
     # σ(a) − σ(b) = σ(a) σ(−b) (1 − e^{b−a}), of which the logarithm keeps its digits.
     a = (high.unsqueeze(-1) - middle) * torch.exp(-log_scale)
