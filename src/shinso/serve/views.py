@@ -16,6 +16,7 @@ from shinso.claims.claim import Profile, Verdict
 from shinso.claims.judgement import Judgement, judge
 from shinso.faults import Fault, UsageFault
 from shinso.language import _, current
+from shinso.lessons.mathml import mathml
 from shinso.runs.folder import RunFolder
 from shinso.runs.ledger import Ledger
 from shinso.settings import resolve, schema
@@ -209,7 +210,7 @@ def _taught(name: str, given: tuple[tuple[str, str], ...], _language: str) -> di
         "largest_difference": found.largest_difference,
         "steps": [
             {
-                "phase": one.phase, "time": one.time, "name": one.name, "formula": one.formula,
+                "phase": one.phase, "time": one.time, "name": one.name, "formula": one.formula, "mathml": mathml(one.formula),
                 "shape": list(one.shape), "value": one.value, "note": str(one.note),
                 "difference": one.difference,
             }

@@ -120,7 +120,9 @@ async function lesson() {
   function show() {
     const step = found.steps[at];
     const place = words[step.phase] + (step.time === null ? "" : `, t = ${step.time}`);
-    const parts = [made("p", place, "soft"), made("div", step.formula, "formula")];
+    const formula = made("div", "", "formula");
+    formula.innerHTML = step.mathml;
+    const parts = [made("p", place, "soft"), formula];
     parts.push(made("pre", `${step.name}  (${step.shape.join(", ")})\n${numbers(step.value)}`));
     if (step.note) parts.push(made("p", step.note));
     if (step.difference !== null) {
