@@ -51,6 +51,14 @@ def test_images_of_any_size_come_back_in_theirs(size, channels):
     assert model.decode(torch.randn(5, 2, 3)).shape == (5, 2, math.prod(shape))
 
 
+def test_the_whole_network_says_the_mean_code_again():
+    model, x = dense().eval(), torch.rand(4, 7)
+    mean, log_variance, said = model(x)
+    assert torch.equal(mean, model.encode(x)[0])
+    assert torch.equal(log_variance, model.encode(x)[1])
+    assert torch.equal(said, model.decode(mean).sigmoid())  # chances of white
+
+
 def test_code_of_an_autoencoder_is_a_point():
     mean, log_variance = dense("autoencoder").encode(torch.rand(4, 7))
     assert mean.shape == (4, 3)

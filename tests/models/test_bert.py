@@ -239,6 +239,23 @@ def test_pretraining_learns_a_text_by_heart():
     assert float(loss.detach()) < 0.05
 
 
+def test_the_whole_network_scores_every_place_as_hidden_ones_are_scored():
+    torch.manual_seed(3)
+    config = BertPretraining.Config(width=16, layers=1, heads=2, inner=32, positions=12)
+    pieces, types = torch.randint(0, len(PIECES), (3, 9)), torch.zeros(3, 9, dtype=torch.long)
+    there = torch.ones(3, 9, dtype=torch.bool)
+    for next_sentence in (False, True):
+        model = BertPretraining(config, num_pieces=len(PIECES), next_sentence=next_sentence).eval()
+        scores, *follows = model(pieces, types, there)
+        states = model.bert(pieces, types, there)
+        nll, _ = model.hidden_loss(states[:, 4], pieces[:, 4])
+        wanted = torch.nn.functional.cross_entropy(scores[:, 4], pieces[:, 4])
+        torch.testing.assert_close(nll, wanted)
+        assert len(follows) == next_sentence
+        if follows:
+            assert torch.equal(follows[0], model.follows(model.bert.whole(states)))
+
+
 def test_samples_are_padded_and_padding_changes_nothing():
     torch.manual_seed(0)
     config = BertPretraining.Config(

@@ -13,6 +13,7 @@ from shinso.compress.axes import find, unseen
 from shinso.faults import RunFault
 from shinso.walk import catalogue
 from shinso.walk.exporting import check_parity, no_calls
+from shinso.walk.network_calls import evaluated
 from shinso.walk.training import prepare
 from tests.recipes.test_every_recipe import order_of_sample
 
@@ -34,8 +35,8 @@ def exported(task: str, model: str, folder: Path) -> export.Parity:
     if network is None:
         raise no_calls(built.model, "it is a table, no network")
     network.eval()
-    with calling.recorded(network) as made:
-        order.recipe.use(order.config, data.facts(), network).evaluate(data, "valid")
+    use = order.recipe.use(order.config, data.facts(), network)
+    _found, made = evaluated(use, network, data, "valid")
     if not made.calls:
         raise no_calls(network, made.unknown or "in parts")
     known = calling.few(made.calls)

@@ -46,6 +46,20 @@ class _Latent(nn.Module):
     def variational(self) -> bool:
         return self.kind != "autoencoder"
 
+    def forward(self, x: Float[Tensor, "batch *shape"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and log variance of the code (batch, latent), and the mean of what is said of the mean
+        code (batch, value)."""
+        mean, log_variance = self.encode(x)
+        return mean, log_variance, self.mean_of(self.decode(mean))
+
+    def encode(
+        self, x: Float[Tensor, "batch *shape"]
+    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
+        raise NotImplementedError
+
+    def decode(self, z: Float[Tensor, "*n batch latent"]) -> Float[Tensor, "*n batch value"]:
+        raise NotImplementedError
+
     def log_likelihood(
         self, x: Float[Tensor, "batch value"], said: Float[Tensor, "*n batch value"]
     ) -> Float[Tensor, "*n batch"]:

@@ -129,6 +129,20 @@ class BertPretraining(nn.Module):
         if self.follows is not None:
             self.follows.apply(_start)
 
+    def forward(
+        self,
+        pieces: Int[Tensor, "batch time"],
+        types: Int[Tensor, "batch time"],
+        there: Bool[Tensor, "batch time"],
+    ) -> tuple[Tensor, ...]:
+        """Scores of every piece at every place (batch, time, piece) and, where it is asked, whether the second sentence
+        follows (batch, 2). Training and evaluation ask for hidden places alone, which is cheaper."""
+        states = self.bert(pieces, types, there)
+        scores = self.scores(states)
+        return (
+            (scores,) if self.follows is None else (scores, self.follows(self.bert.whole(states)))
+        )
+
     def hidden_loss(
         self, states: Float[Tensor, "hidden width"], labels: Int[Tensor, " hidden"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

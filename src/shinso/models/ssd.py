@@ -114,7 +114,7 @@ class SSD(nn.Module):
         """Corners in pixels."""
         found = boxes_from(
             offsets,
-            self.defaults.expand(len(offsets), -1, -1),
+            self.defaults.expand(offsets.shape[0], -1, -1),
             centre_scale=CENTRE_SCALE,
             size_scale=SIZE_SCALE,
         )
@@ -193,5 +193,5 @@ def begin_rare(layer: nn.Conv2d | nn.Linear, num_classes: int) -> None:
 
 def listed(maps: list[Tensor], size: int) -> Float[Tensor, "batch default size"]:
     """The answers of all levels one after another, in the order of the default boxes."""
-    rows = [one.permute(0, 2, 3, 1).reshape(len(one), -1, size) for one in maps]
+    rows = [one.permute(0, 2, 3, 1).reshape(one.shape[0], -1, size) for one in maps]
     return torch.cat(rows, dim=1)

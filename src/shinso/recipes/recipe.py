@@ -153,6 +153,15 @@ class Use(Protocol):
 
 
 @runtime_checkable
+class CalledInParts(Protocol):
+    """A Use whose evaluation calls parts of its network, never the whole that a file of it holds."""
+
+    def call_whole(self, data: Any, part: Part) -> None:
+        """Call the network with a few samples."""
+        ...
+
+
+@runtime_checkable
 class Streams(Protocol):
     """A Use that answers line by line, as lines come: ``shinso predict RUN -``."""
 

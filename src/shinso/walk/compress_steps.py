@@ -31,6 +31,7 @@ from shinso.training.plan import Training
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.audience import Audience
+from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, place
 
 if TYPE_CHECKING:
@@ -209,9 +210,8 @@ class Work:
 
     def _calls(self) -> list[calling.Call]:
         """What the network is given for the valid part, from which ranges are found."""
-        with calling.recorded(self.model, most=CALIBRATED_ON) as made:
-            use = self.order.recipe.use(self.order.config, self.run.facts, self.model)
-            use.evaluate(self.data, "valid")
+        use = self.order.recipe.use(self.order.config, self.run.facts, self.model)
+        _found, made = evaluated(use, self.model, self.data, "valid", most=CALIBRATED_ON)
         if not made.calls:
             raise refused(
                 Step(kind="quantize", text="int8"),

@@ -27,6 +27,7 @@ from shinso.language import _
 from shinso.nn import recurrent_op
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import write_atomically, write_json
+from shinso.walk.network_calls import evaluated
 from shinso.walk.run import Run
 
 Form = Literal["onnx", "torch"]
@@ -105,9 +106,9 @@ def known_calls(run: Run, model: nn.Module) -> list[Call]:
     if found:
         return found
     order = run.order
-    with calling.recorded(model) as made:
-        use = order.recipe.use(order.config, run.facts, model)
-        use.evaluate(order.recipe.read(order.config, order.paths), "valid")
+    use = order.recipe.use(order.config, run.facts, model)
+    data = order.recipe.read(order.config, order.paths)
+    _found, made = evaluated(use, model, data, "valid")
     if not made.calls:
         in_parts = _("its evaluation calls the network in parts, not as a whole")
         raise no_calls(model, made.unknown or in_parts)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from shinso.compress.calls import keep, recorded
+from shinso.compress.calls import keep
 from shinso.contracts import Learner
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.language import _
@@ -24,6 +24,7 @@ from shinso.training.parallel.place import Place
 from shinso.training.stopping import StopRequest
 from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.crewing import check_workers, crew_of, lead, started, told_status
+from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
 from shinso.walk.preparing import Prepared, device_of, prepare
 from shinso.walk.run import Run, as_json, record_look
@@ -264,8 +265,7 @@ def _keep_result(
     outcome: Outcome,
 ) -> None:
     use = _load_best(order, facts, model, one)
-    with recorded(model) as made:
-        valid = use.evaluate(data, "valid")
+    valid, made = evaluated(use, model, data, "valid")
     keep(folder.path / "assets", made.calls)
     test = use.evaluate(data, "test")
     record_look(folder, "test", f"end of training, seed {one.seed}")

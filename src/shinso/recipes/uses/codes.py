@@ -146,10 +146,9 @@ class CodeUse:
         codes, errors = [], []
         with torch.no_grad():
             for one in data.fixed(part, SEED).split(AT_ONCE):
-                mean, _log_variance = self.model.encode(one.to(device))
-                said = self.model.mean_of(self.model.decode(mean)).cpu()
+                mean, _log_variance, said = self.model(one.to(device))
                 codes.append(mean.double().cpu().numpy())
-                errors.append(((one.flatten(1) - said) ** 2).double().mean(1).numpy())
+                errors.append(((one.flatten(1) - said.cpu()) ** 2).double().mean(1).numpy())
         return np.concatenate(codes), np.concatenate(errors)
 
     def baselines(self, data: CodeData, part: Part) -> dict[str, Evaluation]:
@@ -212,7 +211,7 @@ class CodeUse:
         x = data.fixed(part, SEED, count)[:count]
         device = next(self.model.parameters()).device
         with torch.no_grad():
-            said = self.model.mean_of(self.model.decode(self.model.encode(x.to(device))[0])).cpu()
+            said = self.model(x.to(device))[2].cpu()
         rows = [
             (kind, number, *(round(v, 4) for v in values))
             for kind, many in (("given", x.flatten(1).tolist()), ("said", said.tolist()))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GUESSES = 5
 AT_ONCE = 32
+ROWS = 8  # of a call of the whole network, which answers at every place
 
 
 class HiddenUse:
@@ -72,6 +73,11 @@ class HiddenUse:
         if pairs:
             metrics["follows_accuracy"] = followed / pairs
         return Evaluation(metrics=metrics)
+
+    @torch.no_grad()
+    def call_whole(self, data: HiddenData, part: Part) -> None:
+        batch = next(iter(self._hidden_batches(data.parts[part])))
+        self.model(*(one[:ROWS] for one in batch[:3]))
 
     def baselines(self, data: HiddenData, part: Part) -> dict[str, Evaluation]:
         counts = np.array(self.facts["counts"], dtype=float) + 1
