@@ -64,7 +64,7 @@ class ResNetUNet(nn.Module):
         below, at = channels[-1], sides[-1]
         # Maps of one side: the later one is joined, the earlier one has said less.
         by_side = dict(zip(sides, channels, strict=True))
-        self.stride = at
+        self.sides, self.stride = sides, at
         while at > max(2, min(by_side)):
             at //= 2
             joined = by_side.get(at, 0) if config.skips else 0
@@ -84,14 +84,12 @@ class ResNetUNet(nn.Module):
         return aligned(self._whole, images, self.stride)
 
     def _whole(self, images: Tensor) -> Tensor:
-        full = images.shape[2]
-        by_side: dict[int, Tensor] = {}
-        x = self.down.act1(self.down.bn1(self.down.conv1(images)))
-        by_side[full // x.shape[2]] = x
-        x = self.down.maxpool(x)
+        maps = [self.down.act1(self.down.bn1(self.down.conv1(images)))]
+        x = self.down.maxpool(maps[0])
         for name in self.down.stages:
             x = self.down.get_submodule(name)(x)
-            by_side[full // x.shape[2]] = x
+            maps.append(x)
+        by_side = dict(zip(self.sides, maps, strict=True))
         at = self.stride
         for double, join in zip(self.doublings, self.joins, strict=True):
             at //= 2

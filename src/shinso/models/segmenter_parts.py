@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from shinso.nn.conv import Convolution, Transposed
 from shinso.nn.norm import BatchNorm
+from shinso.nn.portable import wanted
 
 Up = Literal["transposed", "bilinear"]
 
@@ -76,7 +77,7 @@ def aligned(
     multiples of ``stride``; its scores cut back to their size."""
     height, width = images.shape[2:]
     below, right = -height % stride, -width % stride
-    if below or right:
+    if below or right or wanted():  # a file has one course for every size
         images = F.pad(images, (0, right, 0, below))
     return network(images)[:, :, :height, :width]
 
