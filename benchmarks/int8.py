@@ -67,7 +67,7 @@ def shinso_file(model: nn.Module, made: list[calls.Call], axes: Any, path: Path)
     weights = pruning.prunable(model)
     grids = {name: quantizers.of_weight(one, 8, calibration="mse") for name, one in weights.items()}
     numbers = {n: (g.quantize(weights[n]), g.scale, g.zero_point) for n, g in grids.items()}
-    activations.attach(model, activations.calibrate(model, made, calibration="percentile"))
+    activations.attach(model, activations.calibrate(model, made, calibration="mse"))
     try:
         example = export.example_of(calls.few(made)[0], axes)
         with folded_norms(model, example, numbers) as scaled, integer_weights(model, scaled):

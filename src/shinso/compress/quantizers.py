@@ -123,7 +123,7 @@ def range_of(
     *,
     symmetric: bool,
     calibration: Calibration,
-    percentile: float = 99.9,
+    percentile: float = 99.99,
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"]]:
     """The ends of the range of each row that a calibration chooses.
 
@@ -175,7 +175,8 @@ def _least_divergence(row: Tensor, high: float, bits: int) -> float:
     if high <= 0:
         return 1.0
     levels = 2 ** (bits - 1)
-    counts = torch.histc(row.float(), BINS, 0.0, high).double()
+    # 0 lies on every grid. Rectified units give so many that all else would weigh nothing.
+    counts = torch.histc(row[row > 0].float(), BINS, 0.0, high).double()
     best, best_share = torch.inf, 1.0
     for kept in range(max(levels, BINS // 5), BINS + 1, max(1, BINS // SHRINKS)):
         reference = counts[:kept].clone()

@@ -183,7 +183,7 @@ class Work:
         how = self.settings
         if step.bits == 8:
             self.read = activations.calibrate(
-                self.model.eval(), self._calls(), calibration=_of_inputs(how.calibration)
+                self.model.eval(), self._calls(), calibration=how.calibration
             )
         if step.learning:
             activations.attach(self.model, self.read)
@@ -318,8 +318,3 @@ class Work:
 def _holes(weight: Tensor) -> bool:
     """Whether so many weights are zero that they were pruned."""
     return float((weight == 0).float().mean()) > 0.05
-
-
-def _of_inputs(calibration: quantizers.Calibration) -> quantizers.Calibration:
-    """Activations have no squared error worth a search of every range; their ends count."""
-    return "percentile" if calibration == "mse" else calibration
