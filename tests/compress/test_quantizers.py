@@ -80,7 +80,9 @@ def test_calibrations_cut_off_a_lone_value_far_away(calibration: str) -> None:
 
 
 @pytest.mark.parametrize("calibration", ["percentile", "entropy", "mse"])
-def test_rectified_units_are_rounded_about_as_well_as_by_their_whole_range(calibration: str) -> None:
+def test_rectified_units_are_rounded_about_as_well_as_by_their_whole_range(
+    calibration: str,
+) -> None:
     """Half of them are 0, which costs nothing; what is cut off costs more than finer steps bring."""
     values = drawn(50_000).relu()
 
