@@ -145,7 +145,7 @@ class RecurrentForecaster(nn.Module):
         means = every.unflatten(2, (-1, self.segment)).mean(-1)  # batch channel piece
         return embedded + self.others(means.permute(2, 0, 1)).unsqueeze(2)
 
-    def _answers(self, state: Tensor | tuple[Tensor, Tensor], batch: int) -> Tensor:
+    def _answers(self, state: Tensor | tuple[Tensor, Tensor], batch: int | torch.SymInt) -> Tensor:
         """One further step of the recurrent layers for each future segment, all at once."""
         answers, targets = self.num_answers, self.num_targets
         place = self.place[:, None, None].expand(-1, batch, targets, -1)
