@@ -31,8 +31,8 @@ def _(numbers: Tensor, scale: Tensor) -> Tensor:
 def linear(
     x: Tensor, x_scale: float, x_zero: int, numbers: Tensor, scale: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """x Wᵀ + b of x rounded to 8-bit numbers. numbers: Wᵀ (in, out) in 8 bits; scale: of x times that of W,
-    one or one an output."""
+    """x Wᵀ + b of x rounded to 8-bit numbers. numbers: Wᵀ (in, out) in 8 bits; scale: of x times that
+    of W, one or one an output."""
     whole = (torch.round(x / x_scale) + x_zero).clamp(0, 255) - x_zero
     y = (whole @ numbers.float()) * scale
     return y if bias is None else y + bias

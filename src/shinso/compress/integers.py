@@ -29,13 +29,14 @@ def integer_weights(
     numbers: as ``packing.whole_numbers`` gives them. Weights with a zero point stay as they are:
     kernels of integer weights take symmetric ones.
     """
+    roundings = attached(model)
     with ExitStack() as changed:
         for name, (whole, scale, zero) in numbers.items():
             if zero.any():
                 continue
             path, _, leaf = name.rpartition(".")
             module = model.get_submodule(path)
-            reads = attached(module).get("")
+            reads = roundings.get(path)
             if leaf == "weight" and reads and type(module).forward in LINEAR:
                 changed.enter_context(_whole_linear(module, whole, scale, reads.quantizers[0]))
             else:

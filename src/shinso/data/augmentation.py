@@ -22,8 +22,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ELASTIC = 16
 """The first number that bending draws; it takes two for each of its points."""
 POINTS = 5
-"""Points a side that bending moves: on 28 pixels they lie 7 apart, so the field is as smooth as one
-of noise blurred over σ = 4 pixels (Simard et al. 2003)."""
+"""Points a side that bending moves: on 28 pixels they lie about 7 apart, where Simard et al. (2003)
+blur a field of noise over σ = 4 pixels."""
 
 
 def draws(

@@ -7,11 +7,8 @@ from html import escape
 
 _TOKEN = re.compile(
     r"\s*(?:"
-    r"(?P<greek>[δ∂])(?P<of>[A-Za-z]+)?(?:_(?P<sub>[A-Za-z0-9]+|\{[^}]*\}))?(?P<up>[²ᵀ]?)"
-    r"|(?P<name>[A-Za-zσΣ]+)(?:_(?P<sub2>[A-Za-z0-9]+|\{[^}]*\}))?(?P<up2>[²ᵀ]?)"
-    r"|(?P<number>[0-9]+)"
-    r"|(?P<sign>\S)(?P<up3>[²ᵀ]?)"
-    r")"
+    r"(?P<greek>[δ∂])(?P<of>[A-Za-z]+)?|(?P<name>[A-Za-zσΣ]+)|(?P<number>[0-9]+)|(?P<sign>\S)"
+    r")(?:_(?P<sub>[A-Za-z0-9]+|\{[^}]*\}))?(?P<up>[²ᵀ]?)"
 )
 _RAISED = {"²": "<mn>2</mn>", "ᵀ": "<mi>T</mi>"}
 
@@ -37,21 +34,18 @@ def mathml(formula: str) -> str:
 
 
 def _element(token: re.Match[str]) -> str:
-    if token["number"]:
-        return f"<mn>{token['number']}</mn>"
-    if token["sign"]:
+    name = token["of"] or token["name"]
+    base = f"<mi>{name or token['greek']}</mi>"
+    if name == "Σ":
+        base = "<mo>∑</mo>"
+    elif token["number"]:
+        base = f"<mn>{token['number']}</mn>"
+    elif token["sign"]:
         # A bracket with a square behind it would not grow as its partner does.
         still = ' stretchy="false"' if token["sign"] in "()" else ""
-        return _scripts(f"<mo{still}>{escape(token['sign'])}</mo>", None, token["up3"])
-    if token["greek"]:
-        own = f"<mi>{token['greek']}</mi>"
-        if not token["of"]:
-            return _scripts(own, token["sub"], token["up"])
-        of = _scripts(f"<mi>{token['of']}</mi>", token["sub"], token["up"])
-        return f"<mrow>{own}{of}</mrow>"
-    kind = "mo" if token["name"] == "Σ" else "mi"
-    name = "∑" if token["name"] == "Σ" else token["name"]
-    return _scripts(f"<{kind}>{name}</{kind}>", token["sub2"], token["up2"])
+        base = f"<mo{still}>{escape(token['sign'])}</mo>"
+    scripted = _scripts(base, token["sub"], token["up"])
+    return f"<mrow><mi>{token['greek']}</mi>{scripted}</mrow>" if token["of"] else scripted
 
 
 def _scripts(base: str, lowered: str | None, raised: str) -> str:

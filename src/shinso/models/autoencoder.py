@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -29,7 +30,7 @@ Kind = Literal["autoencoder", "vae", "iwae"]
 SMALLEST_LOG_VARIANCE = -12.0
 
 
-class _Latent(nn.Module):
+class _Latent(nn.Module, ABC):
     """What dense and convolutional networks share: the code's distribution and the likelihood.
 
     binary: whether values are 0 or 1. shape: of one sample, without the batch.
@@ -52,13 +53,16 @@ class _Latent(nn.Module):
         mean, log_variance = self.encode(x)
         return mean, log_variance, self.mean_of(self.decode(mean))
 
+    @abstractmethod
     def encode(
         self, x: Float[Tensor, "batch *shape"]
     ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
-        raise NotImplementedError
+        """Mean and log variance of the code; of an autoencoder, whose code is a point, the log
+        variance is −∞."""
 
+    @abstractmethod
     def decode(self, z: Float[Tensor, "*n batch latent"]) -> Float[Tensor, "*n batch value"]:
-        raise NotImplementedError
+        """Logits, or means."""
 
     def log_likelihood(
         self, x: Float[Tensor, "batch value"], said: Float[Tensor, "*n batch value"]

@@ -135,8 +135,9 @@ class BertPretraining(nn.Module):
         types: Int[Tensor, "batch time"],
         there: Bool[Tensor, "batch time"],
     ) -> tuple[Tensor, ...]:
-        """Scores of every piece at every place (batch, time, piece) and, where it is asked, whether the second sentence
-        follows (batch, 2). Training and evaluation ask for hidden places alone, which is cheaper."""
+        """Scores of every piece at every place (batch, time, piece) and, where it is asked, whether
+        the second sentence follows (batch, 2). Training and evaluation ask for hidden places alone,
+        which is cheaper."""
         states = self.bert(pieces, types, there)
         scores = self.scores(states)
         return (

@@ -108,7 +108,8 @@ class Config:
 
         parse_shares(self.split)
         for name in (
-            "split_seed", "image_px", "shift_px", "cutout_px", "mixup", "strength", "elastic_px", "frozen"
+            "split_seed", "image_px", "shift_px", "cutout_px", "mixup", "strength", "elastic_px",
+            "frozen",
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")

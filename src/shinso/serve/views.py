@@ -210,7 +210,7 @@ def _taught(name: str, given: tuple[tuple[str, str], ...], _language: str) -> di
         "largest_difference": found.largest_difference,
         "steps": [
             {
-                "phase": one.phase, "time": one.time, "name": one.name, "formula": one.formula, "mathml": mathml(one.formula),
+                "phase": one.phase, "time": one.time, "name": one.name, "mathml": mathml(one.formula),
                 "shape": list(one.shape), "value": one.value, "note": str(one.note),
                 "difference": one.difference,
             }
