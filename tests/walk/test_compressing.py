@@ -84,6 +84,17 @@ def test_growing_sparsity_is_reached_before_a_network_counts(trained: Run) -> No
     assert zeros == pytest.approx(0.8, abs=0.01)
 
 
+def test_network_as_it_was_teaches_while_training_on(trained: Run) -> None:
+    run = compressed(trained, "channels=0.5,prune=0.5", taught=True, share=1.0)
+    steps, losses = run.folder.seed(0).metrics.curve("loss", "train")
+    assert steps
+    told = run.folder.seed(0).metrics.curve("loss_teacher", "train")[1]
+    assert told == pytest.approx(losses)
+    assert min(told) > 1e-3  # the cut network, were it its own teacher, would have 0
+    alone = compressed(trained, "channels=0.5,prune=0.5")
+    assert alone.folder.seed(0).metrics.curve("loss_teacher", "train") == ([], [])
+
+
 @pytest.mark.parametrize(
     ("do", "what"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ class Work:
         self.model: nn.Module = run.use(self.seed).model  # pyright: ignore[reportAttributeAccessIssue]
         if activations.attached(self.model):
             raise refused(Step(kind="quantize", text="…"), _("the run is quantized already"))
+        self.original = deepcopy(self.model) if settings.taught else None
         self.masks: pruning.Masks = {}
         self.removals: list[channels.Removal] = []
         self.grids: dict[str, tuple[Quantizer, int]] = {}
@@ -244,6 +246,7 @@ class Work:
         """Train the network on, its masked weights zero; it then has the best weights found."""
         if self.settings.tune_steps == 0 and teacher is None and not growing:
             return
+        teacher = teacher or self.original
         config = replace(self.order.config, training=training)
         built = self.order.recipe.build(config, self.data, self.model, self.seed)
         if built.learner is not None:

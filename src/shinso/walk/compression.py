@@ -15,6 +15,7 @@ class Compression:
     do: str = setting("int8", "steps, such as int8 or prune=0.5,int8 or distill=gru:16")
     tune_steps: int = setting(-1, "steps of training on after pruning; -1: a quarter of the run's")
     tune_lr: float = setting(0.0, "learning rate of training on; 0: a third of the run's")
+    taught: bool = setting(False, "the run's own network teaches while training on, as in distill")
     calibration: Literal["minmax", "percentile", "mse", "entropy"] = setting(
         "mse", "how ranges are found that 8 or 4 bits cover"
     )
