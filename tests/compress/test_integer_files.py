@@ -57,9 +57,12 @@ def test_a_residual_network_computes_in_whole_numbers_throughout(tmp_path: Path)
     integer_file(model, call, path)
     found = kernels(path)
     assert found["QLinearConv"] == 7
-    # Three additions; between blocks with a padded shortcut nothing is added in floating point.
     assert found["QLinearAdd"] == 3
+    assert found["QLinearGlobalAveragePool"] == 1
     assert found["MatMulInteger"] == 1
+    # Pictures are rounded once, and all is whole until the last layer has multiplied.
+    assert found["QuantizeLinear"] == 1
+    assert found["DequantizeLinear"] == 0
     assert not {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "Relu"} & set(found), found
     with torch.no_grad():
         wanted = model(call.inputs["x"])

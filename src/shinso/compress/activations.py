@@ -31,12 +31,12 @@ def place_of(layer: str, number: int) -> str:
 
 
 class Rounding:
-    """A hook that rounds a layer's inputs, the first of them or all.
+    """A hook that rounds a layer's first inputs but those that have no quantizer.
 
     in_onnx: leave it to an operator that the exporter turns into QuantizeLinear.
     """
 
-    def __init__(self, quantizers: Sequence[Quantizer]) -> None:
+    def __init__(self, quantizers: Sequence[Quantizer | None]) -> None:
         self.quantizers = quantizers
         self.in_onnx = False
 
@@ -44,7 +44,9 @@ class Rounding:
         rounded = map(self._rounded, given, self.quantizers)
         return (*rounded, *given[len(self.quantizers) :])
 
-    def _rounded(self, x: Tensor, quantizer: Quantizer) -> Tensor:
+    def _rounded(self, x: Tensor, quantizer: Quantizer | None) -> Tensor:
+        if quantizer is None:
+            return x
         if self.in_onnx:
             from shinso.compress import integer_op
 
@@ -57,9 +59,8 @@ class Rounding:
 def attach(model: nn.Module, quantizers: Mapping[str, Quantizer]) -> None:
     """From now on the layers named read rounded numbers."""
     for name, layer in reading_layers(model).items():
-        places = [place_of(name, number) for number in range(2)]
-        there = [quantizers[place] for place in places if place in quantizers]
-        if there:
+        there = [quantizers.get(place_of(name, number)) for number in range(2)]
+        if any(there):
             layer.register_forward_pre_hook(Rounding(there))
 
 
@@ -85,11 +86,13 @@ def calibrate(
     model: nn.Module, calls: Iterable[Call], *, calibration: Calibration = "minmax", bits: int = 8
 ) -> dict[str, Quantizer]:
     """A quantizer for each input of a reading layer that the calls reach, from what it read. What
-    several layers read is rounded once: they have the quantizer of the first."""
+    several layers read is rounded once: they have the quantizer of the first. What a padded
+    shortcut answers is on the grid of what it read, and is not rounded again."""
     layers = reading_layers(model)
     heard: dict[str, list[Tensor]] = {}
     first: dict[str, str] = {}
     readers: dict[int, tuple[str, Tensor]] = {}  # within a call: who read a tensor first, and it
+    on_a_grid: dict[int, Tensor] = {}  # within a call: what needs no rounding
     generator = torch.Generator().manual_seed(0)
 
     def some(flat: Tensor) -> Tensor:
@@ -101,6 +104,8 @@ def calibrate(
     def listen(name: str) -> Any:
         def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
             for number, one in enumerate(given):
+                if id(one) in on_a_grid:
+                    continue
                 place = place_of(name, number)
                 first[place] = readers.setdefault(id(one), (place, one))[0]
                 if first[place] == place:
@@ -108,12 +113,21 @@ def calibrate(
 
         return hook
 
+    def keep(_module: nn.Module, _given: Any, answer: Tensor) -> None:
+        on_a_grid[id(answer)] = answer
+
     handles = [one.register_forward_pre_hook(listen(name)) for name, one in layers.items()]
+    handles += [
+        one.register_forward_hook(keep)
+        for one in layers.values()
+        if isinstance(one, PaddedShortcut)
+    ]
     try:
         with torch.no_grad():
             for call in calls:
                 call.of(model)
                 readers.clear()
+                on_a_grid.clear()
     finally:
         for handle in handles:
             handle.remove()

@@ -43,3 +43,27 @@ def _(
     x: Tensor, x_scale: float, x_zero: int, numbers: Tensor, scale: Tensor, bias: Tensor | None
 ) -> Tensor:
     return x.new_empty(*x.shape[:-1], numbers.shape[1])
+
+
+@torch.library.custom_op("shinso::integer_padded_shortcut", mutates_args=())
+def padded_shortcut(x: Tensor, scale: float, zero: int, new_channels: int, stride: int) -> Tensor:
+    """What ``nn.joints.PaddedShortcut`` answers to x on a grid, as ``rounded`` gives it."""
+    kept = rounded(x, scale, zero)[:, :, ::stride, ::stride]
+    return torch.nn.functional.pad(kept, (0, 0, 0, 0, 0, new_channels))
+
+
+@padded_shortcut.register_fake
+def _(x: Tensor, scale: float, zero: int, new_channels: int, stride: int) -> Tensor:
+    batch, channels, *sides = x.shape
+    return x.new_empty(batch, channels + new_channels, *(-(-side // stride) for side in sides))
+
+
+@torch.library.custom_op("shinso::integer_position_mean", mutates_args=())
+def position_mean(x: Tensor, scale: float, zero: int) -> Tensor:
+    """What ``nn.joints.PositionMean`` answers to x on a grid, as ``rounded`` gives it."""
+    return rounded(x, scale, zero).mean((2, 3))
+
+
+@position_mean.register_fake
+def _(x: Tensor, scale: float, zero: int) -> Tensor:
+    return x.new_empty(x.shape[:2])

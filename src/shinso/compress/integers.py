@@ -13,6 +13,7 @@ from shinso.compress import integer_op
 from shinso.compress.activations import attached, detach, for_onnx
 from shinso.compress.quantizers import Quantizer
 from shinso.nn.dense import Dense
+from shinso.nn.joints import PaddedShortcut, PositionMean
 
 LINEAR = (nn.Linear.forward, Dense.forward)
 """The layers that answer x Wᵀ + b and nothing else."""
@@ -23,8 +24,8 @@ def integer_weights(
     model: nn.Module, numbers: Mapping[str, tuple[Tensor, Tensor, Tensor]]
 ) -> Iterator[None]:
     """Within, each quantized weight is computed from its whole numbers where it is read, and
-    roundings are operators; a linear layer that reads rounded numbers is one operator with both.
-    Afterwards the network is what it was.
+    roundings are operators; a linear layer, a padded shortcut or a mean of positions that reads
+    rounded numbers is one operator with both. Afterwards the network is what it was.
 
     numbers: as ``packing.whole_numbers`` gives them. Weights with a zero point stay as they are:
     kernels of integer weights take symmetric ones.
@@ -37,10 +38,15 @@ def integer_weights(
             path, _, leaf = name.rpartition(".")
             module = model.get_submodule(path)
             reads = roundings.get(path)
-            if leaf == "weight" and reads and type(module).forward in LINEAR:
-                changed.enter_context(_whole_linear(module, whole, scale, reads.quantizers[0]))
+            first = reads and reads.quantizers[0]
+            if leaf == "weight" and first and type(module).forward in LINEAR:
+                changed.enter_context(_whole_linear(module, whole, scale, first))
             else:
                 changed.enter_context(_whole_weight(module, leaf, whole, scale))
+        for path, reads in roundings.items():
+            module = model.get_submodule(path)
+            if isinstance(module, PaddedShortcut | PositionMean) and reads.quantizers[0]:
+                changed.enter_context(_whole_joint(module, reads.quantizers[0]))
         changed.enter_context(for_onnx(model))
         yield
 
@@ -74,11 +80,35 @@ def _whole_linear(
         "numbers": whole.to(torch.int8).t().contiguous(),
         "product_scale": scale * x_scale,
     }
+    with (
+        _without_rounding(module),
+        _stand_in(module, "weight", buffers, {"weight": property(read), "forward": forward}),
+    ):
+        yield
+
+
+@contextmanager
+def _whole_joint(module: PaddedShortcut | PositionMean, reads: Quantizer) -> Iterator[None]:
+    """The joint rounds what it reads by itself, its hook being away."""
+    grid = float(reads.scale), int(reads.zero_point)
+
+    def padded(self: PaddedShortcut, x: Tensor) -> Tensor:
+        return integer_op.padded_shortcut(x, *grid, self.new_channels, self.stride)
+
+    def mean(_self: PositionMean, x: Tensor) -> Tensor:
+        return integer_op.position_mean(x, *grid)
+
+    forward = padded if isinstance(module, PaddedShortcut) else mean
+    with _without_rounding(module), _of_class(module, {"forward": forward}):
+        yield
+
+
+@contextmanager
+def _without_rounding(module: nn.Module) -> Iterator[None]:
     hooks = dict(module._forward_pre_hooks)
     detach(module)
     try:
-        with _stand_in(module, "weight", buffers, {"weight": property(read), "forward": forward}):
-            yield
+        yield
     finally:
         module._forward_pre_hooks.update(hooks)
 
@@ -88,14 +118,24 @@ def _stand_in(
     module: nn.Module, leaf: str, buffers: Mapping[str, Tensor], changes: Mapping[str, Any]
 ) -> Iterator[None]:
     """The module without its parameter ``leaf``, with other buffers and a class of its own."""
-    kind, parameter = type(module), module._parameters.pop(leaf)
+    parameter = module._parameters.pop(leaf)
     for name, buffer in buffers.items():
         module.register_buffer(name, buffer)
+    try:
+        with _of_class(module, changes):
+            yield
+    finally:
+        for name in buffers:
+            del module._buffers[name]
+        module.register_parameter(leaf, parameter)
+
+
+@contextmanager
+def _of_class(module: nn.Module, changes: Mapping[str, Any]) -> Iterator[None]:
+    """The module with other methods and properties."""
+    kind = type(module)
     module.__class__ = type(kind.__name__, (kind,), dict(changes))
     try:
         yield
     finally:
         module.__class__ = kind
-        for name in buffers:
-            del module._buffers[name]
-        module.register_parameter(leaf, parameter)

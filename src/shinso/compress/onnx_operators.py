@@ -26,13 +26,47 @@ def table() -> dict[Callable[..., Any], Callable[..., Any]]:
         torch.ops.shinso.rounded.default: _rounded,
         torch.ops.shinso.stored.default: _stored,
         torch.ops.shinso.integer_linear.default: _integer_linear,
+        torch.ops.shinso.integer_padded_shortcut.default: _integer_padded_shortcut,
+        torch.ops.shinso.integer_position_mean.default: _integer_position_mean,
     }
 
 
 def _rounded(x: Any, scale: float, zero: int) -> Any:
     op = _operators()
-    to = _constant(op, torch.tensor(scale)), _constant(op, torch.tensor(zero, dtype=torch.uint8))
+    to = _grid(op, scale, zero)
     return op.DequantizeLinear(op.QuantizeLinear(x, *to), *to)
+
+
+def _integer_padded_shortcut(
+    x: Any, scale: float, zero: int, new_channels: int, stride: int
+) -> Any:
+    # Pad between DequantizeLinear and QuantizeLinear would be computed in floating point.
+    op = _operators()
+    to = _grid(op, scale, zero)
+
+    def numbers(*values: int) -> Any:
+        return op.Constant(value_ints=values)
+
+    end = torch.iinfo(torch.int64).max
+    kept = op.Slice(
+        op.QuantizeLinear(x, *to), numbers(0, 0), numbers(end, end), numbers(2, 3),
+        numbers(stride, stride),
+    )  # fmt: skip
+    return op.DequantizeLinear(op.Pad(kept, numbers(0, 0, 0, 0, 0, new_channels, 0, 0), to[1]), *to)
+
+
+def _integer_position_mean(x: Any, scale: float, zero: int) -> Any:
+    # Of ReduceMean onnxruntime has no integer kernel.
+    op = _operators()
+    return op.Squeeze(
+        op.GlobalAveragePool(_rounded(x, scale, zero)), op.Constant(value_ints=[2, 3])
+    )
+
+
+def _grid(op: Any, scale: float, zero: int) -> tuple[Any, Any]:
+    """Scale and zero point of unsigned 8-bit numbers."""
+    zero_point = torch.tensor(zero, dtype=torch.uint8)
+    return _constant(op, torch.tensor(scale)), _constant(op, zero_point)
 
 
 def _integer_linear(
@@ -41,9 +75,8 @@ def _integer_linear(
     # Not Gemm between QuantizeLinear and DequantizeLinear: onnxruntime has an integer kernel for that
     # only where the answer is rounded too, and else takes the weights apart again in every call.
     op = _operators()
-    x_scale = _constant(op, torch.tensor(x_scale))
-    x_zero = _constant(op, torch.tensor(x_zero, dtype=torch.uint8))
-    whole = op.MatMulInteger(op.QuantizeLinear(x, x_scale, x_zero), numbers, x_zero)
+    to = _grid(op, x_scale, x_zero)
+    whole = op.MatMulInteger(op.QuantizeLinear(x, *to), numbers, to[1])
     y = op.Mul(op.Cast(whole, to=1), scale)  # float32
     return y if bias is None else op.Add(y, bias)
 
