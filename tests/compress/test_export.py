@@ -140,6 +140,16 @@ def test_what_cannot_be_exported_says_its_name() -> None:
         export.program(model, call, find(model, [call]))
 
 
+def test_layers_that_change_what_they_read_do_not_while_exported(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU6(inplace=True), nn.ReLU()).eval()
+    call = Call({"input": torch.randn(4, 2, 8, 8)})
+    axes = find(model, [call])
+    traced = export.program(model, export.example_of(call, axes), axes)
+    assert "hardtanh_" not in traced.graph_module.code
+    assert "hardtanh" in traced.graph_module.code
+    assert [one.inplace for one in model[1:]] == [True, False]  # type: ignore[union-attr]
+
+
 def test_wrong_weights_in_the_file_are_found(tmp_path: Path) -> None:
     model = nn.Linear(3, 2).eval()
     call = Call({"input": torch.randn(4, 3)})

@@ -121,7 +121,7 @@ def program(model: nn.Module, call: Call, axes: Axes) -> torch.export.ExportedPr
         for name in call.inputs
     }
     try:
-        with portable(), torch.no_grad(), _quietly():
+        with portable(), _not_in_place(model), torch.no_grad(), _quietly():
             return torch.export.export(
                 wrapped,
                 (),
@@ -131,6 +131,19 @@ def program(model: nn.Module, call: Call, axes: Axes) -> torch.export.ExportedPr
             )
     except Exception as error:  # torch raises many kinds; each means that it could not follow
         raise refused(model, error) from error
+
+
+@contextmanager
+def _not_in_place(model: nn.Module) -> Iterator[None]:
+    """With layers that leave what they read as it is: exporters rewrite those that change it."""
+    found = [one for one in model.modules() if getattr(one, "inplace", False) is True]
+    try:
+        for one in found:
+            one.inplace = False
+        yield
+    finally:
+        for one in found:
+            one.inplace = True
 
 
 @contextmanager
