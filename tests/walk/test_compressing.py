@@ -82,6 +82,9 @@ def test_growing_sparsity_is_reached_before_a_network_counts(trained: Run) -> No
     weights = [w for w in run.use().model.parameters() if w.dim() > 1]  # type: ignore[attr-defined]
     zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
     assert zeros == pytest.approx(0.8, abs=0.01)
+    result = run.result(0)
+    assert 14 <= result["best_step"] <= result["steps"] == 20  # it grows for 14 steps
+    assert result["seconds"] > 0
 
 
 def test_network_as_it_was_teaches_while_training_on(trained: Run) -> None:

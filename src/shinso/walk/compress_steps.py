@@ -109,7 +109,7 @@ class Work:
         self.removals: list[channels.Removal] = []
         self.grids: dict[str, tuple[Quantizer, int]] = {}
         self.read: dict[str, Quantizer] = {}
-        self.trained_steps = 0
+        self.trained_steps, self.best_step, self.seconds = 0, 0, 0.0
         zero = {n: w for n, w in pruning.prunable(self.model).items() if _holes(w)}
         self.masks = {name: weight.detach() != 0 for name, weight in zero.items()}
 
@@ -312,7 +312,9 @@ class Work:
             raise Interrupted(f"shinso compress {self.run.folder.path} --do {self.settings.do}")
         for name in ("resume.pt", "resume.previous.pt"):
             (self.folder.path / name).unlink(missing_ok=True)
+        self.best_step = self.trained_steps + outcome.best_step
         self.trained_steps += outcome.step
+        self.seconds += outcome.seconds
         if isinstance(learner, pruning.MaskedLearner):
             self.masks = learner.masks
         return best

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save
@@ -25,6 +25,9 @@ from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml
 from shinso.walk.run import Run, as_json, record_look
+
+if TYPE_CHECKING:
+    from shinso.walk.compress_steps import Work
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def compress_run(
             work = Work(run, order, data, settings, folder.seed(seed), audience, stop)
             file = work.do(steps)
             write_atomically(folder.seed(seed).best_weights, save(file))
-            _score(Run(folder), data, seed, work.trained_steps)
+            _score(Run(folder), data, work)
         done = _finish(run, Run(folder), data, steps)
     except Interrupted:
         folder.set_status("interrupted", resume=again)
@@ -147,7 +150,8 @@ def _begin(
             shutil.copy2(source, folder.path / name)
 
 
-def _score(run: Run, data: Any, seed: int, steps: int) -> None:
+def _score(run: Run, data: Any, work: Work) -> None:
+    seed = work.seed
     use = run.use_weights(seed)
     valid, test = use.evaluate(data, "valid"), use.evaluate(data, "test")
     record_look(run.folder, "test", f"end of compression, seed {seed}")
@@ -156,10 +160,10 @@ def _score(run: Run, data: Any, seed: int, steps: int) -> None:
         f"seed{seed}/result.json",
         {
             "seed": seed,
-            "steps": steps,
-            "best_step": steps,
+            "steps": work.trained_steps,
+            "best_step": work.best_step,
             "ended": "steps",
-            "seconds": 0.0,
+            "seconds": work.seconds,
             "parameters": sum(p.numel() for p in model.parameters()),
             "valid": as_json(valid),
             "test": as_json(test),
