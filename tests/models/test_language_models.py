@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,31 @@ def test_transformer_goes_on_and_sees_no_future():
     other[:, 7:] = (other[:, 7:] + 1) % 9
     torch.testing.assert_close(model(other)[0][:, :7], whole[:, :7])
     assert not torch.allclose(model(other)[0][:, 7:], whole[:, 7:])
+
+
+@torch.no_grad()
+def test_text_read_bit_by_bit_is_the_text_read_at_once():
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 9, (2, 300))
+    config = TransformerLanguageModel.Config(width=16, layers=2, heads=2, inner=32, context=40)
+    transformer = TransformerLanguageModel(config, num_tokens=9).eval()
+    for model in (transformer, recurrent().eval()):
+        read, ends = model.continuation(), [3, 4, 5, *range(11, 41)]
+        for begin, end in pairwise([0, *ends]):
+            h = read(tokens[:, begin:end])
+            torch.testing.assert_close(h, model(tokens[:, :end])[0][:, -1])
+    # Past its context, a token sees so many before it and at most 64 more.
+    read, found = transformer.continuation(), []
+    for end in range(1, 300):
+        h = read(tokens[:, end - 1 : end])
+        if end > 150 and end % 7 == 0:
+            windows = {size: tokens[:, end - size : end] for size in range(2, 140)}
+            apart = {n: (h - transformer(x)[0][:, -1]).abs().max() for n, x in windows.items()}
+            nearest = min(apart, key=lambda size: float(apart[size]))
+            assert apart[nearest] < 1e-5
+            found.append(nearest)
+    assert 41 <= min(found) < 60
+    assert 85 < max(found) <= 105
 
 
 def test_objective_carries_the_state_and_cuts_its_gradient():

@@ -7,6 +7,7 @@ al. 2018 (dropped recurrent weights, "AWD").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -93,6 +94,19 @@ class RecurrentLanguageModel(nn.Module):
 
     def scores(self, h: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch token"]:
         return self.head(h)
+
+    def continuation(self) -> Callable[[Tensor], Tensor]:
+        """A text to be read and written bit by bit: each call reads what is new, (batch, time), and
+        gives the state at its last token, (batch, hidden)."""
+        state: State | None = None
+
+        @torch.no_grad()
+        def read(tokens: Tensor) -> Tensor:
+            nonlocal state
+            h, state = self(tokens, state)
+            return h[:, -1]
+
+        return read
 
     def _embed(self, tokens: Tensor) -> Tensor:
         share = self.config.dropout_token

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from shinso.nn.attention import KeyValueCache
 from shinso.nn.dropout import ByteDropout
 from shinso.nn.output_loss import output_loss
 from shinso.nn.transformer_block import TransformerBlock
@@ -18,6 +19,8 @@ from shinso.settings import setting
 
 State = list[tuple[Tensor, ...]]
 """The tokens so far, of which the last ``context`` count; (batch, time)."""
+ROOM = 64
+"""Tokens that are written before the last ``context`` are read again."""
 
 
 @final
@@ -94,7 +97,7 @@ class TransformerLanguageModel(nn.Module):
         """What the next block reads."""
         return block(x, causal=True)
 
-    def end(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+    def end(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """The states, of what the last block gives."""
         return self.norm(x)
 
@@ -110,3 +113,40 @@ class TransformerLanguageModel(nn.Module):
 
     def scores(self, h: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch token"]:
         return self.head(h)
+
+    def continuation(self) -> Continuation:
+        """A text to be read and written bit by bit."""
+        return Continuation(self)
+
+
+class Continuation:
+    """A text that goes on: each call reads what is new and gives the state at its last token.
+
+    Keys and values stay, so that a token costs as many products as there are tokens before it, not
+    their square. A token sees at least the last ``context`` before it and at most ``ROOM`` more:
+    then the last ``context`` are read anew.
+    """
+
+    def __init__(self, model: TransformerLanguageModel) -> None:
+        self.model = model
+        self.known: list[Tensor] = []
+        self.caches: list[KeyValueCache] = []
+        self.left = 0
+
+    @torch.no_grad()
+    def __call__(self, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, "batch width"]:
+        model = self.model
+        self.known.append(tokens)
+        if tokens.shape[1] > self.left:
+            tokens = torch.cat(self.known, 1)[:, -model.config.context - 1 :]
+            self.known, self.left = [tokens], tokens.shape[1] + ROOM
+            like = model.embedding.weight
+            self.caches = [
+                block.new_cache(len(tokens), self.left, like)  # type: ignore[operator]
+                for block in model.blocks
+            ]
+        self.left -= tokens.shape[1]
+        x = model.begin(tokens)
+        for block, cache in zip(model.blocks, self.caches, strict=True):
+            x = block(x, causal=True, cache=cache)
+        return model.end(x[:, -1])

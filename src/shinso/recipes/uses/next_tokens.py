@@ -163,15 +163,13 @@ class LanguageUse:
         return given
 
     def _step_of_model(self, given: Int32[np.ndarray, " token"]) -> Callable[[int | None], Any]:
-        state: Any = None
-        waiting = [self._first, *given.tolist()]
+        read = self.model.continuation()
+        begin = [self._first, *given.tolist()]
 
         @torch.no_grad()
         def step(number: int | None) -> np.ndarray:
-            nonlocal state, waiting
-            tokens = torch.tensor([waiting if number is None else [number]], device=self._device)
-            h, state = self.model(tokens, state)
-            return self.model.scores(h[0, -1]).double().cpu().numpy()
+            new = torch.tensor([begin if number is None else [number]], device=self._device)
+            return self.model.scores(read(new)[0]).double().cpu().numpy()
 
         return step
 
