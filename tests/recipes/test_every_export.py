@@ -68,8 +68,6 @@ REFUSED = {
     ("dialogue", "hred"): "EXPORT-NO-CALLS",
     ("dialogue", "vhred"): "EXPORT-NO-CALLS",
     ("dialogue", "seq2seq"): "EXPORT-NO-CALLS",
-    ("go-self-play", "convolutional"): "EXPORT-NO-CALLS",
-    ("go-self-play", "residual"): "EXPORT-NO-CALLS",
     ("translate", "bahdanau"): "EXPORT-DIFFERS",  # each word waits for the last: a loop, unrolled
     **{("word2vec", one): "EXPORT-NO-CALLS" for one in catalogue.recipe("word2vec").MODELS},
 }

@@ -39,6 +39,8 @@ SEEDS = {"valid": 1000, "test": 2000, "new": 3000}
 OURS = "go-policy"
 CHUNK = 512
 """Games that are played side by side where records are made."""
+EXAMPLES = 32
+"""Positions that the network is called with as a whole."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,15 @@ class PlayedUse:
         shaped = torch.from_numpy(planes).view(1, LEE_PLANES, side, side)
         device = next(self.model.parameters()).device
         return self.model(shaped.to(device)).softmax(1)[0].double().cpu().numpy()
+
+    @torch.no_grad()
+    def call_whole(self, data: PlayedData, part: Part) -> None:
+        rng = np.random.default_rng([SEEDS.get(part, 0), 12])
+        policies = [self.model.policy] * 2
+        played = play_games(data.rules, policies, alternating_seats(2), rng, keep=0).kept
+        assert played is not None
+        device = next(self.model.parameters()).device
+        self.model(played.planes[:EXAMPLES].float().to(device))
 
     def generate(self, settings: Generation, prompt: str, output: Path | None) -> Iterator[str]:
         """Games of the policy against itself, as an archive of SGF files with their results."""
