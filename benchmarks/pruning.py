@@ -1,6 +1,6 @@
 """What removed channels save in time, beside what masked ones do not.
 
-    python benchmarks/pruning.py [--run RUN | --depth 14 --width 4 --px 32] [--share 0.3]
+    python benchmarks/pruning.py [--run RUN | --depth 14 --width 4 --px 32] [--share 0.3] [--inside]
 
 A residual network, of a run or untrained (its time does not depend on what it has learnt), loses a
 share of its channels; another has as many weights set to zero instead. All in channels-last, on one
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=4)
     parser.add_argument("--px", type=int, default=32)
     parser.add_argument("--share", type=float, default=0.3)
+    parser.add_argument("--inside", action="store_true", help="spare what shortcuts carry on")
     parser.add_argument("--multiple", type=int, default=16)
     parser.add_argument("--batch", default="1,16")
     parser.add_argument("--rounds", type=int, default=9)
@@ -52,7 +53,9 @@ def main() -> None:
     dense = dense.eval().to(memory_format=torch.channels_last)
     smaller, masked = copy.deepcopy(dense), copy.deepcopy(dense)
     call = Call({"x": image})
-    removal = channels.remove(smaller, Call({"x": image}), read.share, multiple=read.multiple)
+    removal = channels.remove(
+        smaller, call, read.share, multiple=read.multiple, inside=read.inside
+    )
     weights = pruning.prunable(masked)
     pruning.apply(weights, pruning.layer_adaptive_masks(weights, read.share))
     smaller = smaller.eval().to(memory_format=torch.channels_last)

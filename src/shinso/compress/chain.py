@@ -4,12 +4,13 @@ int8  int4  ternary        quantize after training; int8 rounds what layers read
 qat=int8|int4|ternary      quantize while training on
 prune=0.9  prune=0.9:gradual  prune=0.8:lottery  prune=2:4
 channels=0.3               remove channels, so that the network is smaller and faster
+channels=0.5:inside        only of those that no shortcut carries past the layers between
 distill=gru:16  distill=gru  distill=gru:hidden=16+layers=1
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,13 +20,14 @@ from shinso.language import _
 Kind = Literal["quantize", "prune", "channels", "distill"]
 BITS = {"int8": 8, "int4": 4, "ternary": 2}
 HOW = ("once", "gradual", "lottery")
-FORMS = "int8, int4, ternary, qat=int8, prune=0.9[:gradual|:lottery], prune=2:4, channels=0.3, distill=MODEL[:SIZE]"
+WHICH = ("all", "inside")
+FORMS = "int8, int4, ternary, qat=int8, prune=0.9[:gradual|:lottery], prune=2:4, channels=0.3[:inside], distill=MODEL[:SIZE]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """One step. text: as it was written. bits, learning: of quantizing. share, how, n_of_m: of
-    pruning. model, size, settings: of distilling; size is the network's width."""
+    pruning; how of channels, too. model, size, settings: of distilling; size is the network's width."""
 
     kind: Kind
     text: str
@@ -64,7 +66,9 @@ def _step(word: str) -> Step:
     if name == "prune":
         return _prune(word, value)
     if name == "channels":
-        return Step(kind="channels", text=word, share=_share(word, value))
+        first, _sign, which = value.partition(":")
+        which = _one_of(word, which or WHICH[0], WHICH)
+        return Step(kind="channels", text=word, share=_share(word, first), how=which)
     if name == "distill" and value:
         model, _sign, size = value.partition(":")
         if "=" in size:
@@ -81,10 +85,14 @@ def _prune(word: str, value: str) -> Step:
         if not 0 < n < m:
             raise _unknown(word, _("of every m neighbours n stay, with 0 < n < m"))
         return Step(kind="prune", text=word, n_of_m=(n, m))
-    how = second or "once"
-    if how not in HOW:
-        raise _unknown(word, _("{how} is none of {all}").format(how=how, all=", ".join(HOW)))
+    how = _one_of(word, second or HOW[0], HOW)
     return Step(kind="prune", text=word, share=_share(word, first), how=how)
+
+
+def _one_of(word: str, how: str, known: Sequence[str]) -> str:
+    if how not in known:
+        raise _unknown(word, _("{how} is none of {all}").format(how=how, all=", ".join(known)))
+    return how
 
 
 def _share(word: str, value: str) -> float:

@@ -143,8 +143,9 @@ class Work:
         call = call or known_calls(self.run, self.model)[0]
         try:
             removal = channels.remove(
-                self.model.eval(), call, step.share, multiple=self.settings.multiple
-            )
+                self.model.eval(), call, step.share, multiple=self.settings.multiple,
+                inside=step.how == "inside",
+            )  # fmt: skip
         except ValueError as error:
             raise refused(step, str(error)) from error
         self.removals.append(removal)
