@@ -53,9 +53,7 @@ def main() -> None:
     dense = dense.eval().to(memory_format=torch.channels_last)
     smaller, masked = copy.deepcopy(dense), copy.deepcopy(dense)
     call = Call({"x": image})
-    removal = channels.remove(
-        smaller, call, read.share, multiple=read.multiple, inside=read.inside
-    )
+    removal = channels.remove(smaller, call, read.share, multiple=read.multiple, inside=read.inside)
     weights = pruning.prunable(masked)
     pruning.apply(weights, pruning.layer_adaptive_masks(weights, read.share))
     smaller = smaller.eval().to(memory_format=torch.channels_last)

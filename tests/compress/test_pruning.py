@@ -194,6 +194,27 @@ def test_half_the_channels_are_a_quarter_of_the_products() -> None:
     assert 0.24 < multiply_adds(model, call) / before < 0.28
 
 
+def test_channels_inside_blocks_go_and_what_shortcuts_carry_stays() -> None:
+    model, call = network("resnet18")
+    before = {name: one.shape for name, one in model.state_dict().items()}
+    remove(model.eval(), call, 0.5, inside=True)
+    state = model.state_dict()
+    for name, shape in before.items():
+        if "layer" not in name or "downsample" in name or name.endswith("bn2.weight"):
+            assert state[name].shape == shape, name
+        if name.endswith("conv1.weight") and "layer" in name:
+            assert state[name].shape == (shape[0] // 2, *shape[1:])
+        if name.endswith("conv2.weight"):
+            assert state[name].shape == (shape[0], shape[1] // 2, *shape[2:])
+    call.of(model)
+
+
+def test_a_depthwise_convolution_makes_no_channels() -> None:
+    model, call = network("separable")
+    remove(model.eval(), call, 0.4, inside=True)
+    assert model.depthwise.out_channels == model.first.out_channels == 4  # type: ignore[union-attr]
+
+
 def test_smaller_convolutions_are_a_whole_network_again() -> None:
     model, call = network("separable")
     remove(model.eval(), call, 0.4)

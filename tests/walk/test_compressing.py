@@ -106,6 +106,7 @@ def test_network_as_it_was_teaches_while_training_on(trained: Run) -> None:
         ("prune=1.5", "above 0 and below 1"),
         ("prune=4:2", "n stay"),
         ("prune=0.5:often", "none of once"),
+        ("channels=0.5:outside", "none of all, inside"),
         ("int8,prune=0.5", "quantizing comes last"),
         ("prune=0.5,distill=gru", "distilling comes first"),
         ("distill=gru:hidden", "no width"),
