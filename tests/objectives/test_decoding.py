@@ -103,7 +103,7 @@ def words_of(results: list[list[Any]]) -> list[list[tuple[tuple[int, ...], bool]
     beams=st.integers(1, 4),
     penalty=st.sampled_from([0.0, 0.6, 1.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_a_batch_gives_what_its_sentences_give_alone_holds_for_any_batch(
     kind, seed, lengths, beams, penalty
 ):
@@ -126,7 +126,7 @@ def test_a_batch_gives_what_its_sentences_give_alone_holds_for_any_batch(
     lengths=st.lists(st.integers(1, 6), min_size=2, max_size=8),
     beams=st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=35, deadline=None, derandomize=True)
 def test_compiled_steps_write_what_plain_ones_do_holds_for_any_batch(kind, seed, lengths, beams):
     """In float32, as users write: a batch, its sentences alone, and without a cache in float64. The
     same examples each time, since rounding decides between words of equal chances."""
@@ -148,7 +148,7 @@ def test_compiled_steps_write_what_plain_ones_do_holds_for_any_batch(kind, seed,
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
     beams=st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_the_cache_changes_nothing_holds_for_any_search(kind, seed, lengths, beams):
     model, sentences = make(kind, seed), sources(lengths, seed)
     longest = [8] * len(lengths)

@@ -43,7 +43,7 @@ def test_search_plays_tic_tac_toe_exactly(rule, moves, simulations):
     assert exact_value(GAME.play(state, found.best)) == exact_value(state)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.lists(st.integers(0, 8), min_size=4, max_size=8))
 def test_search_finds_what_is_won_for_any_late_position(moves):
     state = position(moves)
