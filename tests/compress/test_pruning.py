@@ -210,9 +210,30 @@ def test_channels_inside_blocks_go_and_what_shortcuts_carry_stays() -> None:
 
 
 def test_a_depthwise_convolution_makes_no_channels() -> None:
-    model, call = network("separable")
-    remove(model.eval(), call, 0.4, inside=True)
-    assert model.depthwise.out_channels == model.first.out_channels == 4  # type: ignore[union-attr]
+    class Inverted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.up = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 1)
+            self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+            self.down, self.head = nn.Conv2d(8, 4, 1), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.stem(x)
+            x = x + self.down(self.depthwise(self.up(x)).relu())
+            return self.head(x.mean((2, 3)))
+
+    model = Inverted().eval()
+    remove(model, IMAGES, 0.5, inside=True)
+    assert model.stem.out_channels == model.down.out_channels == 4
+    assert model.up.out_channels == model.depthwise.groups == model.down.in_channels == 4
+    IMAGES.of(model)
+    with pytest.raises(ValueError, match="inside its blocks"):
+        remove(
+            nn.Sequential(nn.Flatten(), nn.Linear(256, 2)),
+            Call({"input": torch.randn(3, 16, 16)}),
+            0.5,
+            inside=True,
+        )
 
 
 def test_smaller_convolutions_are_a_whole_network_again() -> None:

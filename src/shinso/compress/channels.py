@@ -38,10 +38,13 @@ def remove(
     """
     if not 0 <= share < 1:
         raise ValueError(f"share is {share}; give a share from 0 to below 1")
-    state = model.state_dict()
-    found = [one for one in groups(model, call) if not inside or len(makers(one, state)) == 1]
+    found = groups(model, call)
+    if inside:
+        found = [group for group in found if len(makers(group, model)) == 1]
     if not found:
-        raise ValueError(f"{type(model).__name__} has no channels that can be removed")
+        which = " inside its blocks" if inside else ""
+        raise ValueError(f"{type(model).__name__} has no channels{which} that can be removed")
+    state = model.state_dict()
     gone: Gone = {}
     removed = 0
     for group in found:
@@ -53,12 +56,15 @@ def remove(
     return Removal(sum(len(group.channels) for group in found), removed, gone)
 
 
-def makers(group: Group, state: Mapping[str, Tensor]) -> list[str]:
+def makers(group: Group, model: nn.Module) -> list[str]:
     """The weights whose rows a group's channels are. A depthwise convolution makes none: it has a
     filter for each channel that it is given."""
+    weights = dict(model.named_parameters())
+    rows = [name for name, axis in group.axes if axis == 0 and name in weights]
+    layers = {name: model.get_submodule(name.rpartition(".")[0]) for name in rows}
     return sorted(
-        name for name, axis in group.axes
-        if axis == 0 and state[name].dim() > 1 and state[name].shape[1] > 1
+        name for name, layer in layers.items()
+        if weights[name].dim() > 1 and getattr(layer, "groups", 1) == 1
     )  # fmt: skip
 
 
