@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from shinso.compress.chain import parse
-from shinso.faults import UsageFault
+from shinso.faults import Interrupted, UsageFault
 from shinso.runs.checkpoint import load_weights
-from shinso.walk.compressing import compress_run
+from shinso.runs.folder import RunFolder
+from shinso.training.stopping import StopRequest
+from shinso.walk.audience import NoAudience
+from shinso.walk.compressing import compress_run, resume_compression
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import export_run
 from shinso.walk.run import Run
-from shinso.walk.training import train
+from shinso.walk.training import resume, train
 from tests.recipes.test_every_recipe import order_of_sample
 
 
@@ -149,3 +152,79 @@ def test_verbs_say_what_was_reached_and_what_is_wrong(
     assert main(["export", path, "tflite"]) == 2
     assert main(["export", path, "onnx", "--json"]) == 0
     assert "comparisons" in capsys.readouterr().out
+
+
+class Impatient(NoAudience):
+    """Presses Ctrl-C when so many steps were told."""
+
+    def __init__(self, after: int) -> None:
+        self.left, self.stop = after, StopRequest()
+
+    def on_step(self, step: int, steps: int, scalars: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.stop.ask()
+
+
+CHAIN = "distill=rnn:8,prune=0.6:gradual,qat=int8"
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("two")
+    more: dict[str, Any] = {"steps": 20, "hidden": 12, "seeds": 2, "dropout": 0.3}
+    return train(order_of_sample("classify-series", "gru", folder, **more))
+
+
+# Each seed tells 4 steps of the student, 2 of growing sparsity and 2 of learning on rounded.
+@pytest.mark.parametrize("after", [2, 5, 8, 13])
+def test_a_stopped_chain_resumes(two_seeds: Run, after: int) -> None:
+    settings = Compression(do=CHAIN, tune_steps=10, hint=0.1, taught=True)
+    whole = compress_run(two_seeds, settings).run
+    impatient = Impatient(after)
+    with pytest.raises(Interrupted) as stopped:
+        compress_run(two_seeds, settings, audience=impatient, stop=impatient.stop)
+    folder = Path(stopped.value.resume.split()[-1])
+    assert stopped.value.resume == f"shinso compress --resume {folder}"
+    status = RunFolder(folder).status()
+    assert (status["state"], status["resume"]) == ("interrupted", stopped.value.resume)
+    again = resume_compression(folder).run
+    assert again.folder.path == folder
+    for seed in (0, 1):
+        first, second = (load_weights(r.folder.seed(seed).best_weights) for r in (whole, again))
+        assert first.keys() == second.keys()
+        assert all(first[name].equal(second[name]) for name in first)
+        kept = [r.result(seed) for r in (whole, again)]
+        for name in ("steps", "best_step", "valid", "test"):
+            assert kept[0][name] == kept[1][name]
+        rows = [list(r.folder.seed(seed).metrics.rows()) for r in (whole, again)]
+        assert rows[0] == rows[1]
+        assert sorted(one.name for one in again.folder.seed(seed).path.iterdir()) == [
+            "metrics.jsonl", "result.json", "weights"
+        ]  # fmt: skip
+    steps = whole.folder.seed(0).metrics.curve("loss", "train")[0]
+    assert steps[-1] == whole.result(0)["steps"] == 40  # the student's 20, then 10 and 10
+
+
+def test_training_on_draws_its_own_numbers(two_seeds: Run) -> None:
+    import torch
+
+    def weights() -> dict[str, torch.Tensor]:
+        run = compress_run(two_seeds, Compression(do="prune=0.5", tune_steps=4)).run
+        return load_weights(run.folder.seed(0).best_weights)
+
+    first = weights()
+    torch.rand(1)  # whoever calls from Python has drawn some
+    assert all(one.equal(first[name]) for name, one in weights().items())
+
+
+def test_only_a_compression_is_resumed_as_one(two_seeds: Run) -> None:
+    with pytest.raises(UsageFault, match="RUN-NOT-COMPRESSED"):
+        resume_compression(two_seeds.folder.path)
+    run = compressed(two_seeds, "int8")
+    card = (run.folder.path / "card.md").read_text(encoding="utf-8")
+    with pytest.raises(UsageFault, match="RUN-COMPRESSED") as fault:
+        resume(run.folder.path)
+    assert f"shinso compress --resume {run.folder.path}" in fault.value.text()
+    assert (run.folder.path / "card.md").read_text(encoding="utf-8") == card
+    assert resume_compression(run.folder.path).run.table().rows == run.table().rows

@@ -24,6 +24,7 @@ from shinso.compress.quantizers import Quantizer
 from shinso.faults import Interrupted, UsageFault
 from shinso.language import _
 from shinso.objectives.distillation import DistillationObjective, Hint
+from shinso.runs.checkpoint import has_resume
 from shinso.runs.folder import SeedFolder
 from shinso.settings import as_flat, schema
 from shinso.training.gradient import GradientLearner
@@ -32,6 +33,7 @@ from shinso.training.plan import Training
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.audience import Audience
+from shinso.walk.kept_training import KeptTraining
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, place
 
@@ -96,10 +98,13 @@ class Work:
         folder: SeedFolder,
         audience: Audience | None,
         stop: StopRequest | None,
+        *,
+        resume: str = "",
     ) -> None:
+        """resume: the command that goes on from here, told to who stops it."""
         self.run, self.order, self.data = run, order, data
         self.settings, self.folder = settings, folder
-        self.audience, self.stop = audience, stop
+        self.audience, self.stop, self.resume = audience, stop, resume
         self.seed = folder.seed
         self.model: nn.Module = run.use(self.seed).model  # pyright: ignore[reportAttributeAccessIssue]
         if activations.attached(self.model):
@@ -110,19 +115,24 @@ class Work:
         self.grids: dict[str, tuple[Quantizer, int]] = {}
         self.read: dict[str, Quantizer] = {}
         self.trained_steps, self.best_step, self.seconds = 0, 0, 0.0
+        self.trainings = 0
         zero = {n: w for n, w in pruning.prunable(self.model).items() if _holes(w)}
         self.masks = {name: weight.detach() != 0 for name, weight in zero.items()}
 
     def do(self, steps: Sequence[Step]) -> dict[str, Tensor]:
         """All steps in order; the tensors of the weights' file."""
         for step in steps:
+            # Every step draws the same numbers, whether or not what came before it was done by
+            # this process: another seed, or a chain that was stopped within.
+            torch.manual_seed(self.seed)
             getattr(self, f"_{step.kind}")(step)
+            if self.stop is not None and self.stop.asked:
+                raise Interrupted(self.resume)
         state = {plain(name): one for name, one in self.model.state_dict().items()}
         return {**packing.packed(state, self.grids), **activations.to_file(self.read)}
 
     def _distill(self, step: Step) -> None:
         teacher, self.masks = self.model, {}
-        torch.manual_seed(self.seed)
         self.model = self._fresh()
         hint = self.settings.hint
         inside = Hint(self.model, teacher, weight=hint) if hint else None
@@ -162,7 +172,6 @@ class Work:
         if step.how == "lottery":
             # The tickets that won, drawn again: the weights before the first step, the rest gone
             # (Frankle & Carbin 2019).
-            torch.manual_seed(self.seed)
             first = self._fresh().state_dict()
             for removal in self.removals:
                 first = channels.cut(first, removal.gone)
@@ -292,11 +301,8 @@ class Work:
                 learner, weights, self.masks, final=growing,
                 growing=int(0.7 * training.steps) if growing else 0,
             )  # fmt: skip
-        best: dict[str, Tensor] = {}
-
-        def keep_best() -> None:
-            state = self.model.state_dict()
-            best.update({plain(name): one.clone() for name, one in state.items()})
+        self.trainings += 1
+        kept = KeptTraining(self.folder, self.trainings)
 
         def validate() -> Mapping[str, float]:
             found = dict(built.validate())
@@ -304,20 +310,22 @@ class Work:
             # What is not yet as sparse as asked for is no candidate.
             return found if settled else {**found, built.selection.metric: float("nan")}
 
-        outcome = run_loop(
-            learner, built.source, training, self.folder, validate=validate,
-            selection=built.selection, keep_best=keep_best, stop=self.stop, progress=self.audience,
-        )  # fmt: skip
-        if outcome.ended == "asked":
-            raise Interrupted(f"shinso compress {self.run.folder.path} --do {self.settings.do}")
-        for name in ("resume.pt", "resume.previous.pt"):
-            (self.folder.path / name).unlink(missing_ok=True)
-        self.best_step = self.trained_steps + outcome.best_step
-        self.trained_steps += outcome.step
-        self.seconds += outcome.seconds
-        if isinstance(learner, pruning.MaskedLearner):
-            self.masks = learner.masks
-        return best
+        if not kept.done:
+            outcome = run_loop(
+                learner, built.source, training, kept.folder, validate=validate,
+                selection=built.selection, keep_best=lambda: kept.keep_best(self.model),
+                stop=self.stop, progress=self.audience, resume=has_resume(kept.folder.path),
+            )  # fmt: skip
+            if outcome.ended == "asked":
+                raise Interrupted(self.resume)
+            kept.finish(outcome, learner.masks if growing else {})
+        result = kept.result()
+        self.best_step = self.trained_steps + result["best_step"]
+        self.trained_steps += result["step"]
+        self.seconds += result["seconds"]
+        if growing:
+            self.masks = kept.masks()
+        return kept.best()
 
 
 def _holes(weight: Tensor) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,8 +19,10 @@ from shinso.intervals import Interval
 from shinso.language import _
 from shinso.runs.environment import describe
 from shinso.runs.files import write_atomically
-from shinso.runs.folder import RunFolder
+from shinso.runs.folder import COMPRESSION, RunFolder
+from shinso.settings import resolve
 from shinso.training.stopping import StopRequest
+from shinso.walk import kept_training
 from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
@@ -78,39 +81,92 @@ def compress_run(
 ) -> Compressed:
     """Do the steps of ``settings.do`` to every seed of a run, in a new folder below its own.
 
+    When ``stop`` was asked, all that was trained is kept and ``resume_compression`` goes on.
     Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED; every fault in the data before a folder
     is made.
     """
-    from shinso.walk.compress_steps import Work, student_order
-
     steps = parse(settings.do)
-    order = student_order(run.order, steps[0]) if steps[0].kind == "distill" else run.order
+    order = _order(run, steps)
     run.use()  # a run that is not trained is refused before its data is read
     data = run.order.recipe.read(run.order.config, run.order.paths)
     refuse_other_data(run, data)
     label = "-".join("".join(sign if sign.isalnum() else "-" for sign in s.text) for s in steps)
     folder = RunFolder.create(run.folder.path, "compress", label)
-    again = f"shinso compress {run.folder.path} --do {settings.do}"
-    folder.set_status("running", resume=again)
-    _begin(run, folder, order, settings, steps, command or again)
+    _begin(run, folder, order, settings, steps, command or "(python)")
+    return _go_on(run, order, data, settings, folder, audience, stop)
+
+
+def resume_compression(
+    path: Path, *, audience: Audience | None = None, stop: StopRequest | None = None
+) -> Compressed:
+    """Go on with a compression that was stopped, in its own folder, as if it had not been: seeds
+    that are done stay, and so do the trainings of a chain that came to their end.
+
+    Raises UsageFault RUN-NOT-COMPRESSED, RUN-IN-USE, DATA-CHANGED.
+    """
+    folder = RunFolder.open(path)
+    if not folder.compressed:
+        raise UsageFault(
+            "RUN-NOT-COMPRESSED",
+            place=str(path),
+            why=_("this run was trained, and is no compression of another"),
+            next_step=folder.resume_line(),
+        )
+    if folder.status()["state"] == "running":
+        raise UsageFault(
+            "RUN-IN-USE",
+            place=str(path),
+            why=_("a process is training in this folder"),
+            next_step=_("stop it first (Ctrl-C)"),
+        )
+    kept = folder.read_json(COMPRESSION)
+    settings = resolve(Compression, ("run", kept["settings"])).config
+    run = Run.open(path.resolve().parent.parent)
+    data = run.order.recipe.read(run.order.config, run.order.paths)
+    refuse_other_data(run, data)
+    order = _order(run, parse(settings.do))
+    return _go_on(run, order, data, settings, folder, audience, stop)
+
+
+def _order(run: Run, steps: Sequence[Step]) -> Order:
+    from shinso.walk.compress_steps import student_order
+
+    return student_order(run.order, steps[0]) if steps[0].kind == "distill" else run.order
+
+
+def _go_on(
+    run: Run, order: Order, data: Any, settings: Compression, folder: RunFolder,
+    audience: Audience | None, stop: StopRequest | None,
+) -> Compressed:  # fmt: skip
+    """Compress the seeds that are not done yet, and make the pages of the whole."""
+    from shinso.walk.compress_steps import Work
+
+    steps = parse(settings.do)
+    folder.set_status("running")
     try:
         for number, seed in enumerate(run.seeds):
+            if seed in folder.seeds_done():
+                continue
             (audience or NoAudience()).on_seed(number, len(run.seeds), folder.path)
-            work = Work(run, order, data, settings, folder.seed(seed), audience, stop)
-            file = work.do(steps)
-            write_atomically(folder.seed(seed).best_weights, save(file))
+            one = folder.seed(seed)
+            work = Work(
+                run, order, data, settings, one, audience, stop, resume=folder.resume_line()
+            )
+            write_atomically(one.best_weights, save(work.do(steps)))
+            kept_training.join(one, work.trainings)
             _score(Run(folder), data, work)
+            kept_training.discard(one)
         done = _finish(run, Run(folder), data, steps)
     except Interrupted:
-        folder.set_status("interrupted", resume=again)
-        raise
-    except UsageFault:  # nothing was made yet
-        shutil.rmtree(folder.path)
+        folder.set_status("interrupted")
         raise
     except BaseException as error:
-        folder.set_status("failed", resume=again, error=f"{type(error).__name__}: {error}")
+        if isinstance(error, UsageFault) and not list(folder.path.glob("seed*")):
+            shutil.rmtree(folder.path)  # nothing was made yet
+        else:
+            folder.set_status("failed", error=f"{type(error).__name__}: {error}")
         raise
-    folder.set_status("done", resume=again)
+    folder.set_status("done")
     return done
 
 
@@ -135,7 +191,7 @@ def _begin(
     folder.write_text("command.txt", command + "\n")
     folder.write_json("env.json", describe())
     folder.write_json(
-        "compression.json",
+        COMPRESSION,
         {
             "of": str(run.folder.path.resolve()),
             "settings": vars(settings),
@@ -192,9 +248,9 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
     values = tuple(interval_of(one, metric) for one in (before, after))
     notes = tuple(_notes(steps))
     done = Compressed(after, metric, values, costs[0], costs[1], notes)  # type: ignore[arg-type]
-    kept = after.folder.read_json("compression.json")
+    kept = after.folder.read_json(COMPRESSION)
     after.folder.write_json(
-        "compression.json",
+        COMPRESSION,
         {
             **kept,
             "metric": metric,
