@@ -125,9 +125,10 @@ def test_what_cannot_be_done_is_said(trained: Run, do: str, what: str) -> None:
 
 
 def test_a_run_without_channels_or_of_other_data_is_refused(trained: Run, tmp_path: Path) -> None:
-    run = compressed(trained, "int8")
-    with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
-        compress_run(run, Compression(do="prune=0.5"))
+    for bits in ("int4", "ternary", "int8"):  # only the last rounds what layers read
+        run = compressed(trained, bits)
+        with pytest.raises(UsageFault, match="quantized already"):
+            compress_run(run, Compression(do="prune=0.5"))
     before = sorted((run.folder.path / "compress").glob("*"))
     assert before == []
     facts = run.facts | {"sha256": "0" * 64}
@@ -228,3 +229,30 @@ def test_only_a_compression_is_resumed_as_one(two_seeds: Run) -> None:
     assert f"shinso compress --resume {run.folder.path}" in fault.value.text()
     assert (run.folder.path / "card.md").read_text(encoding="utf-8") == card
     assert resume_compression(run.folder.path).run.table().rows == run.table().rows
+
+
+def test_a_layer_that_began_with_zeros_was_not_pruned(tmp_path: Path) -> None:
+    run = train(order_of_sample("forecast", "gru", tmp_path, steps=2, hidden=12))
+    head = run.use().model.head.weight  # type: ignore[attr-defined]
+    assert not head.any()  # as untrained it is persistence, on which nothing has improved yet
+    smaller = compress_run(run, Compression(do="channels=0.5", tune_steps=0, multiple=1)).run
+    pruned = compress_run(smaller, Compression(do="prune=0.5", tune_steps=0)).run
+    with pytest.raises(UsageFault, match="channels go first"):
+        compress_run(pruned, Compression(do="channels=0.5"))
+    rounded = compress_run(pruned, Compression(do="int8")).run
+    weight = dict(rounded.use().model.named_parameters())["recurrent.weight_hh_l0"]  # type: ignore[attr-defined]
+    assert float((weight == 0).float().mean()) > 0.3
+    student = compress_run(pruned, Compression(do="distill=gru:8", tune_steps=0)).run
+    compress_run(student, Compression(do="channels=0.5", tune_steps=0, multiple=1))
+
+
+def test_channels_of_a_student_go_and_words_never_do(tmp_path: Path) -> None:
+    run = train(order_of_sample("tag", "bilstm", tmp_path, steps=2))
+    do = "distill=bilstm,channels=0.5"
+    smaller = compress_run(run, Compression(do=do, tune_steps=2, multiple=1)).run
+    weights = [dict(r.use().model.named_parameters()) for r in (run, smaller)]  # type: ignore[attr-defined]
+    before, after = (one["recurrent.weight_hh_l0"].shape[1] for one in weights)
+    assert after == before // 2
+    writer = train(order_of_sample("language-model", "lstm", tmp_path, steps=2))
+    with pytest.raises(UsageFault, match="no channels that can be removed"):
+        compress_run(writer, Compression(do="channels=0.5"))  # every state is carried on

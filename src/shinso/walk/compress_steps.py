@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shinso.compress import activations, channels, packing, pruning, quantizers
 from shinso.compress import calls as calling
-from shinso.compress.chain import Step
+from shinso.compress.chain import Step, parse
 from shinso.compress.learning_quantized import (
     plain,
     quantizer_of,
@@ -24,8 +24,8 @@ from shinso.compress.quantizers import Quantizer
 from shinso.faults import Interrupted, UsageFault
 from shinso.language import _
 from shinso.objectives.distillation import DistillationObjective, Hint
-from shinso.runs.checkpoint import has_resume
-from shinso.runs.folder import SeedFolder
+from shinso.runs.checkpoint import has_resume, load_weights
+from shinso.runs.folder import COMPRESSION, RunFolder, SeedFolder
 from shinso.settings import as_flat, schema
 from shinso.training.gradient import GradientLearner
 from shinso.training.loop import run_loop
@@ -107,7 +107,7 @@ class Work:
         self.audience, self.stop, self.resume = audience, stop, resume
         self.seed = folder.seed
         self.model: nn.Module = run.use(self.seed).model  # pyright: ignore[reportAttributeAccessIssue]
-        if activations.attached(self.model):
+        if packing.whole_numbers(load_weights(run.folder.seed(self.seed).best_weights)):
             raise refused(Step(kind="quantize", text="…"), _("the run is quantized already"))
         self.original = deepcopy(self.model) if settings.taught else None
         self.masks: pruning.Masks = {}
@@ -116,8 +116,12 @@ class Work:
         self.read: dict[str, Quantizer] = {}
         self.trained_steps, self.best_step, self.seconds = 0, 0, 0.0
         self.trainings = 0
-        zero = {n: w for n, w in pruning.prunable(self.model).items() if _holes(w)}
-        self.masks = {name: weight.detach() != 0 for name, weight in zero.items()}
+        if was_pruned(run.folder):
+            self.masks = {
+                name: weight.detach() != 0
+                for name, weight in pruning.prunable(self.model).items()
+                if weight.any()
+            }
 
     def do(self, steps: Sequence[Step]) -> dict[str, Tensor]:
         """All steps in order; the tensors of the weights' file."""
@@ -149,11 +153,12 @@ class Work:
 
         if self.masks:
             raise refused(step, _("channels go first, then single weights"))
-        call = self._calls()[0] if self.order is not self.run.order else None
-        call = call or known_calls(self.run, self.model)[0]
+        student = self.order is not self.run.order
+        # Of a few rows, as those that are kept: a whole batch is a size like another to the tracer.
+        known = calling.few(self._calls()) if student else known_calls(self.run, self.model)
         try:
             removal = channels.remove(
-                self.model.eval(), call, step.share, multiple=self.settings.multiple
+                self.model.eval(), known[0], step.share, multiple=self.settings.multiple
             )
         except ValueError as error:
             raise refused(step, str(error)) from error
@@ -328,6 +333,12 @@ class Work:
         return kept.best()
 
 
-def _holes(weight: Tensor) -> bool:
-    """Whether so many weights are zero that they were pruned."""
-    return float((weight == 0).float().mean()) > 0.05
+def was_pruned(folder: RunFolder) -> bool:
+    """Whether a run, or one that it was made of, lost single weights. Zeros alone do not say so:
+    layers may begin with them, and rows of padding keep them."""
+    while folder.compressed:
+        steps = [parse(text)[0].kind for text in folder.read_json(COMPRESSION)["steps"]]
+        if "prune" in steps or "distill" in steps:  # a student is a network of its own
+            return "prune" in steps
+        folder = RunFolder.open(folder.path.resolve().parent.parent)
+    return False
