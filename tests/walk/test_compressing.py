@@ -256,3 +256,42 @@ def test_channels_of_a_student_go_and_words_never_do(tmp_path: Path) -> None:
     writer = train(order_of_sample("language-model", "lstm", tmp_path, steps=2))
     with pytest.raises(UsageFault, match="no channels that can be removed"):
         compress_run(writer, Compression(do="channels=0.5"))  # every state is carried on
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "do"),
+    [
+        ("language-model", "lstm", "distill=lstm:10"),
+        ("translate", "luong", "distill=luong:10"),
+    ],
+)
+def test_students_are_told_scores(task: str, model: str, do: str, tmp_path: Path) -> None:
+    """Where only the loss makes scores of what a network answers with, widths of states differ."""
+    run = train(order_of_sample(task, model, tmp_path, steps=11))
+    done = compress_run(run, Compression(do=do))
+    assert done.after.parameters < done.before.parameters
+    told = done.run.folder.seed(0).metrics.curve("loss_teacher", "train")[1]
+    assert told
+    assert min(told) > 0
+
+
+def test_what_no_teacher_can_say_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    run = train(order_of_sample("autoencode", "vae", tmp_path, steps=2))
+    with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
+        compress_run(run, Compression(do="prune=0.5", taught=True, tune_steps=2))
+    assert list((run.folder.path / "compress").glob("*")) == []
+
+
+def test_an_agent_is_not_trained_on_by_gradient_steps(tmp_path: Path) -> None:
+    run = train(order_of_sample("control", "dqn", tmp_path))
+    for do in ("prune=0.5", "qat=int8", "distill=dqn"):
+        with pytest.raises(UsageFault, match="does not learn by gradient steps"):
+            compress_run(run, Compression(do=do))
+
+
+def test_a_network_that_takes_no_plain_tensors_is_made_smaller_too(tmp_path: Path) -> None:
+    run = train(order_of_sample("dialogue", "hred", tmp_path, steps=2))
+    done = compress_run(run, Compression(do="prune=0.5,int4", tune_steps=2))
+    assert done.after.file_bytes < done.before.file_bytes / 4
+    assert done.rows()[-1][1:] == ("—", "—")
+    assert done.run.table().rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -140,7 +140,7 @@ class Work:
         self.model = self._fresh()
         hint = self.settings.hint
         inside = Hint(self.model, teacher, weight=hint) if hint else None
-        self._train(self.order.config.training, teacher=teacher, hint=inside)
+        self._train(self._training(), teacher=teacher, hint=inside)
 
     def _fresh(self) -> nn.Module:
         order = self.order
@@ -183,7 +183,7 @@ class Work:
             if any(one.shape != first[n].shape for n, one in self.model.state_dict().items()):
                 raise refused(step, _("the run was cut before; train it again from the start"))
             self.model.load_state_dict(first)
-            tuning = self.order.config.training
+            tuning = self._training()
         if step.how == "gradual":
             if tuning.steps < 10:
                 raise refused(step, _("growing sparsity needs at least 10 steps of training on"))
@@ -235,9 +235,18 @@ class Work:
             )
         return made.calls
 
+    def _training(self) -> Training:
+        config = self.order.config
+        if "training" not in {field.name for field in fields(config)}:  # an agent's follows from it
+            raise refused(
+                Step(kind="prune", text=self.settings.do),
+                _("this system does not learn by gradient steps"),
+            )
+        return config.training
+
     def _tuning(self) -> Training:
         """The run's training, shorter and gentler."""
-        training, how = self.order.config.training, self.settings
+        training, how = self._training(), self.settings
         steps = training.steps // 4 if how.tune_steps < 0 else how.tune_steps
         return replace(
             training,

@@ -13,8 +13,9 @@ from safetensors.torch import save
 from torch import nn
 
 from shinso.compress import measure
+from shinso.compress.calls import Call
 from shinso.compress.chain import Step, parse
-from shinso.faults import Interrupted, UsageFault
+from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.intervals import Interval
 from shinso.language import _
 from shinso.runs.environment import describe
@@ -57,11 +58,15 @@ class Compressed:
             (self.metric, *(show_interval(one) for one in self.values)),
         ]
         table += [
-            (name, f"{getattr(self.before, key):,}", f"{getattr(self.after, key):,}")
+            (name, *(_shown(getattr(one, key), ",") for one in (self.before, self.after)))
             for name, key in shown
         ]
-        times = (f"{one.latency_ms:.3g}" for one in (self.before, self.after))
+        times = (_shown(one.latency_ms, ".3g") for one in (self.before, self.after))
         return [*table, (_("one sample, ms"), *times)]  # type: ignore[list-item]
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "—" if value is None else format(value, form)
 
 
 def show_interval(value: Interval) -> str:
@@ -161,8 +166,9 @@ def _go_on(
         folder.set_status("interrupted")
         raise
     except BaseException as error:
-        if isinstance(error, UsageFault) and not list(folder.path.glob("seed*")):
-            shutil.rmtree(folder.path)  # nothing was made yet
+        made = [*folder.seeds_done(), *folder.path.glob("seed*/training*/result.json")]
+        if isinstance(error, UsageFault) and not made:
+            shutil.rmtree(folder.path)
         else:
             folder.set_status("failed", error=f"{type(error).__name__}: {error}")
         raise
@@ -233,13 +239,12 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
 
     seed = before.seeds[0]
     models = [one.use(seed).model for one in (before, after)]  # pyright: ignore[reportAttributeAccessIssue]
-    call = known_calls(before, models[0])[0]
-    single = call.taking([0])
-    torch.set_grad_enabled(False)
-    try:
-        times = measure.latencies([lambda m=m: single.of(m) for m in models])
-    finally:
-        torch.set_grad_enabled(True)
+    call = _call_of(before, models[0])
+    times: list[float | None] = [None, None]
+    if call is not None:
+        single = call.taking([0])
+        with torch.no_grad():
+            times = [*measure.latencies([lambda m=m: single.of(m) for m in models])]
     costs = [
         measure.cost(model, call, one.folder.seed(seed).best_weights, latency_ms=time)
         for model, one, time in zip(models, (before, after), times, strict=True)
@@ -266,6 +271,15 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
     card = (after.folder.path / "card.md").read_text(encoding="utf-8")
     after.folder.write_text("card.md", card + "\n".join(lines) + "\n")
     return done
+
+
+def _call_of(run: Run, model: nn.Module) -> Call | None:
+    """A call to measure with; None where the network takes no plain tensors, which is a reason not
+    to export it, and none not to make it smaller."""
+    try:
+        return known_calls(run, model)[0]
+    except RunFault:
+        return None
 
 
 def interval_of(run: Run, metric: str) -> Interval:
