@@ -295,3 +295,8 @@ def test_a_network_that_takes_no_plain_tensors_is_made_smaller_too(tmp_path: Pat
     assert done.after.file_bytes < done.before.file_bytes / 4
     assert done.rows()[-1][1:] == ("—", "—")
     assert done.run.table().rows
+
+
+def test_a_lottery_ticket_is_trained_whatever_is_trained_on(trained: Run) -> None:
+    run = compress_run(trained, Compression(do="prune=0.5:lottery", tune_steps=0)).run
+    assert run.result(0)["steps"] == trained.result(0)["steps"]

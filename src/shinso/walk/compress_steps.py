@@ -190,7 +190,7 @@ class Work:
             self._train(tuning, growing=step.share)
         else:
             pruning.apply(weights, self.masks)
-            self._train(tuning)
+            self._train(tuning, anew=step.how == "lottery")
 
     def _quantize(self, step: Step) -> None:
         weights = pruning.prunable(self.model)
@@ -265,9 +265,11 @@ class Work:
         hint: Hint | None = None,
         growing: float = 0.0,
         bits: int = 0,
+        anew: bool = False,
     ) -> None:
-        """Train the network on, its masked weights zero; it then has the best weights found."""
-        if self.settings.tune_steps == 0 and teacher is None and not growing:
+        """Train the network on, its masked weights zero; it then has the best weights found. anew: it
+        begins with weights that were never trained, so that it must be."""
+        if self.settings.tune_steps == 0 and not (teacher or growing or anew):
             return
         teacher = teacher or self.original
         config = replace(self.order.config, training=training)
