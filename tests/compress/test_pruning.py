@@ -42,6 +42,13 @@ def test_no_layer_is_lost_whose_weights_are_small_altogether() -> None:
     assert float(scores[0, 1]) == pytest.approx(4 / 13)
 
 
+def test_a_layer_that_has_learnt_nothing_yet_stays_whole() -> None:
+    weights = {"body": torch.randn(20, 20), "head": torch.zeros(5, 20)}
+    masks = pruning.layer_adaptive_masks(weights, 0.5)
+    assert masks["head"].all()
+    assert pruning.sparsity(masks.values()) == pytest.approx(0.5)
+
+
 def test_equal_weights_are_pruned_by_number() -> None:
     masks = pruning.magnitude_masks({"w": torch.ones(10, 10)}, 0.25)
     assert int(masks["w"].sum()) == 75
@@ -183,6 +190,29 @@ def test_channels_of_zeros_go_without_a_trace(name: str) -> None:
     assert counts.removed == sum(len(group.channels) // 2 for group in found)
     assert sum(p.numel() for p in model.parameters()) < 0.75 * before
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_words_stay_that_a_layer_outside_the_call_scores(tied: bool) -> None:
+    class Writer(nn.Module):
+        """Answers with states; ``head`` is asked by its loss."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(10, 6)
+            self.inner, self.outer = nn.Linear(6, 12), nn.Linear(12, 6)
+            self.head = nn.Linear(6, 10)
+            if tied:
+                self.head.weight = self.embedding.weight
+
+        def forward(self, words: Tensor) -> Tensor:
+            return self.outer(self.inner(self.embedding(words)))
+
+    found = groups(Writer(), Call({"words": torch.arange(4).view(2, 2)}))
+    free = {frozenset(name for name, _axis in group.axes): len(group.channels) for group in found}
+    inside = frozenset({"inner.weight", "inner.bias", "outer.weight"})
+    words = frozenset({"embedding.weight", "inner.weight"})
+    assert free == ({inside: 12} if tied else {inside: 12, words: 6})
 
 
 def test_half_the_channels_are_a_quarter_of_the_products() -> None:

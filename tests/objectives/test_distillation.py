@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.data.token_windows import Window
+from shinso.models.recurrent_language_model import RecurrentLanguageModel
 from shinso.objectives.distillation import DistillationObjective, Hint, distance, last_linear
 from shinso.objectives.language_modelling import LanguageModelObjective
 
@@ -106,7 +108,34 @@ def test_state_is_divided_as_the_task_s_objective_divides_it() -> None:
     model = nn.Linear(2, 2)
     objective = DistillationObjective(LanguageModelObjective(), model, answers="logits")
     hidden = torch.arange(10.0).view(1, 5, 2)
-    state = {"objective": {"state": [[hidden]]}}
+    words = torch.arange(15).view(5, 3)
+    state = {"objective": {"state": [[hidden]]}, "carried": [[2 * hidden, words]]}
     parts = [objective.state_of_part(state, index, 2) for index in range(2)]
     assert torch.equal(parts[1]["objective"]["state"][0][0], hidden[:, 1::2])
-    assert torch.equal(objective.joined_state(parts)["objective"]["state"][0][0], hidden)
+    assert torch.equal(parts[1]["carried"][0][0], 2 * hidden[:, 1::2])
+    assert torch.equal(parts[1]["carried"][0][1], words[1::2])
+    joined = objective.joined_state(parts)
+    assert torch.equal(joined["objective"]["state"][0][0], hidden)
+    assert all(map(torch.equal, joined["carried"][0], (2 * hidden, words)))
+
+
+def test_a_teacher_carries_its_own_state() -> None:
+    torch.manual_seed(0)
+
+    def writer(hidden: int) -> RecurrentLanguageModel:
+        config = RecurrentLanguageModel.Config(hidden=hidden, dropout=0.0)
+        return RecurrentLanguageModel(config, num_tokens=7)
+
+    student, teacher = writer(4), writer(6)
+    objective = DistillationObjective(LanguageModelObjective(), teacher, answers="logits")
+    tokens = torch.randint(0, 7, (2, 8))
+    for first, fresh in ((0, True), (4, False)):
+        read = tokens[:, first : first + 4]
+        found = objective(student, Window(read, read, torch.tensor(fresh)))
+    told, said = (one.scores(one(tokens)[0]).detach()[:, 4:] for one in (teacher, student))
+    expected = distance(said, told, "logits", 4.0)
+    torch.testing.assert_close(found["loss_teacher"].detach(), expected)
+    again = DistillationObjective(LanguageModelObjective(), teacher, answers="logits")
+    again.load_state_dict(objective.state_dict())
+    batch = Window(tokens[:, :4], tokens[:, :4], torch.tensor(False))
+    assert float(again(student, batch)["loss"]) == float(objective(student, batch)["loss"])

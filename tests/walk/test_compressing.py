@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from shinso.compress.chain import parse
-from shinso.faults import UsageFault
+from shinso.faults import Interrupted, UsageFault
 from shinso.runs.checkpoint import load_weights
-from shinso.walk.compressing import compress_run
+from shinso.runs.folder import RunFolder
+from shinso.training.stopping import StopRequest
+from shinso.walk.audience import NoAudience
+from shinso.walk.compressing import compress_run, resume_compression
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import export_run
 from shinso.walk.run import Run
-from shinso.walk.training import train
+from shinso.walk.training import resume, train
 from tests.recipes.test_every_recipe import order_of_sample
 
 
@@ -123,9 +126,10 @@ def test_what_cannot_be_done_is_said(trained: Run, do: str, what: str) -> None:
 
 
 def test_a_run_without_channels_or_of_other_data_is_refused(trained: Run, tmp_path: Path) -> None:
-    run = compressed(trained, "int8")
-    with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
-        compress_run(run, Compression(do="prune=0.5"))
+    for bits in ("int4", "ternary", "int8"):  # only the last rounds what layers read
+        run = compressed(trained, bits)
+        with pytest.raises(UsageFault, match="quantized already"):
+            compress_run(run, Compression(do="prune=0.5"))
     before = sorted((run.folder.path / "compress").glob("*"))
     assert before == []
     facts = run.facts | {"sha256": "0" * 64}
@@ -150,3 +154,150 @@ def test_verbs_say_what_was_reached_and_what_is_wrong(
     assert main(["export", path, "tflite"]) == 2
     assert main(["export", path, "onnx", "--json"]) == 0
     assert "comparisons" in capsys.readouterr().out
+
+
+class Impatient(NoAudience):
+    """Presses Ctrl-C when so many steps were told."""
+
+    def __init__(self, after: int) -> None:
+        self.left, self.stop = after, StopRequest()
+
+    def on_step(self, step: int, steps: int, scalars: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.stop.ask()
+
+
+CHAIN = "distill=rnn:8,prune=0.6:gradual,qat=int8"
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("two")
+    more: dict[str, Any] = {"steps": 20, "hidden": 12, "seeds": 2, "dropout": 0.3}
+    return train(order_of_sample("classify-series", "gru", folder, **more))
+
+
+# Each seed tells 4 steps of the student, 2 of growing sparsity and 2 of learning on rounded.
+@pytest.mark.parametrize("after", [2, 5, 8, 13])
+def test_a_stopped_chain_resumes(two_seeds: Run, after: int) -> None:
+    settings = Compression(do=CHAIN, tune_steps=10, hint=0.1, taught=True)
+    whole = compress_run(two_seeds, settings).run
+    impatient = Impatient(after)
+    with pytest.raises(Interrupted) as stopped:
+        compress_run(two_seeds, settings, audience=impatient, stop=impatient.stop)
+    folder = Path(stopped.value.resume.split()[-1])
+    assert stopped.value.resume == f"shinso compress --resume {folder}"
+    status = RunFolder(folder).status()
+    assert (status["state"], status["resume"]) == ("interrupted", stopped.value.resume)
+    again = resume_compression(folder).run
+    assert again.folder.path == folder
+    for seed in (0, 1):
+        first, second = (load_weights(r.folder.seed(seed).best_weights) for r in (whole, again))
+        assert first.keys() == second.keys()
+        assert all(first[name].equal(second[name]) for name in first)
+        kept = [r.result(seed) for r in (whole, again)]
+        for name in ("steps", "best_step", "valid", "test"):
+            assert kept[0][name] == kept[1][name]
+        rows = [list(r.folder.seed(seed).metrics.rows()) for r in (whole, again)]
+        assert rows[0] == rows[1]
+        assert sorted(one.name for one in again.folder.seed(seed).path.iterdir()) == [
+            "metrics.jsonl", "result.json", "weights"
+        ]  # fmt: skip
+    steps = whole.folder.seed(0).metrics.curve("loss", "train")[0]
+    assert steps[-1] == whole.result(0)["steps"] == 40  # the student's 20, then 10 and 10
+
+
+def test_training_on_draws_its_own_numbers(two_seeds: Run) -> None:
+    import torch
+
+    def weights() -> dict[str, torch.Tensor]:
+        run = compress_run(two_seeds, Compression(do="prune=0.5", tune_steps=4)).run
+        return load_weights(run.folder.seed(0).best_weights)
+
+    first = weights()
+    torch.rand(1)  # whoever calls from Python has drawn some
+    assert all(one.equal(first[name]) for name, one in weights().items())
+
+
+def test_only_a_compression_is_resumed_as_one(two_seeds: Run) -> None:
+    with pytest.raises(UsageFault, match="RUN-NOT-COMPRESSED"):
+        resume_compression(two_seeds.folder.path)
+    run = compressed(two_seeds, "int8")
+    card = (run.folder.path / "card.md").read_text(encoding="utf-8")
+    with pytest.raises(UsageFault, match="RUN-COMPRESSED") as fault:
+        resume(run.folder.path)
+    assert f"shinso compress --resume {run.folder.path}" in fault.value.text()
+    assert (run.folder.path / "card.md").read_text(encoding="utf-8") == card
+    assert resume_compression(run.folder.path).run.table().rows == run.table().rows
+
+
+def test_a_layer_that_began_with_zeros_was_not_pruned(tmp_path: Path) -> None:
+    run = train(order_of_sample("forecast", "gru", tmp_path, steps=2, hidden=12))
+    head = run.use().model.head.weight  # type: ignore[attr-defined]
+    assert not head.any()  # as untrained it is persistence, on which nothing has improved yet
+    smaller = compress_run(run, Compression(do="channels=0.5", tune_steps=0, multiple=1)).run
+    pruned = compress_run(smaller, Compression(do="prune=0.5", tune_steps=0)).run
+    with pytest.raises(UsageFault, match="channels go first"):
+        compress_run(pruned, Compression(do="channels=0.5"))
+    rounded = compress_run(pruned, Compression(do="int8")).run
+    weight = dict(rounded.use().model.named_parameters())["recurrent.weight_hh_l0"]  # type: ignore[attr-defined]
+    assert float((weight == 0).float().mean()) > 0.3
+    student = compress_run(pruned, Compression(do="distill=gru:8", tune_steps=0)).run
+    compress_run(student, Compression(do="channels=0.5", tune_steps=0, multiple=1))
+
+
+def test_channels_of_a_student_go_and_words_never_do(tmp_path: Path) -> None:
+    run = train(order_of_sample("tag", "bilstm", tmp_path, steps=2))
+    do = "distill=bilstm,channels=0.5"
+    smaller = compress_run(run, Compression(do=do, tune_steps=2, multiple=1)).run
+    weights = [dict(r.use().model.named_parameters()) for r in (run, smaller)]  # type: ignore[attr-defined]
+    before, after = (one["recurrent.weight_hh_l0"].shape[1] for one in weights)
+    assert after == before // 2
+    writer = train(order_of_sample("language-model", "lstm", tmp_path, steps=2))
+    with pytest.raises(UsageFault, match="no channels that can be removed"):
+        compress_run(writer, Compression(do="channels=0.5"))  # every state is carried on
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "do"),
+    [
+        ("language-model", "lstm", "distill=lstm:10"),
+        ("translate", "luong", "distill=luong:10"),
+    ],
+)
+def test_students_are_told_scores(task: str, model: str, do: str, tmp_path: Path) -> None:
+    """Where only the loss makes scores of what a network answers with, widths of states differ."""
+    run = train(order_of_sample(task, model, tmp_path, steps=11))
+    done = compress_run(run, Compression(do=do))
+    assert done.after.parameters < done.before.parameters
+    told = done.run.folder.seed(0).metrics.curve("loss_teacher", "train")[1]
+    assert told
+    assert min(told) > 0
+
+
+def test_what_no_teacher_can_say_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    run = train(order_of_sample("autoencode", "vae", tmp_path, steps=2))
+    with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
+        compress_run(run, Compression(do="prune=0.5", taught=True, tune_steps=2))
+    assert list((run.folder.path / "compress").glob("*")) == []
+
+
+def test_an_agent_is_not_trained_on_by_gradient_steps(tmp_path: Path) -> None:
+    run = train(order_of_sample("control", "dqn", tmp_path))
+    for do in ("prune=0.5", "qat=int8", "distill=dqn"):
+        with pytest.raises(UsageFault, match="does not learn by gradient steps"):
+            compress_run(run, Compression(do=do))
+
+
+def test_a_network_that_takes_no_plain_tensors_is_made_smaller_too(tmp_path: Path) -> None:
+    run = train(order_of_sample("dialogue", "hred", tmp_path, steps=2))
+    done = compress_run(run, Compression(do="prune=0.5,int4", tune_steps=2))
+    assert done.after.file_bytes < done.before.file_bytes / 4
+    assert done.rows()[-1][1:] == ("—", "—")
+    assert done.run.table().rows
+
+
+def test_a_lottery_ticket_is_trained_whatever_is_trained_on(trained: Run) -> None:
+    run = compress_run(trained, Compression(do="prune=0.5:lottery", tune_steps=0)).run
+    assert run.result(0)["steps"] == trained.result(0)["steps"]

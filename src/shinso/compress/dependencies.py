@@ -44,6 +44,7 @@ def groups(model: nn.Module, call: Call) -> list[Group]:
     exported = program(model, call, fixed)
     tracer = _Tracer(exported)
     tracer.run()
+    tracer.join_tied(model)
     places: dict[int, list[Place]] = {}
     for name, value in tracer.held_by_name.items():
         for axis, labels in enumerate(value.labels):
@@ -88,8 +89,26 @@ class _Tracer:
         # A buffer of one axis is a running mean; of more, a table with a meaning of its own.
         labels = tuple(self.unions.fresh(size) for size in shape)
         value = Value(shape, labels)
+        if not node.users:
+            # A layer that is asked outside the call, as the one that scores words is by its loss:
+            # what its rows stand for is not seen here.
+            self._hold(value)
         self.held_by_name[name.removeprefix("model.")] = value
         return value
+
+    def join_tied(self, model: nn.Module) -> None:
+        """Names of one tensor have the same channels; where the graph knows only some of them, what
+        the others are read by is not seen, and the tensor stays."""
+        tied: dict[int, list[str]] = {}
+        for name, one in model.state_dict(keep_vars=True).items():
+            tied.setdefault(id(one), []).append(name)
+        for names in tied.values():
+            known = [self.held_by_name[name] for name in names if name in self.held_by_name]
+            for value in known:
+                for ours, theirs in zip(known[0].labels, value.labels, strict=True):
+                    self.unions.meet(ours, theirs)
+                if len(known) < len(names):
+                    self._hold(value)
 
     def _hold(self, value: Any) -> None:
         if isinstance(value, Value):

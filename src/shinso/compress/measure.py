@@ -21,27 +21,28 @@ from shinso.nn.recurrent import RecurrentLayers
 class Cost:
     """parameters: numbers in the network; nonzero: those that are not 0; file_bytes: of its
     weights' file; multiply_adds: of one sample; latency_ms: processor time of one sample, median;
-    memory_bytes: weights, and the largest input and output of a layer, of one sample."""
+    memory_bytes: weights, and the largest input and output of a layer, of one sample. The last three
+    are None where the network takes no plain tensors."""
 
     parameters: int
     nonzero: int
     file_bytes: int
-    multiply_adds: int
-    latency_ms: float
-    memory_bytes: int
+    multiply_adds: int | None
+    latency_ms: float | None
+    memory_bytes: int | None
 
 
-def cost(model: nn.Module, call: Call, file: Path, *, latency_ms: float) -> Cost:
+def cost(model: nn.Module, call: Call | None, file: Path, *, latency_ms: float | None) -> Cost:
     """What a network costs, for one sample of a call; the latency was measured beside a rival's."""
     numbers = list(model.parameters())
-    one = call.taking([0])
+    one = None if call is None else call.taking([0])
     return Cost(
         parameters=sum(p.numel() for p in numbers),
         nonzero=sum(int((p != 0).sum()) for p in numbers),
         file_bytes=file.stat().st_size,
-        multiply_adds=multiply_adds(model, one),
+        multiply_adds=None if one is None else multiply_adds(model, one),
         latency_ms=latency_ms,
-        memory_bytes=memory(model, one),
+        memory_bytes=None if one is None else memory(model, one),
     )
 
 

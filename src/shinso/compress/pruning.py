@@ -37,12 +37,15 @@ def magnitude_masks(weights: Mapping[str, Tensor], sparsity: float) -> Masks:
 def layer_adaptive_masks(weights: Mapping[str, Tensor], sparsity: float) -> Masks:
     """The same by w² / Σ w² over the weights of its layer that are not smaller (Lee et al. 2021,
     "Layer-Adaptive Sparsity for the Magnitude-Based Pruning", eq. 5). The largest weight of each
-    layer has 1, so that no layer is lost."""
+    layer has 1, so that no layer is lost; one that is still all zero, as a layer that begins so
+    is, stays whole, since nothing yet says which of its weights matter."""
     return _lowest({name: _adapted(one.detach()) for name, one in weights.items()}, sparsity)
 
 
 def _adapted(weight: Tensor) -> Tensor:
     squares = weight.double().square().flatten()
+    if not squares.any():
+        return torch.ones_like(weight, dtype=torch.double)
     order = squares.argsort(descending=True, stable=True)
     sums = squares[order].cumsum(0)
     scores = torch.empty_like(squares)

@@ -7,7 +7,7 @@ from inside the network: Romero et al. (2015), "FitNets", eq. 3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,20 @@ from torch.nn import functional as F
 
 from shinso.contracts import Objective
 from shinso.data.batch_parts import joined_state, state_of_part
+from shinso.faults import UsageFault
+from shinso.language import _
 from shinso.objectives.half_precision import raised
 
 Answers = Literal["logits", "values"]
+Carried = list[tuple[Tensor, ...]]
+"""What a network brings from one window of a text to the next."""
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """A network that answers with states and what it carries on, and makes scores of the states."""
+
+    def scores(self, h: Tensor, /) -> Tensor: ...
 
 
 class DistillationObjective:
@@ -26,7 +37,8 @@ class DistillationObjective:
 
     logits: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), whose gradient does not shrink
     with the temperature T. values: mean squared distance. The teacher answers exactly the call
-    that the student was given, whatever the task's objective made of the batch.
+    that the student was given, whatever the task's objective made of the batch; only what it carries
+    from one call to the next is its own.
     """
 
     def __init__(
@@ -46,6 +58,7 @@ class DistillationObjective:
         self.objective, self.teacher = objective, teacher.eval()
         self.answers: Answers = answers
         self.temperature, self.share, self.hint = temperature, share, hint
+        self.carried: Carried = []
 
     def __call__(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
         heard: list[tuple[tuple[Any, ...], dict[str, Any], Any]] = []
@@ -57,33 +70,92 @@ class DistillationObjective:
             own = dict(self.objective(model, batch))
         finally:
             handle.remove()
+        if not heard:
+            raise _refused(model, _("its loss calls the network in parts, not as a whole"))
         taught = torch.zeros_like(own["loss"])
         hinted = torch.zeros_like(own["loss"])
         for given, named, answer in heard:
             student_inside = self.hint.heard if self.hint else None
             with torch.no_grad():
-                told = self.teacher(*given, **named)
-            taught = taught + distance(answer, told, self.answers, self.temperature) / len(heard)
+                told = self._told(given, named)
+            said = scores_of(model, answer)
+            if said.shape != told.shape:
+                raise _refused(model, f"{tuple(said.shape)}, {tuple(told.shape)}")
+            taught = taught + distance(said, told, self.answers, self.temperature) / len(heard)
             if self.hint is not None and student_inside is not None:
                 hinted = hinted + self.hint.distance(student_inside) / len(heard)
         loss = (1 - self.share) * own["loss"] + self.share * taught + hinted
         return {**own, "loss": loss, "loss_task": own["loss"], "loss_teacher": taught}
 
+    def _told(self, given: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
+        """The teacher's answer to a call, from its own state where the student's has one."""
+        if len(given) == 2 and isinstance(given[1], list):
+            given = (given[0], self.carried)
+        answer = self.teacher(*given, **named)
+        if isinstance(answer, tuple) and len(answer) == 2:
+            self.carried = [tuple(parts) for parts in answer[1]]
+        return scores_of(self.teacher, answer)
+
     def state_dict(self) -> dict[str, Any]:
-        state = {"objective": self.objective.state_dict()}
-        return state if self.hint is None else {**state, "hint": self.hint.state_dict()}
+        return {
+            "objective": self.objective.state_dict(),
+            "carried": [list(parts) for parts in self.carried],
+            **({} if self.hint is None else {"hint": self.hint.state_dict()}),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.objective.load_state_dict(state["objective"])
+        self.carried = [tuple(parts) for parts in state["carried"]]
         if self.hint is not None:
             self.hint.load_state_dict(state["hint"])
 
     def state_of_part(self, state: dict[str, Any], index: int, of: int, /) -> dict[str, Any]:
-        return {**state, "objective": state_of_part(self.objective, state["objective"], index, of)}
+        own = state_of_part(self.objective, state["objective"], index, of)
+        carried = [[_part(one, index, of) for one in layer] for layer in state["carried"]]
+        return {**state, "objective": own, "carried": carried}
 
     def joined_state(self, states: Sequence[dict[str, Any]], /) -> dict[str, Any]:
         own = joined_state(self.objective, [state["objective"] for state in states])
-        return {**states[0], "objective": own}
+        layers = zip(*(state["carried"] for state in states), strict=True)
+        carried = [[_joined(same) for same in zip(*one, strict=True)] for one in layers]
+        return {**states[0], "objective": own, "carried": carried}
+
+
+def _part(state: Tensor, index: int, of: int) -> Tensor:
+    """Samples index, index + of, … of a state (direction, sample, unit) or of words (sample, time)."""
+    return state[index::of] if state.dim() == 2 else state[:, index::of]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """What ``_part`` took apart."""
+    axis = parts[0].dim() - 2
+    whole = torch.cat(list(parts), axis)
+    places = torch.cat(
+        [torch.arange(index, whole.shape[axis], len(parts)) for index in range(len(parts))]
+    )
+    return whole.index_select(axis, places.argsort().to(whole.device))
+
+
+def scores_of(model: nn.Module, answer: Any) -> Float[Tensor, "*batch value"]:
+    """A network's scores, classes last: its answer, or what its last layer makes of that where only
+    the loss asks it, as of those that write words. UsageFault COMPRESS-REFUSED for other answers."""
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(model, Scoring):
+        return model.scores(answer[0])  # the other is what is carried on
+    if isinstance(output := getattr(model, "output", None), nn.Linear):
+        return output(answer)
+    if not isinstance(answer, Tensor) or answer.dim() < 2:
+        raise _refused(model, _("its answer holds no scores of a sample's classes"))
+    return answer.movedim(1, -1) if answer.dim() == 4 else answer  # a class's map of pixels
+
+
+def _refused(model: nn.Module, found: str) -> UsageFault:
+    return UsageFault(
+        "COMPRESS-REFUSED",
+        place=type(model).__name__,
+        found=found,
+        why=_("a teacher's answer must be comparable to its student's"),
+        next_step=_("prune or quantize the run without --taught"),
+    )
 
 
 def distance(

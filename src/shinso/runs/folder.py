@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from shinso.runs.files import append_line, read_json, write_atomically, write_fa
 from shinso.runs.metrics import MetricsLog
 
 State = Literal["running", "interrupted", "done", "failed"]
+COMPRESSION = "compression.json"
+"""Of a run that is another one made smaller: which, by what steps, and what it cost."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,15 @@ class RunFolder:
             status["state"] = "interrupted"
         return status
 
+    @property
+    def compressed(self) -> bool:
+        """Whether it is another run made smaller, and not trained from the start."""
+        return (self.path / COMPRESSION).exists()
+
     def resume_line(self) -> str:
-        return f"shinso train --resume {self.path}"
+        """The command that goes on with the run."""
+        verb = "compress" if self.compressed else "train"
+        return shlex.join(["shinso", verb, "--resume", str(self.path)])
 
     def log(self, line: str) -> None:
         append_line(self.path / "log.txt", line)

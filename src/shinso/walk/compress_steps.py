@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shinso.compress import activations, channels, packing, pruning, quantizers
 from shinso.compress import calls as calling
-from shinso.compress.chain import Step
+from shinso.compress.chain import Step, parse
 from shinso.compress.learning_quantized import (
     plain,
     quantizer_of,
@@ -24,7 +24,8 @@ from shinso.compress.quantizers import Quantizer
 from shinso.faults import Interrupted, UsageFault
 from shinso.language import _
 from shinso.objectives.distillation import DistillationObjective, Hint
-from shinso.runs.folder import SeedFolder
+from shinso.runs.checkpoint import has_resume, load_weights
+from shinso.runs.folder import COMPRESSION, RunFolder, SeedFolder
 from shinso.settings import as_flat, schema
 from shinso.training.gradient import GradientLearner
 from shinso.training.loop import run_loop
@@ -32,6 +33,7 @@ from shinso.training.plan import Training
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.audience import Audience
+from shinso.walk.kept_training import KeptTraining
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, place
 
@@ -96,13 +98,16 @@ class Work:
         folder: SeedFolder,
         audience: Audience | None,
         stop: StopRequest | None,
+        *,
+        resume: str = "",
     ) -> None:
+        """resume: the command that goes on from here, told to who stops it."""
         self.run, self.order, self.data = run, order, data
         self.settings, self.folder = settings, folder
-        self.audience, self.stop = audience, stop
+        self.audience, self.stop, self.resume = audience, stop, resume
         self.seed = folder.seed
         self.model: nn.Module = run.use(self.seed).model  # pyright: ignore[reportAttributeAccessIssue]
-        if activations.attached(self.model):
+        if packing.whole_numbers(load_weights(run.folder.seed(self.seed).best_weights)):
             raise refused(Step(kind="quantize", text="…"), _("the run is quantized already"))
         self.original = deepcopy(self.model) if settings.taught else None
         self.masks: pruning.Masks = {}
@@ -110,23 +115,32 @@ class Work:
         self.grids: dict[str, tuple[Quantizer, int]] = {}
         self.read: dict[str, Quantizer] = {}
         self.trained_steps, self.best_step, self.seconds = 0, 0, 0.0
-        zero = {n: w for n, w in pruning.prunable(self.model).items() if _holes(w)}
-        self.masks = {name: weight.detach() != 0 for name, weight in zero.items()}
+        self.trainings = 0
+        if was_pruned(run.folder):
+            self.masks = {
+                name: weight.detach() != 0
+                for name, weight in pruning.prunable(self.model).items()
+                if weight.any()
+            }
 
     def do(self, steps: Sequence[Step]) -> dict[str, Tensor]:
         """All steps in order; the tensors of the weights' file."""
         for step in steps:
+            # Every step draws the same numbers, whether or not what came before it was done by
+            # this process: another seed, or a chain that was stopped within.
+            torch.manual_seed(self.seed)
             getattr(self, f"_{step.kind}")(step)
+            if self.stop is not None and self.stop.asked:
+                raise Interrupted(self.resume)
         state = {plain(name): one for name, one in self.model.state_dict().items()}
         return {**packing.packed(state, self.grids), **activations.to_file(self.read)}
 
     def _distill(self, step: Step) -> None:
         teacher, self.masks = self.model, {}
-        torch.manual_seed(self.seed)
         self.model = self._fresh()
         hint = self.settings.hint
         inside = Hint(self.model, teacher, weight=hint) if hint else None
-        self._train(self.order.config.training, teacher=teacher, hint=inside)
+        self._train(self._training(), teacher=teacher, hint=inside)
 
     def _fresh(self) -> nn.Module:
         order = self.order
@@ -139,11 +153,12 @@ class Work:
 
         if self.masks:
             raise refused(step, _("channels go first, then single weights"))
-        call = self._calls()[0] if self.order is not self.run.order else None
-        call = call or known_calls(self.run, self.model)[0]
+        student = self.order is not self.run.order
+        # Of a few rows, as those that are kept: a whole batch is a size like another to the tracer.
+        known = calling.few(self._calls()) if student else known_calls(self.run, self.model)
         try:
             removal = channels.remove(
-                self.model.eval(), call, step.share, multiple=self.settings.multiple,
+                self.model.eval(), known[0], step.share, multiple=self.settings.multiple,
                 inside=step.how == "inside",
             )  # fmt: skip
         except ValueError as error:
@@ -163,21 +178,20 @@ class Work:
         if step.how == "lottery":
             # The tickets that won, drawn again: the weights before the first step, the rest gone
             # (Frankle & Carbin 2019).
-            torch.manual_seed(self.seed)
             first = self._fresh().state_dict()
             for removal in self.removals:
                 first = channels.cut(first, removal.gone)
             if any(one.shape != first[n].shape for n, one in self.model.state_dict().items()):
                 raise refused(step, _("the run was cut before; train it again from the start"))
             self.model.load_state_dict(first)
-            tuning = self.order.config.training
+            tuning = self._training()
         if step.how == "gradual":
             if tuning.steps < 10:
                 raise refused(step, _("growing sparsity needs at least 10 steps of training on"))
             self._train(tuning, growing=step.share)
         else:
             pruning.apply(weights, self.masks)
-            self._train(tuning)
+            self._train(tuning, anew=step.how == "lottery")
 
     def _quantize(self, step: Step) -> None:
         weights = pruning.prunable(self.model)
@@ -222,9 +236,18 @@ class Work:
             )
         return made.calls
 
+    def _training(self) -> Training:
+        config = self.order.config
+        if "training" not in {field.name for field in fields(config)}:  # an agent's follows from it
+            raise refused(
+                Step(kind="prune", text=self.settings.do),
+                _("this system does not learn by gradient steps"),
+            )
+        return config.training
+
     def _tuning(self) -> Training:
         """The run's training, shorter and gentler."""
-        training, how = self.order.config.training, self.settings
+        training, how = self._training(), self.settings
         steps = training.steps // 4 if how.tune_steps < 0 else how.tune_steps
         return replace(
             training,
@@ -243,9 +266,11 @@ class Work:
         hint: Hint | None = None,
         growing: float = 0.0,
         bits: int = 0,
+        anew: bool = False,
     ) -> None:
-        """Train the network on, its masked weights zero; it then has the best weights found."""
-        if self.settings.tune_steps == 0 and teacher is None and not growing:
+        """Train the network on, its masked weights zero; it then has the best weights found. anew: it
+        begins with weights that were never trained, so that it must be."""
+        if self.settings.tune_steps == 0 and not (teacher or growing or anew):
             return
         teacher = teacher or self.original
         config = replace(self.order.config, training=training)
@@ -293,11 +318,8 @@ class Work:
                 learner, weights, self.masks, final=growing,
                 growing=int(0.7 * training.steps) if growing else 0,
             )  # fmt: skip
-        best: dict[str, Tensor] = {}
-
-        def keep_best() -> None:
-            state = self.model.state_dict()
-            best.update({plain(name): one.clone() for name, one in state.items()})
+        self.trainings += 1
+        kept = KeptTraining(self.folder, self.trainings)
 
         def validate() -> Mapping[str, float]:
             found = dict(built.validate())
@@ -305,22 +327,30 @@ class Work:
             # What is not yet as sparse as asked for is no candidate.
             return found if settled else {**found, built.selection.metric: float("nan")}
 
-        outcome = run_loop(
-            learner, built.source, training, self.folder, validate=validate,
-            selection=built.selection, keep_best=keep_best, stop=self.stop, progress=self.audience,
-        )  # fmt: skip
-        if outcome.ended == "asked":
-            raise Interrupted(f"shinso compress {self.run.folder.path} --do {self.settings.do}")
-        for name in ("resume.pt", "resume.previous.pt"):
-            (self.folder.path / name).unlink(missing_ok=True)
-        self.best_step = self.trained_steps + outcome.best_step
-        self.trained_steps += outcome.step
-        self.seconds += outcome.seconds
-        if isinstance(learner, pruning.MaskedLearner):
-            self.masks = learner.masks
-        return best
+        if not kept.done:
+            outcome = run_loop(
+                learner, built.source, training, kept.folder, validate=validate,
+                selection=built.selection, keep_best=lambda: kept.keep_best(self.model),
+                stop=self.stop, progress=self.audience, resume=has_resume(kept.folder.path),
+            )  # fmt: skip
+            if outcome.ended == "asked":
+                raise Interrupted(self.resume)
+            kept.finish(outcome, learner.masks if growing else {})
+        result = kept.result()
+        self.best_step = self.trained_steps + result["best_step"]
+        self.trained_steps += result["step"]
+        self.seconds += result["seconds"]
+        if growing:
+            self.masks = kept.masks()
+        return kept.best()
 
 
-def _holes(weight: Tensor) -> bool:
-    """Whether so many weights are zero that they were pruned."""
-    return float((weight == 0).float().mean()) > 0.05
+def was_pruned(folder: RunFolder) -> bool:
+    """Whether a run, or one that it was made of, lost single weights. Zeros alone do not say so:
+    layers may begin with them, and rows of padding keep them."""
+    while folder.compressed:
+        steps = [parse(text)[0].kind for text in folder.read_json(COMPRESSION)["steps"]]
+        if "prune" in steps or "distill" in steps:  # a student is a network of its own
+            return "prune" in steps
+        folder = RunFolder.open(folder.path.resolve().parent.parent)
+    return False

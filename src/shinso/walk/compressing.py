@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,14 +13,17 @@ from safetensors.torch import save
 from torch import nn
 
 from shinso.compress import measure
+from shinso.compress.calls import Call
 from shinso.compress.chain import Step, parse
-from shinso.faults import Interrupted, UsageFault
+from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.intervals import Interval
 from shinso.language import _
 from shinso.runs.environment import describe
 from shinso.runs.files import write_atomically
-from shinso.runs.folder import RunFolder
+from shinso.runs.folder import COMPRESSION, RunFolder
+from shinso.settings import resolve
 from shinso.training.stopping import StopRequest
+from shinso.walk import kept_training
 from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
@@ -54,11 +58,15 @@ class Compressed:
             (self.metric, *(show_interval(one) for one in self.values)),
         ]
         table += [
-            (name, f"{getattr(self.before, key):,}", f"{getattr(self.after, key):,}")
+            (name, *(_shown(getattr(one, key), ",") for one in (self.before, self.after)))
             for name, key in shown
         ]
-        times = (f"{one.latency_ms:.3g}" for one in (self.before, self.after))
+        times = (_shown(one.latency_ms, ".3g") for one in (self.before, self.after))
         return [*table, (_("one sample, ms"), *times)]  # type: ignore[list-item]
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "—" if value is None else format(value, form)
 
 
 def show_interval(value: Interval) -> str:
@@ -78,39 +86,93 @@ def compress_run(
 ) -> Compressed:
     """Do the steps of ``settings.do`` to every seed of a run, in a new folder below its own.
 
+    When ``stop`` was asked, all that was trained is kept and ``resume_compression`` goes on.
     Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED; every fault in the data before a folder
     is made.
     """
-    from shinso.walk.compress_steps import Work, student_order
-
     steps = parse(settings.do)
-    order = student_order(run.order, steps[0]) if steps[0].kind == "distill" else run.order
+    order = _order(run, steps)
     run.use()  # a run that is not trained is refused before its data is read
     data = run.order.recipe.read(run.order.config, run.order.paths)
     refuse_other_data(run, data)
     label = "-".join("".join(sign if sign.isalnum() else "-" for sign in s.text) for s in steps)
     folder = RunFolder.create(run.folder.path, "compress", label)
-    again = f"shinso compress {run.folder.path} --do {settings.do}"
-    folder.set_status("running", resume=again)
-    _begin(run, folder, order, settings, steps, command or again)
+    _begin(run, folder, order, settings, steps, command or "(python)")
+    return _go_on(run, order, data, settings, folder, audience, stop)
+
+
+def resume_compression(
+    path: Path, *, audience: Audience | None = None, stop: StopRequest | None = None
+) -> Compressed:
+    """Go on with a compression that was stopped, in its own folder, as if it had not been: seeds
+    that are done stay, and so do the trainings of a chain that came to their end.
+
+    Raises UsageFault RUN-NOT-COMPRESSED, RUN-IN-USE, DATA-CHANGED.
+    """
+    folder = RunFolder.open(path)
+    if not folder.compressed:
+        raise UsageFault(
+            "RUN-NOT-COMPRESSED",
+            place=str(path),
+            why=_("this run was trained, and is no compression of another"),
+            next_step=folder.resume_line(),
+        )
+    if folder.status()["state"] == "running":
+        raise UsageFault(
+            "RUN-IN-USE",
+            place=str(path),
+            why=_("a process is training in this folder"),
+            next_step=_("stop it first (Ctrl-C)"),
+        )
+    kept = folder.read_json(COMPRESSION)
+    settings = resolve(Compression, ("run", kept["settings"])).config
+    run = Run.open(path.resolve().parent.parent)
+    data = run.order.recipe.read(run.order.config, run.order.paths)
+    refuse_other_data(run, data)
+    order = _order(run, parse(settings.do))
+    return _go_on(run, order, data, settings, folder, audience, stop)
+
+
+def _order(run: Run, steps: Sequence[Step]) -> Order:
+    from shinso.walk.compress_steps import student_order
+
+    return student_order(run.order, steps[0]) if steps[0].kind == "distill" else run.order
+
+
+def _go_on(
+    run: Run, order: Order, data: Any, settings: Compression, folder: RunFolder,
+    audience: Audience | None, stop: StopRequest | None,
+) -> Compressed:  # fmt: skip
+    """Compress the seeds that are not done yet, and make the pages of the whole."""
+    from shinso.walk.compress_steps import Work
+
+    steps = parse(settings.do)
+    folder.set_status("running")
     try:
         for number, seed in enumerate(run.seeds):
+            if seed in folder.seeds_done():
+                continue
             (audience or NoAudience()).on_seed(number, len(run.seeds), folder.path)
-            work = Work(run, order, data, settings, folder.seed(seed), audience, stop)
-            file = work.do(steps)
-            write_atomically(folder.seed(seed).best_weights, save(file))
+            one = folder.seed(seed)
+            work = Work(
+                run, order, data, settings, one, audience, stop, resume=folder.resume_line()
+            )
+            write_atomically(one.best_weights, save(work.do(steps)))
+            kept_training.join(one, work.trainings)
             _score(Run(folder), data, work)
+            kept_training.discard(one)
         done = _finish(run, Run(folder), data, steps)
     except Interrupted:
-        folder.set_status("interrupted", resume=again)
-        raise
-    except UsageFault:  # nothing was made yet
-        shutil.rmtree(folder.path)
+        folder.set_status("interrupted")
         raise
     except BaseException as error:
-        folder.set_status("failed", resume=again, error=f"{type(error).__name__}: {error}")
+        made = [*folder.seeds_done(), *folder.path.glob("seed*/training*/result.json")]
+        if isinstance(error, UsageFault) and not made:
+            shutil.rmtree(folder.path)
+        else:
+            folder.set_status("failed", error=f"{type(error).__name__}: {error}")
         raise
-    folder.set_status("done", resume=again)
+    folder.set_status("done")
     return done
 
 
@@ -135,7 +197,7 @@ def _begin(
     folder.write_text("command.txt", command + "\n")
     folder.write_json("env.json", describe())
     folder.write_json(
-        "compression.json",
+        COMPRESSION,
         {
             "of": str(run.folder.path.resolve()),
             "settings": vars(settings),
@@ -177,13 +239,12 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
 
     seed = before.seeds[0]
     models = [one.use(seed).model for one in (before, after)]  # pyright: ignore[reportAttributeAccessIssue]
-    call = known_calls(before, models[0])[0]
-    single = call.taking([0])
-    torch.set_grad_enabled(False)
-    try:
-        times = measure.latencies([lambda m=m: single.of(m) for m in models])
-    finally:
-        torch.set_grad_enabled(True)
+    call = _call_of(before, models[0])
+    times: list[float | None] = [None, None]
+    if call is not None:
+        single = call.taking([0])
+        with torch.no_grad():
+            times = [*measure.latencies([lambda m=m: single.of(m) for m in models])]
     costs = [
         measure.cost(model, call, one.folder.seed(seed).best_weights, latency_ms=time)
         for model, one, time in zip(models, (before, after), times, strict=True)
@@ -192,9 +253,9 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
     values = tuple(interval_of(one, metric) for one in (before, after))
     notes = tuple(_notes(steps))
     done = Compressed(after, metric, values, costs[0], costs[1], notes)  # type: ignore[arg-type]
-    kept = after.folder.read_json("compression.json")
+    kept = after.folder.read_json(COMPRESSION)
     after.folder.write_json(
-        "compression.json",
+        COMPRESSION,
         {
             **kept,
             "metric": metric,
@@ -210,6 +271,15 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
     card = (after.folder.path / "card.md").read_text(encoding="utf-8")
     after.folder.write_text("card.md", card + "\n".join(lines) + "\n")
     return done
+
+
+def _call_of(run: Run, model: nn.Module) -> Call | None:
+    """A call to measure with; None where the network takes no plain tensors, which is a reason not
+    to export it, and none not to make it smaller."""
+    try:
+        return known_calls(run, model)[0]
+    except RunFault:
+        return None
 
 
 def interval_of(run: Run, metric: str) -> Interval:

@@ -110,6 +110,13 @@ def resume(
     Raises RunFault DATA-CHANGED when the data is no longer what the run began with.
     """
     folder = RunFolder.open(path)
+    if folder.compressed:
+        raise UsageFault(
+            "RUN-COMPRESSED",
+            place=str(path),
+            why=_("this run is another one made smaller; it was not trained from the start"),
+            next_step=folder.resume_line(),
+        )
     place = Place.of_environment()
     launched = place is not None and place.launched
     if folder.status()["state"] == "running" and not launched and (place is None or not place.rank):
