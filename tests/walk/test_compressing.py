@@ -38,6 +38,9 @@ def compressed(run: Run, do: str, **more: Any) -> Run:
     assert again.evaluate(part="test").as_dict()["rows"] == table.as_dict()["rows"]
     for name in ("card.md", "report.html", "compression.json", "env.json"):
         assert (again.folder.path / name).stat().st_size > 0
+    multiply_adds = f"{again.folder.read_json('compression.json')['after']['multiply_adds']:,}"
+    for page in ("card.md", "report.html"):
+        assert multiply_adds in (again.folder.path / page).read_text(encoding="utf-8")
     return again
 
 
@@ -301,3 +304,43 @@ def test_a_network_that_takes_no_plain_tensors_is_made_smaller_too(tmp_path: Pat
 def test_a_lottery_ticket_is_trained_whatever_is_trained_on(trained: Run) -> None:
     run = compress_run(trained, Compression(do="prune=0.5:lottery", tune_steps=0)).run
     assert run.result(0)["steps"] == trained.result(0)["steps"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"do": "int8", "taught": True},
+        {"do": "int8", "tune_steps": 5},
+        {"do": "ternary", "calibration": "minmax"},
+        {"do": "qat=int8", "symmetric": False},
+        {"do": "ternary", "per_channel": False},
+        {"do": "prune=0.5", "multiple": 8},
+        {"do": "prune=0.5", "temperature": 2.0},
+        {"do": "prune=0.5:lottery", "tune_lr": 0.1},
+        {"do": "prune=0.5", "sequence_level": True},
+        {"do": "distill=gru:4", "sequence_level": True, "hint": 0.1},
+    ],
+)
+def test_a_setting_that_no_step_reads_is_refused(trained: Run, asked: dict[str, Any]) -> None:
+    with pytest.raises(UsageFault, match="SETTING-REFUSED") as fault:
+        trained.compress(**asked)
+    assert list(asked)[-1] in fault.value.text()
+
+
+def test_a_runs_own_budget_does_not_end_its_training_on(tmp_path: Path) -> None:
+    run = train(order_of_sample("classify-series", "gru", tmp_path, steps=20, budget="1h"))
+    config = (run.folder.path / "config.yaml").read_text(encoding="utf-8")
+    short = config.replace("budget: 1h", "budget: 1s")
+    assert short != config
+    run.folder.write_text("config.yaml", short)
+    done = Run.open(run.folder.path).compress("prune=0.5:gradual", tune_steps=60)
+    assert done.result(0)["steps"] == 60
+
+
+def test_python_makes_it_smaller_and_one_file(trained: Run, tmp_path: Path) -> None:
+    run = trained.compress("int8")
+    file = run.export(tmp_path / "small.onnx")
+    assert file == tmp_path / "small.onnx"
+    assert file.read_bytes() == run.export().read_bytes()
+    with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
+        trained.compress("int8", calibrate="mse")

@@ -45,7 +45,8 @@ class Terminal:
         self._said = now
         done = step - self._began_at_step
         left = (now - self._began) / done * (steps - step) if done else 0.0
-        line = f"  {step}/{steps}  loss {scalars.get('loss', float('nan')):.4g}"
+        line = f"  {step}/{steps}"
+        line += f"  loss {scalars['loss']:.4g}" if "loss" in scalars else ""
         line += f"  {_('about {left} left').format(left=duration(left))}" if done else ""
         self._write(line)
 

@@ -136,7 +136,7 @@ def program(model: nn.Module, call: Call, axes: Axes) -> torch.export.ExportedPr
 @contextmanager
 def _not_in_place(model: nn.Module) -> Iterator[None]:
     """With layers that leave what they read as it is: exporters rewrite those that change it."""
-    found = [one for one in model.modules() if getattr(one, "inplace", False) is True]
+    found: list[Any] = [one for one in model.modules() if getattr(one, "inplace", False) is True]
     try:
         for one in found:
             one.inplace = False

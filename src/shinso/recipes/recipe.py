@@ -162,6 +162,23 @@ class CalledInParts(Protocol):
 
 
 @runtime_checkable
+class Retells(Protocol):
+    """A Use whose answers can be learnt from as if they were the data's own: sentences."""
+
+    def sources(self, data: Any) -> Sequence[str]:
+        """What the train part asks."""
+        ...
+
+    def translate(self, sentences: Sequence[str]) -> list[str]:
+        """The network's answer to each."""
+        ...
+
+    def retold(self, data: Any, answers: Sequence[str]) -> Any:
+        """The data with these answers to ``sources`` in its train part."""
+        ...
+
+
+@runtime_checkable
 class Streams(Protocol):
     """A Use that answers line by line, as lines come: ``shinso predict RUN -``."""
 

@@ -20,16 +20,8 @@ class MetricsLog:
         append_line(self.path, json.dumps(strict(row), ensure_ascii=False, allow_nan=False))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """All whole rows; a last line torn by a kill is left out."""
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                yield row
+        """All whole rows."""
+        return whole_rows(self.path)
 
     def cut_after(self, step: int) -> None:
         """Drop the rows of steps after ``step``: a resumed run takes those steps again."""
@@ -45,3 +37,16 @@ class MetricsLog:
             if row.get("part") == part and name in row
         ]
         return [step for step, _ in found], [value for _, value in found]
+
+
+def whole_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file, a line each; a last line torn by a kill is left out."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row

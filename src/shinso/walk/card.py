@@ -35,12 +35,15 @@ pre{overflow-x:auto;background:#8881;padding:1rem}
 """
 
 
-def write_card(run: Run, plots: Plots, notes: Sequence[str]) -> None:
-    """Write the run's own pages and plots into its folder."""
+def write_card(
+    run: Run, plots: Plots, notes: Sequence[str], rows: Sequence[Sequence[str]] = ()
+) -> None:
+    """Write the run's own pages and plots into its folder. rows: of one more table, its header
+    first, which stands below the others."""
     pictures = {name: _write_plot(run, name, *plot) for name, plot in plots.items()}
     curve = _write_plot(run, "training", *_training_plot(run))
-    run.folder.write_text("card.md", _markdown(run, notes))
-    run.folder.write_text("report.html", _page(run, {"training": curve, **pictures}, notes))
+    run.folder.write_text("card.md", _markdown(run, notes, rows))
+    run.folder.write_text("report.html", _page(run, {"training": curve, **pictures}, notes, rows))
 
 
 def csv_text(table: Predictions) -> str:
@@ -167,7 +170,7 @@ def _waiting(result: Mapping[str, Any]) -> str:
     return "—" if math.isnan(waited) or not seconds else f"{waited / seconds:.1%}"
 
 
-def _markdown(run: Run, notes: Sequence[str]) -> str:
+def _markdown(run: Run, notes: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [
         f"# {run.folder.path.name}",
         "",
@@ -178,11 +181,21 @@ def _markdown(run: Run, notes: Sequence[str]) -> str:
     ]
     lines += [f"- {name}: {value}" for name, value in _facts_lines(run)]
     lines += [f"- {note}" for note in notes]
+    for number, row in enumerate(rows):
+        lines += [] if number else [""]
+        lines.append("| " + " | ".join(row) + " |")
+        lines += [] if number else ["|---" * len(row) + "|"]
     return "\n".join(lines) + "\n"
 
 
-def _page(run: Run, pictures: Mapping[str, bytes], notes: Sequence[str]) -> str:
+def _page(
+    run: Run, pictures: Mapping[str, bytes], notes: Sequence[str], rows: Sequence[Sequence[str]]
+) -> str:
     escape = html.escape
+    more = "".join(
+        f"<tr>{''.join(f'<{cell}>{escape(one)}</{cell}>' for one in row)}</tr>"
+        for row, cell in zip(rows, ("th", *["td"] * len(rows)), strict=False)
+    )
     facts = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
         for name, value in _facts_lines(run)
@@ -202,6 +215,6 @@ def _page(run: Run, pictures: Mapping[str, bytes], notes: Sequence[str]) -> str:
         f"<h2>{_('Test part')}</h2>{run.table('test').as_html()}"
         f"<p>{_('± is half the 95 % interval over seeds; * is the best of its column.')}</p>"
         f"<h2>{_('Validation part')}</h2>{run.table('valid').as_html()}"
-        f"<ul>{said}</ul>{images}<h2>{_('The run')}</h2><table>{facts}</table>"
+        f"{f'<table>{more}</table>' if rows else ''}<ul>{said}</ul>{images}<h2>{_('The run')}</h2><table>{facts}</table>"
         f"<h2>{_('Settings')}</h2><pre>{config}</pre></html>\n"
     )

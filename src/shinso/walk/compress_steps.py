@@ -24,6 +24,7 @@ from shinso.compress.quantizers import Quantizer
 from shinso.faults import Interrupted, UsageFault
 from shinso.language import _
 from shinso.objectives.distillation import DistillationObjective, Hint
+from shinso.recipes.recipe import Retells
 from shinso.runs.checkpoint import has_resume, load_weights
 from shinso.runs.folder import COMPRESSION, RunFolder, SeedFolder
 from shinso.settings import as_flat, schema
@@ -36,6 +37,7 @@ from shinso.walk.audience import Audience
 from shinso.walk.kept_training import KeptTraining
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, place
+from shinso.walk.retelling import retold
 
 if TYPE_CHECKING:
     from shinso.walk.compression import Compression
@@ -137,10 +139,24 @@ class Work:
 
     def _distill(self, step: Step) -> None:
         teacher, self.masks = self.model, {}
+        if self.settings.sequence_level:
+            data = self._retold(step)
+            self.model = self._fresh()
+            self._train(self._training(), data=data, anew=True)
+            return
         self.model = self._fresh()
         hint = self.settings.hint
         inside = Hint(self.model, teacher, weight=hint) if hint else None
         self._train(self._training(), teacher=teacher, hint=inside)
+
+    def _retold(self, step: Step) -> Any:
+        """The data with the network's own answers in the place of the train part's."""
+        run = self.run
+        use = run.order.recipe.use(run.order.config, run.facts, self.model.eval())
+        if not isinstance(use, Retells):
+            raise refused(step, _("this system writes no sentences that a student could learn"))
+        path = self.folder.path / "retold.jsonl"
+        return retold(use, self.data, path, self.audience, self.stop, self.resume)
 
     def _fresh(self) -> nn.Module:
         order = self.order
@@ -255,6 +271,7 @@ class Work:
             lr=how.tune_lr or training.lr / 3,
             warmup=0,
             patience=0,
+            budget="",
             evaluate_every=min(training.evaluate_every, max(steps, 1)),
         )
 
@@ -267,14 +284,15 @@ class Work:
         growing: float = 0.0,
         bits: int = 0,
         anew: bool = False,
+        data: Any = None,
     ) -> None:
         """Train the network on, its masked weights zero; it then has the best weights found. anew: it
-        begins with weights that were never trained, so that it must be."""
+        begins with weights that were never trained, so that it must be. data: other than the run's."""
         if self.settings.tune_steps == 0 and not (teacher or growing or anew):
             return
         teacher = teacher or self.original
         config = replace(self.order.config, training=training)
-        built = self.order.recipe.build(config, self.data, self.model, self.seed)
+        built = self.order.recipe.build(config, data or self.data, self.model, self.seed)
         if built.learner is not None:
             raise refused(
                 Step(kind="prune", text=self.settings.do),

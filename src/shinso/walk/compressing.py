@@ -148,6 +148,8 @@ def _go_on(
 
     steps = parse(settings.do)
     folder.set_status("running")
+    if run.order.run.config.threads:
+        torch.set_num_threads(run.order.run.config.threads)
     try:
         for number, seed in enumerate(run.seeds):
             if seed in folder.seeds_done():
@@ -264,12 +266,7 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
             "notes": list(notes),
         },
     )
-    head, *rows = done.rows()
-    lines = ["", "| " + " | ".join(head) + " |", "|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    write_card(after, after.use().plots(data, "test"), [*notes, *data.notes])
-    card = (after.folder.path / "card.md").read_text(encoding="utf-8")
-    after.folder.write_text("card.md", card + "\n".join(lines) + "\n")
+    write_card(after, after.use().plots(data, "test"), [*notes, *data.notes], done.rows())
     return done
 
 

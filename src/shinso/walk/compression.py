@@ -26,6 +26,9 @@ class Compression:
     )
     temperature: float = setting(4.0, "softness of the teacher's answers")
     share: float = setting(0.7, "weight of the teacher's answers beside the labels")
+    sequence_level: bool = setting(
+        False, "a student learns whole translations of its teacher, and no scores"
+    )
     hint: float = setting(0.0, "weight of what goes into the teacher's last layer; 0: none")
 
     def __post_init__(self) -> None:
@@ -39,3 +42,27 @@ class Compression:
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 <= self.share <= 1:
             raise ValueError(f"share is {self.share}; give 0 to 1")
+
+    def unread(self) -> dict[str, str]:
+        """Settings that none of the steps reads."""
+        from shinso.compress.chain import parse
+
+        steps = parse(self.do)
+        kinds = {step.kind for step in steps}
+        tuned = [one for one in steps if one.kind in ("prune", "channels") or one.learning]
+        bits = {step.bits for step in steps if step.kind == "quantize"}
+        after = {step.bits for step in steps if step.kind == "quantize" and not step.learning}
+        read = {
+            "tune_steps": any(step.how != "lottery" for step in tuned),
+            "tune_lr": any(step.how != "lottery" for step in tuned),
+            "taught": bool(tuned),
+            "calibration": 8 in bits or 4 in after,
+            "per_channel": bool(bits - {2}),
+            "symmetric": bool(after - {2}),
+            "multiple": "channels" in kinds,
+            "temperature": "distill" in kinds or self.taught,
+            "share": "distill" in kinds or self.taught,
+            "hint": "distill" in kinds and not self.sequence_level,
+            "sequence_level": "distill" in kinds,
+        }
+        return {name: f"--do {self.do}" for name, does in read.items() if not does}

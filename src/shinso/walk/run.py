@@ -16,7 +16,7 @@ from shinso.faults import GateFault, RunFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, MeasuredBySettings, Paired, Predictions, Use
 from shinso.runs.checkpoint import load_weights
-from shinso.runs.files import read_json
+from shinso.runs.files import read_json, write_atomically
 from shinso.runs.folder import RunFolder
 from shinso.runs.metrics import MetricsLog
 from shinso.settings import Setting, as_flat, resolve, schema, unknown_setting
@@ -100,6 +100,30 @@ class Run:
         restore(model, load_weights(one.best_weights))
         model.eval()
         return order.recipe.use(order.config, self.facts, model)
+
+    def compress(self, do: str = "int8", **settings: Any) -> Run:
+        """A smaller run, below this one's folder: ``shinso compress RUN --do …``. settings: of
+        ``shinso compress``, by name. Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED,
+        SETTING-UNKNOWN, SETTING-REFUSED."""
+        from shinso.walk.compressing import compress_run
+        from shinso.walk.compression import Compression
+
+        given = resolve(Compression, ("python", {"do": do, **settings}))
+        refuse_unread(given)
+        return compress_run(self, given.config).run
+
+    def export(self, file: str | Path = "") -> Path:
+        """Write the run as one file, ONNX, or a torch.export archive where the name ends in .pt2;
+        into this run's folder where no name is given. The file agrees with PyTorch, or there is
+        none: RunFault EXPORT-REFUSED, EXPORT-DIFFERS."""
+        from shinso.walk.exporting import export_run
+
+        target = Path(file)
+        done = export_run(self, "torch" if target.suffix == ".pt2" else "onnx")
+        if not str(file):
+            return done.path
+        write_atomically(target, done.path.read_bytes())
+        return target
 
     def result(self, seed: int) -> dict[str, Any]:
         return read_json(self.folder.seed(seed).result)

@@ -35,16 +35,18 @@ def run(arguments: Sequence[str]) -> int:
     add_settings(parser, _("compressing"), known.values())
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
     read = parser.read(arguments)
-    settings = resolve(Compression, ("flag", given_settings(read, known))).config
+    settings = resolve(Compression, ("flag", given_settings(read, known)))
     from shinso.cli.terminal import Terminal
     from shinso.training.stopping import StopRequest
     from shinso.walk.compressing import compress_run
+    from shinso.walk.order import refuse_unread
     from shinso.walk.run import Run
 
+    refuse_unread(settings)
     with StopRequest() as stop:
         done = compress_run(
             Run.open(read.run),
-            settings,
+            settings.config,
             command=shlex.join(["shinso", *sys.argv[1:]]),
             audience=Terminal(),
             stop=stop,

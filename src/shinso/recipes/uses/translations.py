@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,6 +63,10 @@ class TranslationData:
             kept = short_enough(source, target, self.longest)
             source, target = [source[i] for i in kept], [target[i] for i in kept]
         return ParallelSamples(source, target)
+
+    def learnt(self) -> ParallelText:
+        """The pairs of the train part that are not over-long."""
+        return self.parts["train"].take(short_enough(*self._encoded("train"), self.longest))
 
     def check_fits(self, capacity: int) -> None:
         """Every pair that is learned from or evaluated must fit into the positions that a network
@@ -322,6 +326,15 @@ class TranslationUse:
             for one, best in zip(chosen, found, strict=True):
                 answers[real[one]] = self.subwords[1].decode(best[0].words)
         return answers
+
+    def sources(self, data: TranslationData) -> tuple[str, ...]:
+        return data.learnt().source
+
+    def retold(self, data: TranslationData, answers: Sequence[str]) -> TranslationData:
+        """Pairs whose translation is blank teach nothing and are left out."""
+        told = replace(data.learnt(), target=tuple(answers))
+        kept = told.take(place for place, answer in enumerate(answers) if answer.strip())
+        return replace(data, parts={**data.parts, "train": kept})
 
     def _check_sides(self, pairs: ParallelText) -> list[str]:
         profiles = self.facts["profiles"]
