@@ -344,8 +344,10 @@ def test_python_makes_it_smaller_and_one_file(trained: Run, tmp_path: Path) -> N
     import onnx
 
     ours, theirs = (onnx.load(path) for path in (file, run.export()))
-    weights, others = ([one.raw_data for one in net.graph.initializer] for net in (ours, theirs))
-    assert weights == others
+    weights, others = (
+        sorted(one.raw_data for one in net.graph.initializer) for net in (ours, theirs)
+    )
+    assert weights == others  # the exporter's own names and order are not the same each time
     assert len(weights) > 3
     assert trained.export(tmp_path / "whole.pt2").stat().st_size > file.stat().st_size
     with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
