@@ -64,6 +64,16 @@ class Objective(Stateful, Protocol[BatchIn]):
 
 
 @runtime_checkable
+class LeavesOut(Protocol[BatchIn]):
+    """An objective that looks at some places of an answer only: padding has no word, void no class."""
+
+    def counted(self, batch: BatchIn, /) -> Tensor | None:
+        """True at the places that count, in the shape of the answer without its classes; None
+        where all do."""
+        ...
+
+
+@runtime_checkable
 class Weighed(Protocol[BatchIn]):
     """An objective whose loss is a mean over something else than samples: tokens, boxes."""
 

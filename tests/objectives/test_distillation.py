@@ -9,10 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.data.mask_batches import MaskBatch
+from shinso.data.mask_decoding import VOID
+from shinso.data.tagged_batches import NO_TAG, TagBatch
 from shinso.data.token_windows import Window
 from shinso.models.recurrent_language_model import RecurrentLanguageModel
+from shinso.models.sequence_tagger import SequenceTagger
+from shinso.objectives.classification import TaggingObjective
 from shinso.objectives.distillation import DistillationObjective, Hint, distance, last_linear
 from shinso.objectives.language_modelling import LanguageModelObjective
+from shinso.objectives.segmentation import SegmentationObjective
 
 
 class Labels:
@@ -139,3 +145,36 @@ def test_a_teacher_carries_its_own_state() -> None:
     again.load_state_dict(objective.state_dict())
     batch = Window(tokens[:, :4], tokens[:, :4], torch.tensor(False))
     assert float(again(student, batch)["loss"]) == float(objective(student, batch)["loss"])
+
+
+def test_padding_and_void_teach_nothing() -> None:
+    """What the networks say where the task's loss does not look changes nothing."""
+    torch.manual_seed(0)
+    student, teacher = (
+        SequenceTagger(SequenceTagger.Config(hidden=4), num_words=9, num_tags=3).eval()
+        for _ in range(2)
+    )
+    tokens, tags = torch.randint(1, 9, (2, 5)), torch.randint(0, 3, (2, 5))
+    tokens[1, 3:], tags[1, 3:] = 0, NO_TAG
+    objective = DistillationObjective(TaggingObjective(), teacher, answers="logits")
+    together = objective(student, TagBatch(tokens, torch.tensor([5, 3]), tags))
+    alone = [
+        objective(student, TagBatch(tokens[n : n + 1, :k], torch.tensor([k]), tags[n : n + 1, :k]))
+        for n, k in enumerate((5, 3))
+    ]
+    means = [float(one["loss_teacher"]) for one in alone]
+    expected = (5 * means[0] + 3 * means[1]) / 8
+    assert float(together["loss_teacher"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_pixels_of_void_teach_nothing() -> None:
+    torch.manual_seed(0)
+    student, teacher = nn.Conv2d(2, 3, 1), nn.Conv2d(2, 3, 1)
+    masks = torch.randint(0, 3, (2, 4, 4), dtype=torch.uint8)
+    masks[:, 2:] = VOID
+    images = torch.randn(2, 2, 4, 4)
+    objective = DistillationObjective(SegmentationObjective(), teacher, answers="logits")
+    found = objective(student, MaskBatch(images, masks))["loss_teacher"]
+    half = images[:, :, :2]
+    pixels = [one(half).permute(0, 2, 3, 1).reshape(-1, 3) for one in (student, teacher)]
+    torch.testing.assert_close(found, distance(pixels[0], pixels[1], "logits", 4.0))

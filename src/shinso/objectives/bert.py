@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -57,6 +58,9 @@ class PieceLabelObjective:
         real = labels != NONE
         loss = cross_entropy(scores, labels, ignore_index=NONE)
         return {"loss": loss, "accuracy": (scores.argmax(-1) == labels)[real].float().mean()}
+
+    def counted(self, batch: PieceBatch) -> Bool[Tensor, "*batch"]:
+        return batch.labels != NONE
 
     def weight(self, batch: PieceBatch) -> float:
         """Labels: the loss is their mean."""

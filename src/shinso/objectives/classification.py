@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -41,6 +42,9 @@ class TaggingObjective:
         loss = cross_entropy(scores.flatten(0, 1), batch.tags.flatten(), ignore_index=NO_TAG)
         real = batch.tags != NO_TAG
         return {"loss": loss, "accuracy": (scores.argmax(-1) == batch.tags)[real].float().mean()}
+
+    def counted(self, batch: TagBatch) -> Bool[Tensor, "batch time"]:
+        return batch.tags != NO_TAG
 
     def weight(self, batch: TagBatch) -> float:
         """Tokens: the loss is their mean."""

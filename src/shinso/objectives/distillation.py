@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shinso.contracts import Objective
+from shinso.contracts import LeavesOut, Objective
 from shinso.data.batch_parts import joined_state, state_of_part
 from shinso.faults import UsageFault
 from shinso.language import _
@@ -38,7 +38,7 @@ class DistillationObjective:
     logits: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), whose gradient does not shrink
     with the temperature T. values: mean squared distance. The teacher answers exactly the call
     that the student was given, whatever the task's objective made of the batch; only what it carries
-    from one call to the next is its own.
+    from one call to the next is its own. Places that the task's loss leaves out teach nothing.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class DistillationObjective:
             handle.remove()
         if not heard:
             raise _refused(model, _("its loss calls the network in parts, not as a whole"))
+        counted = self.objective.counted(batch) if isinstance(self.objective, LeavesOut) else None
         taught = torch.zeros_like(own["loss"])
         hinted = torch.zeros_like(own["loss"])
         for given, named, answer in heard:
@@ -81,6 +82,8 @@ class DistillationObjective:
             said = scores_of(model, answer)
             if said.shape != told.shape:
                 raise _refused(model, f"{tuple(said.shape)}, {tuple(told.shape)}")
+            if counted is not None:
+                said, told = said[counted], told[counted]
             taught = taught + distance(said, told, self.answers, self.temperature) / len(heard)
             if self.hint is not None and student_inside is not None:
                 hinted = hinted + self.hint.distance(student_inside) / len(heard)

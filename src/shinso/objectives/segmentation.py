@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,6 +65,9 @@ class SegmentationObjective:
             found["dice_loss"] = dice
             loss = (1 - self.dice) * loss + self.dice * dice
         return {"loss": loss, **found}
+
+    def counted(self, batch: MaskBatch) -> Bool[Tensor, "batch height width"]:
+        return batch.masks != VOID
 
     def term_weights(self, batch: MaskBatch) -> Mapping[str, float]:
         """The sum of the class weights of the pixels that count, by which the cross entropy is

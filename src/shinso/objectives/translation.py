@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from shinso.data.parallel_batches import ParallelBatch, seen
@@ -36,6 +36,9 @@ class TranslationObjective:
         output = model.output
         loss, nats = output_loss(hidden, output.weight, output.bias, labels, self.smoothing)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return {"loss": loss, "loss_nats": nats}
+
+    def counted(self, batch: ParallelBatch) -> Bool[Tensor, "batch time"] | None:
+        return seen(batch.target_lengths - 1, batch.target.shape[1] - 1)
 
     def weight(self, batch: ParallelBatch) -> float:
         """Words of the targets: the loss is their mean."""
