@@ -38,8 +38,8 @@ pre{overflow-x:auto;background:#8881;padding:1rem}
 def write_card(
     run: Run, plots: Plots, notes: Sequence[str], rows: Sequence[Sequence[str]] = ()
 ) -> None:
-    """Write the run's own pages and plots into its folder. rows: of one more table, its header
-    first, which stands below the others."""
+    """Write the run's own pages and plots into its folder. rows: of a table of before and after,
+    its header first, where the run is another one made smaller."""
     pictures = {name: _write_plot(run, name, *plot) for name, plot in plots.items()}
     curve = _write_plot(run, "training", *_training_plot(run))
     run.folder.write_text("card.md", _markdown(run, notes, rows))
@@ -182,7 +182,7 @@ def _markdown(run: Run, notes: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     lines += [f"- {name}: {value}" for name, value in _facts_lines(run)]
     lines += [f"- {note}" for note in notes]
     for number, row in enumerate(rows):
-        lines += [] if number else [""]
+        lines += [] if number else ["", f"## {_('Before and after')}", ""]
         lines.append("| " + " | ".join(row) + " |")
         lines += [] if number else ["|---" * len(row) + "|"]
     return "\n".join(lines) + "\n"
@@ -196,6 +196,7 @@ def _page(
         f"<tr>{''.join(f'<{cell}>{escape(one)}</{cell}>' for one in row)}</tr>"
         for row, cell in zip(rows, ("th", *["td"] * len(rows)), strict=False)
     )
+    changed = f"<h2>{_('Before and after')}</h2><table>{more}</table>" if rows else ""
     facts = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
         for name, value in _facts_lines(run)
@@ -215,6 +216,6 @@ def _page(
         f"<h2>{_('Test part')}</h2>{run.table('test').as_html()}"
         f"<p>{_('± is half the 95 % interval over seeds; * is the best of its column.')}</p>"
         f"<h2>{_('Validation part')}</h2>{run.table('valid').as_html()}"
-        f"{f'<table>{more}</table>' if rows else ''}<ul>{said}</ul>{images}<h2>{_('The run')}</h2><table>{facts}</table>"
+        f"{changed}<ul>{said}</ul>{images}<h2>{_('The run')}</h2><table>{facts}</table>"
         f"<h2>{_('Settings')}</h2><pre>{config}</pre></html>\n"
     )
