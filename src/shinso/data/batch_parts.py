@@ -73,6 +73,16 @@ def parts_of(batch: Any, of: int) -> list[Any]:
     return [part_of(batch, index, of) for index in range(of)]
 
 
+def interleaved(parts: Sequence[Tensor], axis: int) -> Tensor:
+    """The parts' samples, which lie on ``axis``, by turns; the last parts may be one shorter."""
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    whole = parts[0].new_empty(shape)
+    for index, part in enumerate(parts):
+        whole.movedim(axis, 0)[index :: len(parts)] = part.movedim(axis, 0)
+    return whole
+
+
 def state_of_part(objective: Any, state: dict[str, Any], index: int, of: int) -> dict[str, Any]:
     """An objective's state for ``part_of(batch, index, of)``; the whole where it carries nothing of
     single samples."""

@@ -40,7 +40,7 @@ class TaggingObjective:
     def __call__(self, model: nn.Module, batch: TagBatch) -> Mapping[str, Tensor]:
         scores = model(batch.tokens, batch.lengths)
         loss = cross_entropy(scores.flatten(0, 1), batch.tags.flatten(), ignore_index=NO_TAG)
-        real = batch.tags != NO_TAG
+        real = self.counted(batch)
         return {"loss": loss, "accuracy": (scores.argmax(-1) == batch.tags)[real].float().mean()}
 
     def counted(self, batch: TagBatch) -> Bool[Tensor, "batch time"]:
@@ -48,7 +48,7 @@ class TaggingObjective:
 
     def weight(self, batch: TagBatch) -> float:
         """Tokens: the loss is their mean."""
-        return float((batch.tags != NO_TAG).sum())
+        return float(self.counted(batch).sum())
 
     def state_dict(self) -> dict[str, Any]:
         return {}

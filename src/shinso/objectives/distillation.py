@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shinso.contracts import LeavesOut, Objective
-from shinso.data.batch_parts import joined_state, state_of_part
+from shinso.data.batch_parts import interleaved, joined_state, state_of_part
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.objectives.half_precision import raised
@@ -120,23 +120,16 @@ class DistillationObjective:
     def joined_state(self, states: Sequence[dict[str, Any]], /) -> dict[str, Any]:
         own = joined_state(self.objective, [state["objective"] for state in states])
         layers = zip(*(state["carried"] for state in states), strict=True)
-        carried = [[_joined(same) for same in zip(*one, strict=True)] for one in layers]
+        carried = [
+            [interleaved(same, same[0].dim() - 2) for same in zip(*one, strict=True)]
+            for one in layers
+        ]
         return {**states[0], "objective": own, "carried": carried}
 
 
 def _part(state: Tensor, index: int, of: int) -> Tensor:
     """Samples index, index + of, … of a state (direction, sample, unit) or of words (sample, time)."""
     return state[index::of] if state.dim() == 2 else state[:, index::of]
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """What ``_part`` took apart."""
-    axis = parts[0].dim() - 2
-    whole = torch.cat(list(parts), axis)
-    places = torch.cat(
-        [torch.arange(index, whole.shape[axis], len(parts)) for index in range(len(parts))]
-    )
-    return whole.index_select(axis, places.argsort().to(whole.device))
 
 
 def scores_of(model: nn.Module, answer: Any) -> Float[Tensor, "*batch value"]:

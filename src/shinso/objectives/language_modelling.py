@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from shinso.data.batch_parts import interleaved
 from shinso.data.token_windows import Window
 from shinso.nn.sampled_loss import sampled_cross_entropy
 
@@ -89,17 +90,8 @@ class LanguageModelObjective:
         """Sample i of part r is sample r + i · (number of parts) of all."""
         layers = zip(*(one["state"] for one in states), strict=True)
         return {
-            "state": [[_interleaved(same) for same in zip(*one, strict=True)] for one in layers]
+            "state": [[interleaved(same, 1) for same in zip(*one, strict=True)] for one in layers]
         }
-
-
-def _interleaved(parts: Sequence[Tensor]) -> Tensor:
-    """The parts' samples, on the second axis, by turns; the last parts may be one shorter."""
-    sizes = [part.shape[1] for part in parts]
-    whole = parts[0].new_empty(parts[0].shape[0], sum(sizes), *parts[0].shape[2:])
-    for index, part in enumerate(parts):
-        whole[:, index :: len(parts)] = part
-    return whole
 
 
 def detached(state: Any) -> list[tuple[Tensor, ...]] | None:

@@ -28,6 +28,7 @@ from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml
+from shinso.walk.preparing import set_threads
 from shinso.walk.run import Run, as_json, record_look
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ def _go_on(
 
     steps = parse(settings.do)
     folder.set_status("running")
-    if run.order.run.config.threads:
-        torch.set_num_threads(run.order.run.config.threads)
+    set_threads(run.order)
     try:
         for number, seed in enumerate(run.seeds):
             if seed in folder.seeds_done():

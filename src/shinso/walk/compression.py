@@ -50,11 +50,12 @@ class Compression:
         steps = parse(self.do)
         kinds = {step.kind for step in steps}
         tuned = [one for one in steps if one.kind in ("prune", "channels") or one.learning]
+        gently = any(step.how != "lottery" for step in tuned)
         bits = {step.bits for step in steps if step.kind == "quantize"}
         after = {step.bits for step in steps if step.kind == "quantize" and not step.learning}
         read = {
-            "tune_steps": any(step.how != "lottery" for step in tuned),
-            "tune_lr": any(step.how != "lottery" for step in tuned),
+            "tune_steps": gently,
+            "tune_lr": gently,
             "taught": bool(tuned),
             "calibration": 8 in bits or 4 in after,
             "per_channel": bool(bits - {2}),

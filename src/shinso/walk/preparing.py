@@ -39,6 +39,12 @@ class Open(Protocol):
     def close(self) -> None: ...
 
 
+def set_threads(order: Order) -> None:
+    """As many threads as an order asks for; torch's own choice where it names none."""
+    if order.run.config.threads:
+        torch.set_num_threads(order.run.config.threads)
+
+
 def device_of(order: Order) -> torch.device:
     """The device an order asks for; UsageFault DEVICE-MISSING where it is not there."""
     asked = order.run.config.device

@@ -26,7 +26,7 @@ from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.crewing import check_workers, crew_of, lead, started, told_status
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
-from shinso.walk.preparing import Prepared, device_of, prepare
+from shinso.walk.preparing import Prepared, device_of, prepare, set_threads
 from shinso.walk.run import Run, as_json, record_look
 
 
@@ -56,7 +56,7 @@ def train(
     is made. Raises faults.Interrupted when
     ``stop`` was asked; then everything is saved and ``resume`` goes on bit for bit.
     """
-    _set_threads(order)
+    set_threads(order)
     device_of(order)
     audience, stop = audience or NoAudience(), stop or StopRequest()
     data = order.recipe.read(order.config, order.paths)
@@ -127,7 +127,7 @@ def resume(
             next_step=_("stop it first (Ctrl-C)"),
         )
     order = order_of(folder)
-    _set_threads(order)
+    set_threads(order)
     data = order.recipe.read(order.config, order.paths)
     before, now = folder.read_json("data.json"), data.facts()
     if before.get("sha256") != now.get("sha256"):
@@ -311,8 +311,3 @@ def _finish(order: Order, data: Any, facts: Mapping[str, Any], run: Run) -> None
         {part: {name: as_json(one) for name, one in rows.items()} for part, rows in found.items()},
     )
     write_card(run, use.plots(data, "test"), list(data.notes))
-
-
-def _set_threads(order: Order) -> None:
-    if order.run.config.threads:
-        torch.set_num_threads(order.run.config.threads)
