@@ -18,6 +18,7 @@ import torch
 
 from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.runs.checkpoint import load_weights
+from shinso.training.parallel import launch
 from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue
 from shinso.walk.audience import NoAudience
@@ -218,6 +219,21 @@ def test_fault_in_a_worker_is_the_fault_of_the_run(tmp_path: Path) -> None:
     with pytest.raises(RunFault) as raised:
         train(order_of(tmp_path, workers=2, lr=1e30, clip_norm=0.0, optimizer="sgd"))
     assert raised.value.code == "TRAIN-DIVERGED"
+
+
+def test_worker_that_told_its_fault_and_hangs_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "GRACE_S", 0.5)
+    words = RunFault("LR-NAN", place="step 3", found="nan", why="no number", next_step="less")
+    fault = json.dumps({"fault": {**words.as_dict(), "exit_code": words.exit_code}})
+    command = [sys.executable, "-c", f"import time; print({fault!r}, flush=True); time.sleep(1e4)"]
+    with pytest.raises(RunFault) as raised:
+        launch.launch(
+            command, launch.Crewing(workers=2), logs=tmp_path, on_event=lambda event: None,
+            stop=StopRequest(), resume="",
+        )  # fmt: skip
+    assert raised.value.as_dict() == words.as_dict()
 
 
 def test_workers_end_with_whoever_started_them(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import distributed as processes
 from torch.distributed.device_mesh import DeviceMesh
 
-from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.joined import JoinedCrew, new_group
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def _own_group(crew: JoinedCrew, lines: list[list[int]]) -> JoinedCrew:
     """The line in which this worker stands; all workers make the groups of all lines."""
     own = None
     for ranks in lines:
-        group = processes.new_group(ranks, timeout=crew.timeout)
+        group = new_group(crew.timeout, ranks)
         if crew.rank in ranks:
             own = crew.of(group, ranks)
     assert own is not None

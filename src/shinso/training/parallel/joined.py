@@ -23,6 +23,10 @@ from shinso.training.parallel.place import Place
 PATIENCE = timedelta(days=7)
 """How long the others wait while the first worker validates. Whoever started the workers ends them
 when the first one dies."""
+_KEPT: list[ProcessGroup] = []
+"""Groups stay until the process ends. The last reference to one is otherwise dropped while Python's
+lock is held, by an exception's frames for instance; gloo then waits there for its threads, of which
+one may wait for that lock to drop a sum of gradients, and the worker hangs."""
 LOST = ("gloo", "connection closed", "connection reset", "timed out", "nccl", "broken pipe", "recv")
 
 
@@ -91,6 +95,14 @@ class JoinedCrew:
         ]
 
 
+def new_group(timeout: timedelta, ranks: Sequence[int] | None = None) -> ProcessGroup:
+    """A group of some workers, of all by default; all must ask for it."""
+    group = processes.new_group(ranks, timeout=timeout)
+    assert group is not None
+    _KEPT.append(group)
+    return group
+
+
 @contextmanager
 def joined(place: Place, device: torch.device, timeout_s: float) -> Iterator[JoinedCrew]:
     """Within, this process is one of a crew; NCCL between CUDA devices, gloo otherwise.
@@ -128,6 +140,8 @@ def joined(place: Place, device: torch.device, timeout_s: float) -> Iterator[Joi
         ) from error
     finally:
         if processes.is_initialized():
+            if (whole := processes.group.WORLD) is not None:
+                _KEPT.append(whole)
             processes.destroy_process_group()
 
 

@@ -32,7 +32,7 @@ LOST_OTHERS = 75
 """Exit code of a worker that ended because another did not answer."""
 INTERRUPTED = 130
 GRACE_S = 10.0
-"""How long the others may take to end by themselves after the first did."""
+"""How long workers may take to end by themselves after one ended or told its fault."""
 FAULTS = {kind.exit_code: kind for kind in (UsageFault, RunFault, GateFault, ExtraFault)}
 
 
@@ -163,7 +163,8 @@ class _Attempt:
                 if stop.asked and not told:
                     told = True
                     self._tell(signal.SIGINT)
-                if first_end is None and any(worker.poll() for worker in self.workers):
+                ended = self.faults or any(worker.poll() for worker in self.workers)
+                if first_end is None and ended:
                     first_end = time.monotonic()
                 if first_end is not None and time.monotonic() - first_end > GRACE_S:
                     break

@@ -27,7 +27,7 @@ from shinso.training.gradient import (
     shares_of,
     weights_of,
 )
-from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.joined import JoinedCrew, new_group
 from shinso.training.parallel.pieces import sum_gradients
 from shinso.training.parallel.pipeline import SCHEDULES, ScheduleName, dense, micro_batches_fault
 from shinso.training.parallel.shapes import bubble
@@ -230,7 +230,7 @@ def _groups_of_shared(
     for stages in sorted({one for one in pieces.holders.values() if len(one) > 1}):
         names = [name for name, holders in pieces.holders.items() if holders == stages]
         for ranks in mesh.mesh[:, list(stages)].tolist():
-            group = processes.new_group(ranks, timeout=pieces.row.timeout)
+            group = new_group(pieces.row.timeout, ranks)
             if pieces.row.rank in stages and processes.get_rank() in ranks:
                 found.append((pieces.row.of(group, ranks), [pieces.held[n] for n in names]))
     return found

@@ -34,7 +34,7 @@ from shinso.training.gradient import (
     shares_of,
     weights_of,
 )
-from shinso.training.parallel.joined import JoinedCrew
+from shinso.training.parallel.joined import JoinedCrew, new_group
 from shinso.training.plan import Training
 
 _BUFFERS = (
@@ -182,7 +182,7 @@ class Replicated:
             # Synchronized statistics are equal without being sent.
             **{_BUFFERS: bool(unsynchronized(self.model))},  # pyright: ignore[reportArgumentType]
             # Buckets meet apart from what the model itself sends in mid-pass.
-            process_group=processes.new_group(timeout=self.crew.timeout),
+            process_group=new_group(self.crew.timeout),
             find_unused_parameters=bool(self.crew.largest(int(self._leaves_some_out(batch)))),
             gradient_as_bucket_view=True,
         )
