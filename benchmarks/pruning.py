@@ -22,7 +22,7 @@ from shinso.compress import channels, measure, pruning
 from shinso.compress.calls import Call
 from shinso.models.inference import optimized
 from shinso.models.resnet import ResNet
-from timing import in_turn, print_table
+from timing import in_turn, interval, print_table
 
 
 def main() -> None:
@@ -75,13 +75,18 @@ def main() -> None:
                         str(batch),
                         name,
                         f"{count / products[0]:.2f}",
-                        f"{found[name] / found['all']:.2f}",
-                        f"{found[f'{name}, optimized'] / found['all, optimized']:.2f}",
+                        _range(seconds[name], seconds["all"]),
+                        _range(seconds[f"{name}, optimized"], seconds["all, optimized"]),
                         f"{found[f'{name}, optimized'] * 1e3:.2f}",
                     ]
                 )
     head = ["batch", "channels", "multiply-adds", "time", "time, optimized", "optimized, ms"]
     print_table(head, rows)
+
+
+def _range(ours: list[float], peers: list[float]) -> str:
+    middle, low, high = interval(ours, peers)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

@@ -7,22 +7,36 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+from beartype.claw import beartype_packages
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-import tests.shape_checks  # noqa: F401  the hook below looks it up by name
+from tests.shape_checks import CONF  # the second hook below looks that module up by name
 
 SOURCE = Path(__file__).parent.parent / "src" / "shinso"
 
 
-def _checked_modules() -> list[str]:
-    # Numba compiles the body it is given: a wrapped function is none that it could compile.
+FOR_JAXTYPING = ("jaxtyping", "TYPE_CHECKING", "NamedTuple", "custom_op(")
+"""Shapes; names that are unknown while a program runs or in the class that Python makes of a named
+tuple, which jaxtyping passes over; functions that are torch's own before beartype would see them."""
+
+
+def _modules() -> tuple[list[str], list[str]]:
+    """Modules that jaxtyping must check, and those that beartype alone can."""
     # A package's name would stand for everything below it, so only its modules are named.
-    found = pkgutil.walk_packages([str(SOURCE)], "shinso.")
-    return [m.name for m in found if not m.ispkg and not m.name.endswith("_numba")]
+    shaped, plain = [], []
+    for module in pkgutil.walk_packages([str(SOURCE)], "shinso."):
+        # Numba compiles the body it is given: a wrapped function is none that it could compile.
+        if not module.ispkg and not module.name.endswith("_numba"):
+            path = SOURCE.parent.joinpath(*module.name.split(".")).with_suffix(".py")
+            source = path.read_text(encoding="utf-8")
+            (shaped if any(word in source for word in FOR_JAXTYPING) else plain).append(module.name)
+    return shaped, plain
 
 
-install_import_hook(_checked_modules(), "tests.shape_checks.checked")
+SHAPED, PLAIN = _modules()
+beartype_packages(PLAIN, conf=CONF)
+install_import_hook(SHAPED, "tests.shape_checks.checked")  # ten times as long a call
 
 # The first call of a type-checked function compiles its checks and takes long once.
 settings.register_profile("shinso", deadline=None)

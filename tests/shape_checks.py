@@ -2,5 +2,7 @@
 
 from beartype import BeartypeConf, beartype
 
-# An int is welcome where a float is asked for, as PEP 484 and pyright have it.
-checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
+# An int is welcome where a float is asked for, as PEP 484 and pyright have it. Annotated variables
+# are pyright's alone.
+CONF = BeartypeConf(is_pep484_tower=True, claw_is_pep526=False)
+checked = beartype(conf=CONF)
