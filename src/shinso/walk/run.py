@@ -115,10 +115,18 @@ class Run:
     def export(self, file: str | Path = "") -> Path:
         """Write the run as one file, ONNX, or a torch.export archive where the name ends in .pt2;
         into this run's folder where no name is given. The file agrees with PyTorch, or there is
-        none: RunFault EXPORT-REFUSED, EXPORT-DIFFERS."""
+        none: RunFault EXPORT-REFUSED, EXPORT-DIFFERS. UsageFault OUTPUT-REFUSED for other names."""
         from shinso.walk.exporting import export_run
 
         target = Path(file)
+        if str(file) and target.suffix not in (".onnx", ".pt2"):
+            raise UsageFault(
+                "OUTPUT-REFUSED",
+                place=str(file),
+                found=_("a name that ends in “{ending}”").format(ending=target.suffix),
+                why=_("the ending says whether ONNX or a torch.export archive is written"),
+                next_step=_("end the name in .onnx or .pt2"),
+            )
         done = export_run(self, "torch" if target.suffix == ".pt2" else "onnx")
         if not str(file):
             return done.path
