@@ -135,3 +135,23 @@ def test_a_signal_that_comes_before_the_server_runs_is_not_lost() -> None:
         timer.cancel()
         signal.signal(signal.SIGTERM, before)
     assert not late
+
+
+def test_an_answer_without_end_is_told_of_the_end() -> None:
+    found: list[bytes] = []
+
+    def follow(url: str) -> None:
+        def read() -> None:
+            with connected(int(url.rsplit(":", 1)[1].strip("/"))) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                found.append(client.recv(1000))
+                signal.raise_signal(signal.SIGTERM)
+                found.append(until_closed(client))
+
+        threading.Thread(target=read, daemon=True).start()
+
+    TOLD.clear()
+    serve(living, "127.0.0.1", 0, timeout_s=5, on_ready=follow, on_stop=TOLD.set)
+    while len(found) < 2:
+        time.sleep(0.01)
+    assert b"end" in found[1]

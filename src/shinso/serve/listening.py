@@ -27,10 +27,12 @@ def serve(
     *,
     timeout_s: float,
     on_ready: Callable[[str], None] = lambda url: None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Listen until SIGINT or SIGTERM; then answer what was accepted and end.
 
-    timeout_s: how long a client may take over the head of a request. Raises UsageFault SERVE-PORT
+    timeout_s: how long a client may take over the head of a request. on_stop: told when the end has
+    begun, so that answers without an end of their own can be ended. Raises UsageFault SERVE-PORT
     where the port cannot be had.
     """
     uvicorn = need("uvicorn")
@@ -60,7 +62,13 @@ def serve(
         timeout_graceful_shutdown=30,
         lifespan="on",
     )
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            on_stop()
+            await super().shutdown(sockets)
+
+    server = Server(config)
 
     def end(*_: Any) -> None:
         server.should_exit = True
