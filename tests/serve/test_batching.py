@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shinso.serve.batching import Batcher, QueueFull, Stopped
-from shinso.serve.guard import Guard
+from shinso.serve.guard import UNTIL, Guard
 from shinso.serve.numbers import Numbers
 
 
@@ -110,6 +110,26 @@ def test_a_body_that_dawdles_is_given_up() -> None:
 
     asyncio.run(run())
     assert said[0]["status"] == 408
+
+
+
+def test_reading_and_answering_have_one_time_together() -> None:
+    left: list[float] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        left.append(scope[UNTIL] - asyncio.get_running_loop().time())
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.2)
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is to be sent")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Guard(app, max_body_bytes=9, timeout_s=60)(scope, receive, send))
+    assert left[0] <= 59.9
+
 
 
 def test_histograms_count_as_prometheus_does() -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+UNTIL = "shinso.until"
+"""Key of a request's scope: when its time is over, by the loop's clock. Its reading counts too."""
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -66,10 +68,11 @@ class Guard:
         if not length.isdigit() or int(length) > self.max_body_bytes:
             await refuse(send, 413, "TOO-LARGE", f"at most {self.max_body_bytes} bytes")
             return
+        until = asyncio.get_running_loop().time() + self.timeout_s
         body = b""
         if scope["method"] in ("POST", "PUT", "PATCH"):
             try:
-                async with asyncio.timeout(self.timeout_s):
+                async with asyncio.timeout_at(until):
                     found = await self._body(receive)
             except TimeoutError:
                 await refuse(send, 408, "TOO-SLOW", f"the body took more than {self.timeout_s} s")
@@ -89,7 +92,7 @@ class Guard:
                 return {"type": "http.request", "body": body, "more_body": False}
             return await receive()
 
-        await self.app(scope, receive_body, send)
+        await self.app({**scope, UNTIL: until}, receive_body, send)
 
     async def _body(self, receive: Any) -> bytes | None:
         """All of the body, one byte too many at most; None where the client went away."""
