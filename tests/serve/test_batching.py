@@ -112,6 +112,31 @@ def test_a_body_that_dawdles_is_given_up() -> None:
     assert said[0]["status"] == 408
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("[::1]", 200), ("[::1]:8000", 200), ("localhost", 200), ("LocalHost:80", 200),
+        ("attacker.example", 421), ("[::2]", 421), ("::1", 421), ("", 421),
+        ("localhost:80.attacker.example", 421),
+    ],
+)  # fmt: skip
+def test_a_server_goes_by_its_names_with_or_without_a_port(host: str, status: int) -> None:
+    said: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is to be read")
+
+    guard = Guard(app, max_body_bytes=9, timeout_s=1, hosts=("localhost", "::1"))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
+    asyncio.run(guard(scope, receive, send))
+    assert said[0]["status"] == status
+
 
 def test_reading_and_answering_have_one_time_together() -> None:
     left: list[float] = []

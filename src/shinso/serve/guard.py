@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+HOST = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?")
+"""A Host header: an IPv6 address in brackets or a name, with or without a port."""
 UNTIL = "shinso.until"
 """Key of a request's scope: when its time is over, by the loop's clock. Its reading counts too."""
 HEADERS = (
@@ -60,8 +63,8 @@ class Guard:
 
     async def _guarded(self, scope: Any, receive: Any, send: Any) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        host = headers.get("host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]")
-        if self.hosts and host not in self.hosts:
+        named = HOST.fullmatch(headers.get("host", b"").decode("latin-1").lower())
+        if self.hosts and (named is None or (named[1] or named[2]) not in self.hosts):
             await refuse(send, 421, "HOST", "this server does not go by that name")
             return
         length = headers.get("content-length", b"0")
