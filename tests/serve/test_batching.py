@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shinso import language
 from shinso.serve.batching import Batcher, QueueFull, Stopped
 from shinso.serve.guard import UNTIL, Guard
 from shinso.serve.numbers import Numbers
@@ -155,6 +156,27 @@ def test_reading_and_answering_have_one_time_together() -> None:
     asyncio.run(Guard(app, max_body_bytes=9, timeout_s=60)(scope, receive, send))
     assert left[0] <= 59.9
 
+
+def test_a_question_is_answered_in_the_language_of_the_service() -> None:
+    async def run() -> Any:
+        def spoken(questions: Sequence[int]) -> list[str]:
+            return [language.current() for _ in questions]
+
+        batcher = Batcher(spoken, max_batch=8, max_wait_ms=1.0, max_queue=9)
+        batcher.start()
+        try:
+            return [await batcher.ask(1)]
+        finally:
+            await batcher.stop()
+
+    found = []
+    for one in language.LANGUAGES:
+        language.choose(one)
+        try:
+            found += asyncio.run(run())
+        finally:
+            language.choose(None)
+    assert found == ["en", "ja"]
 
 
 def test_histograms_count_as_prometheus_does() -> None:
