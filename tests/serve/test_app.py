@@ -25,7 +25,7 @@ from shinso.faults import UsageFault
 from shinso.runs.folder import RunFolder
 from shinso.serve.app import make_app, services_of
 from shinso.serve.settings import Limits
-from shinso.serve.tasks import Service, service_of
+from shinso.serve.tasks import Service, _one_file, service_of
 from shinso.walk.run import Run
 from tests.serve.parts import HOSTS, client_of, trained
 
@@ -76,6 +76,15 @@ def test_what_is_asked_by_a_file_answers_its_own_example(
     (answer,) = service.answer([service.question.model_validate(service.example)])
     assert not isinstance(answer, Exception), answer
     assert answer["rows"]
+
+
+def test_a_file_goes_by_the_name_that_it_came_with() -> None:
+    def predict(paths: Any) -> Any:
+        return SimpleNamespace(columns=("line", "loss"), rows=[(f"{paths[0]}:1", 0.5)])
+
+    question = SimpleNamespace(file_name="a.jsonl", content_base64="")
+    found = _one_file(SimpleNamespace(predict=predict), question)
+    assert found == {"columns": ["line", "loss"], "rows": [["a.jsonl:1", 0.5]]}
 
 
 def test_a_run_that_acts_is_not_served(tmp_path: Path) -> None:

@@ -268,5 +268,12 @@ def _one_file(use: Any, question: Any) -> Any:
         return Unanswerable(str(error).replace(folder, ""))
     except Exception as error:  # a bug that one file meets must not cost the others their answer
         return error
-    rows = [[one.item() if hasattr(one, "item") else one for one in row] for row in found.rows]
+    rows = [[_plain(one, folder) for one in row] for row in found.rows]
     return {"columns": list(found.columns), "rows": rows}
+
+
+def _plain(cell: Any, folder: str) -> Any:
+    """A cell as JSON has it; a file goes by the name that it came with."""
+    if isinstance(cell, str):
+        return cell.replace(f"{folder}/", "")
+    return cell.item() if hasattr(cell, "item") else cell
