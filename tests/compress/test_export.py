@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from shinso.compress import export
-from shinso.compress.axes import find, unseen
+from shinso.compress.axes import answers, find, unseen
 from shinso.compress.calls import Call, few, keep, kept, recorded
 from shinso.faults import RunFault
 from shinso.nn import GRU, LSTM, RNN
 from shinso.nn.portable import portable
-from shinso.walk.exporting import check_parity, export_run
+from shinso.walk.exporting import check_parity, export_run, last_answered
 from tests.recipes.test_every_recipe import order_of_sample
 
 CELLS = [
@@ -66,6 +66,14 @@ def test_an_axis_as_long_as_the_positions_is_free_and_one_of_features_is_not() -
     for positions in (6, 20):
         found = find(Positioned(positions), [Call({"x": torch.randn(4, 6, 3)})])
         assert found.names == {"x": ("batch", "size_1", None)}
+
+
+def test_the_example_beside_a_file_is_one_that_the_network_takes() -> None:
+    model, call = Positioned(6), Call({"x": torch.randn(4, 6, 3)})
+    axes = find(model, [call])
+    tests = [(sizes, axes.resized(call, sizes)) for sizes in unseen(axes, axes.sizes(call))]
+    assert not answers(model, tests[-1][1])
+    assert answers(model, last_answered(model, tests))
 
 
 @pytest.mark.parametrize("both_ways", [False, True])

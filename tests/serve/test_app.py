@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,9 +21,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
+from shinso.faults import UsageFault
+from shinso.runs.folder import RunFolder
 from shinso.serve.app import make_app, services_of
 from shinso.serve.settings import Limits
-from shinso.serve.tasks import Service
+from shinso.serve.tasks import Service, _one_file, service_of
+from shinso.walk.run import Run
 from tests.serve.parts import HOSTS, client_of, trained
 
 CODES = {408, 413, 422, 503, 504}
@@ -60,6 +64,34 @@ def test_every_run_answers_its_own_example_as_predict_does(
         service.reply.model_validate(response.json())
         (alone,) = service.answer([service.question.model_validate(service.example)])
         assert response.json() == json.loads(json.dumps(alone))
+
+
+@pytest.mark.parametrize(
+    ("task", "model"), [("dialogue", "seq2seq"), ("go-policy", "rollout"), ("segment", "unet")]
+)
+def test_what_is_asked_by_a_file_answers_its_own_example(
+    task: str, model: str, tmp_path: Path
+) -> None:
+    service = service_of(task, trained(tmp_path, task, model))
+    (answer,) = service.answer([service.question.model_validate(service.example)])
+    assert not isinstance(answer, Exception), answer
+    assert answer["rows"]
+
+
+def test_a_file_goes_by_the_name_that_it_came_with() -> None:
+    def predict(paths: Any) -> Any:
+        return SimpleNamespace(columns=("line", "loss"), rows=[(f"{paths[0]}:1", 0.5)])
+
+    question = SimpleNamespace(file_name="a.jsonl", content_base64="")
+    found = _one_file(SimpleNamespace(predict=predict), question)
+    assert found == {"columns": ["line", "loss"], "rows": [["a.jsonl:1", 0.5]]}
+
+
+def test_a_run_that_acts_is_not_served(tmp_path: Path) -> None:
+    run = Run(RunFolder(tmp_path))
+    run.__dict__["order"] = SimpleNamespace(task="control")
+    with pytest.raises(UsageFault, match="SERVE-REFUSED"):
+        service_of("control-0001-ppo", run)
 
 
 def test_a_series_is_classified_as_by_the_verb(
@@ -227,7 +259,6 @@ def test_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
 def test_two_runs_of_one_name_and_a_taken_port_are_said(services: list[Service]) -> None:
     import socket
 
-    from shinso.faults import UsageFault
     from shinso.serve.listening import serve
 
     path = services[2].run.folder.path

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from shinso import language
 from shinso.serve.batching import Batcher, QueueFull, Stopped
-from shinso.serve.guard import Guard
+from shinso.serve.guard import UNTIL, Guard
 from shinso.serve.numbers import Numbers
 
 
@@ -110,6 +111,72 @@ def test_a_body_that_dawdles_is_given_up() -> None:
 
     asyncio.run(run())
     assert said[0]["status"] == 408
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("[::1]", 200), ("[::1]:8000", 200), ("localhost", 200), ("LocalHost:80", 200),
+        ("attacker.example", 421), ("[::2]", 421), ("::1", 421), ("", 421),
+        ("localhost:80.attacker.example", 421),
+    ],
+)  # fmt: skip
+def test_a_server_goes_by_its_names_with_or_without_a_port(host: str, status: int) -> None:
+    said: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is to be read")
+
+    guard = Guard(app, max_body_bytes=9, timeout_s=1, hosts=("localhost", "::1"))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
+    asyncio.run(guard(scope, receive, send))
+    assert said[0]["status"] == status
+
+
+def test_reading_and_answering_have_one_time_together() -> None:
+    left: list[float] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        left.append(scope[UNTIL] - asyncio.get_running_loop().time())
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.2)
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is to be sent")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Guard(app, max_body_bytes=9, timeout_s=60)(scope, receive, send))
+    assert left[0] <= 59.9
+
+
+def test_a_question_is_answered_in_the_language_of_the_service() -> None:
+    async def run() -> Any:
+        def spoken(questions: Sequence[int]) -> list[str]:
+            return [language.current() for _ in questions]
+
+        batcher = Batcher(spoken, max_batch=8, max_wait_ms=1.0, max_queue=9)
+        batcher.start()
+        try:
+            return [await batcher.ask(1)]
+        finally:
+            await batcher.stop()
+
+    found = []
+    for one in language.LANGUAGES:
+        language.choose(one)
+        try:
+            found += asyncio.run(run())
+        finally:
+            language.choose(None)
+    assert found == ["en", "ja"]
 
 
 def test_histograms_count_as_prometheus_does() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from shinso.serve.listening import MOST_HEAD_BYTES, bounded
+from shinso.serve.listening import MOST_HEAD_BYTES, bounded, serve
 
 ASK = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
 
@@ -96,3 +97,61 @@ def test_pieces_pipelines_and_long_bodies_are_answered(port: int) -> None:
             part = client.recv(65536)
             assert part
             found += part
+
+
+async def living(scope: Any, receive: Any, send: Any) -> None:
+    """An application that begins and ends, and tells on and on until it is told to stop."""
+    if scope["type"] == "lifespan":
+        for done in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{done}.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while not TOLD.is_set():
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await asyncio.sleep(0.05)
+    await send({"type": "http.response.body", "body": b"end"})
+
+
+TOLD = threading.Event()
+
+
+def test_a_signal_that_comes_before_the_server_runs_is_not_lost() -> None:
+    late: list[int] = []
+
+    def stop_it() -> None:  # a test must end
+        late.append(1)
+        signal.raise_signal(signal.SIGTERM)
+
+    def at_once(_url: str) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    timer = threading.Timer(30, stop_it)
+    timer.start()
+    try:
+        serve(living, "127.0.0.1", 0, timeout_s=1, on_ready=at_once)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGTERM, before)
+    assert not late
+
+
+def test_an_answer_without_end_is_told_of_the_end() -> None:
+    found: list[bytes] = []
+
+    def follow(url: str) -> None:
+        def read() -> None:
+            with connected(int(url.rsplit(":", 1)[1].strip("/"))) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                found.append(client.recv(1000))
+                signal.raise_signal(signal.SIGTERM)
+                found.append(until_closed(client))
+
+        threading.Thread(target=read, daemon=True).start()
+
+    TOLD.clear()
+    serve(living, "127.0.0.1", 0, timeout_s=5, on_ready=follow, on_stop=TOLD.set)
+    while len(found) < 2:
+        time.sleep(0.01)
+    assert b"end" in found[1]

@@ -3,11 +3,13 @@ with a real browser where there is one."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +18,10 @@ from urllib.request import urlopen
 import pytest
 from starlette.testclient import TestClient
 
+from shinso.runs.folder import RunFolder
+from shinso.serve import views
 from shinso.serve.settings import Limits
-from shinso.serve.ui import make_ui
+from shinso.serve.ui import _stream, make_ui
 from shinso.walk.run import Run
 from tests.serve.parts import HOSTS, client_of, trained
 
@@ -68,6 +72,31 @@ def test_a_run_shows_its_table_and_its_curves_stream(client: TestClient, run: Ru
     rows = json.loads(events.split("data: ")[1].split("\n")[0])
     assert next(row["step"] for row in rows if row["part"] == "valid") == 0
     assert 'event: state\ndata: "done"' in events
+
+
+def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    for name, status in (("0001-gru", '{"state": "done"}'), ("0002-gru", "{")):
+        folder = tmp_path / "forecast" / name
+        folder.mkdir(parents=True)
+        (folder / "status.json").write_text(status)
+    assert [one["state"] for one in views.runs(tmp_path)] == ["done", "RUN-FILE-UNREADABLE"]
+
+
+def test_a_page_that_follows_a_run_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "forecast", "gru")
+    folder.set_status("running")
+    stopping = threading.Event()
+
+    class Staying:
+        async def is_disconnected(self) -> bool:
+            stopping.set()
+            return False
+
+    async def follow() -> list[str]:
+        async with asyncio.timeout(60):
+            return [one async for one in _stream(folder, Staying(), stopping, every_s=0.01)]
+
+    assert asyncio.run(follow()) == []
 
 
 @pytest.mark.parametrize(

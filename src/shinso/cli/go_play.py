@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 from shinso.cli.go_player import add_player_flags, player_maker
 from shinso.cli.parsing import Parser
@@ -30,13 +31,13 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.serve.listening import serve
     from shinso.serve.ui import make_ui
 
-    limits = Limits()
+    limits, stopping = Limits(), Event()
     app = make_ui(
         read.runs.absolute(), read.report.absolute(), limits,
-        hosts=("127.0.0.1", "localhost", "::1"), make_player=make,
+        hosts=("127.0.0.1", "localhost", "::1"), make_player=make, stopping=stopping,
     )  # fmt: skip
     serve(
-        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s,
+        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s, on_stop=stopping.set,
         on_ready=lambda url: print(f"{url}go", flush=True),
     )  # fmt: skip
     return 0

@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shinso.extras import need
 from shinso.serve.batching import Batcher, QueueFull, Stopped
-from shinso.serve.guard import fault
+from shinso.serve.guard import UNTIL, fault
 from shinso.serve.tasks import Service, Unanswerable
 
 Reply = tuple[int, bytes]
@@ -56,7 +55,7 @@ class Asking:
             return
         message = await receive()
         try:
-            status, body = await self.reply(*asked, message["body"])
+            status, body = await self.reply(*asked, message["body"], scope[UNTIL])
         except Exception as error:  # ours to mend; the service lives on
             logging.getLogger(__name__).exception("a question to %s", scope["path"])
             status, body = 500, _text(fault("BUG", type(error).__name__))
@@ -69,23 +68,22 @@ class Asking:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def reply(self, service: Service, batcher: Batcher, body: bytes) -> Reply:
-        """The answer to the question in a body, or the refusal that it deserves."""
+    async def reply(self, service: Service, batcher: Batcher, body: bytes, until: float) -> Reply:
+        """The answer to the question in a body, or the refusal that it deserves. until: when the
+        request's time is over."""
         try:
             question = service.question.model_validate_json(body)
         except self.wrong_type as error:
             return 422, _text(_misread(error))
-        started = time.perf_counter()
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout_at(until):
                 found = await batcher.ask(question)
         except QueueFull:
             return 503, _text(fault("BUSY", "too many requests wait"))
         except Stopped:
             return 503, _text(fault("STOPPING", "the service is being stopped"))
         except TimeoutError:
-            waited = f"{time.perf_counter() - started:.1f} s"
-            return 504, _text(fault("TIMEOUT", f"no answer in {waited}"))
+            return 504, _text(fault("TIMEOUT", f"no answer in {self.timeout_s:g} s"))
         except Unanswerable as reason:
             return 422, _text(fault("QUESTION", str(reason)))
         return 200, _text(found)

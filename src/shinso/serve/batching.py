@@ -7,6 +7,7 @@ request waits ``max_wait_ms`` at most, and not at all where the one before it ca
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -97,8 +98,10 @@ class Batcher:
             self.last_size = len(batch)
             started = time.perf_counter()
             try:
+                # What is said of a question is said in the language that this service speaks.
+                spoken = contextvars.copy_context()
                 answers = await loop.run_in_executor(
-                    self.thread, self.answer, [one.question for one in batch]
+                    self.thread, spoken.run, self.answer, [one.question for one in batch]
                 )
                 if len(answers) != len(batch):
                     raise RuntimeError(f"{len(answers)} answers to {len(batch)} questions")

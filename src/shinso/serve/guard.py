@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+HOST = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?")
+"""A Host header: an IPv6 address in brackets or a name, with or without a port."""
+UNTIL = "shinso.until"
+"""Key of a request's scope: when its time is over, by the loop's clock. Its reading counts too."""
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -58,18 +63,19 @@ class Guard:
 
     async def _guarded(self, scope: Any, receive: Any, send: Any) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        host = headers.get("host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]")
-        if self.hosts and host not in self.hosts:
+        named = HOST.fullmatch(headers.get("host", b"").decode("latin-1").lower())
+        if self.hosts and (named is None or (named[1] or named[2]) not in self.hosts):
             await refuse(send, 421, "HOST", "this server does not go by that name")
             return
         length = headers.get("content-length", b"0")
         if not length.isdigit() or int(length) > self.max_body_bytes:
             await refuse(send, 413, "TOO-LARGE", f"at most {self.max_body_bytes} bytes")
             return
+        until = asyncio.get_running_loop().time() + self.timeout_s
         body = b""
         if scope["method"] in ("POST", "PUT", "PATCH"):
             try:
-                async with asyncio.timeout(self.timeout_s):
+                async with asyncio.timeout_at(until):
                     found = await self._body(receive)
             except TimeoutError:
                 await refuse(send, 408, "TOO-SLOW", f"the body took more than {self.timeout_s} s")
@@ -89,7 +95,7 @@ class Guard:
                 return {"type": "http.request", "body": body, "more_body": False}
             return await receive()
 
-        await self.app(scope, receive_body, send)
+        await self.app({**scope, UNTIL: until}, receive_body, send)
 
     async def _body(self, receive: Any) -> bytes | None:
         """All of the body, one byte too many at most; None where the client went away."""

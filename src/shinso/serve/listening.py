@@ -10,6 +10,7 @@ import importlib.util
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from shinso.extras import need
@@ -20,11 +21,18 @@ MOST_HEAD_BYTES = 65_536
 
 
 def serve(
-    app: Any, host: str, port: int, *, timeout_s: float, on_ready: Any = lambda url: None
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    timeout_s: float,
+    on_ready: Callable[[str], None] = lambda url: None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Listen until SIGINT or SIGTERM; then answer what was accepted and end.
 
-    timeout_s: how long a client may take over the head of a request. Raises UsageFault SERVE-PORT
+    timeout_s: how long a client may take over the head of a request. on_stop: told when the end has
+    begun, so that answers without an end of their own can be ended. Raises UsageFault SERVE-PORT
     where the port cannot be had.
     """
     uvicorn = need("uvicorn")
@@ -45,7 +53,6 @@ def serve(
             next_step=_("choose another --port, or 0 for any that is free"),
         ) from error
     shown = f"[{host}]" if ":" in host else host
-    on_ready(f"http://{shown}:{listener.getsockname()[1]}/")
     config = uvicorn.Config(
         app,
         http=bounded(timeout_s),
@@ -55,15 +62,28 @@ def serve(
         timeout_graceful_shutdown=30,
         lifespan="on",
     )
-    # Uvicorn ends in order and then raises the signal again for whoever handled it before; to be
-    # stopped is how a server ends well, so here nothing more happens.
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            on_stop()
+            await super().shutdown(sockets)
+
+    server = Server(config)
+
+    def end(*_: Any) -> None:
+        server.should_exit = True
+
+    # Uvicorn handles these signals once it runs and raises them again after it has ended in order,
+    # for whoever handled them before: to be stopped is how a server ends well. One that comes
+    # sooner must not be lost either, so they are handled before anyone is told of the server.
     before = {
-        number: signal.signal(number, lambda *_: None)
+        number: signal.signal(number, end)
         for number in (signal.SIGINT, signal.SIGTERM)
         if threading.current_thread() is threading.main_thread()
     }
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        on_ready(f"http://{shown}:{listener.getsockname()[1]}/")
+        server.run(sockets=[listener])
     finally:
         listener.close()
         for number, handler in before.items():

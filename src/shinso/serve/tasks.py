@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from shinso.extras import need
-from shinso.faults import Fault
+from shinso.faults import Fault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Streams
+from shinso.serve.example_files import example_file
 from shinso.walk.run import Run
 
 LONGEST = 4096
@@ -47,7 +48,16 @@ class Service:
 
 
 def service_of(name: str, run: Run) -> Service:
-    """The service of a run, its network loaded. Raises RunFault RUN-NOT-TRAINED."""
+    """The service of a run, its network loaded. Raises RunFault RUN-NOT-TRAINED, and UsageFault
+    SERVE-REFUSED for a run that is asked with an environment, which no request may name."""
+    if run.order.task == "control":
+        raise UsageFault(
+            "SERVE-REFUSED",
+            place=str(run.folder.path),
+            found=run.order.task,
+            why=_("it acts in an environment of this machine; no request may choose one"),
+            next_step=f"shinso play {run.folder.path} -o episode.gif",
+        )
     use = run.use()
     makers = {
         "forecast": _forecast,
@@ -241,7 +251,9 @@ def _file(run: Run, use: Any) -> Any:
     def answer(questions: Sequence[Any]) -> list[Any]:
         return [_one_file(use, one) for one in questions]
 
-    return question, reply, answer, {"file_name": "data.csv", "content_base64": "YSxiCjEsMgo="}
+    file_name, content = example_file(run.order.task, run.facts)
+    example = {"file_name": file_name, "content_base64": base64.b64encode(content).decode()}
+    return question, reply, answer, example
 
 
 def _one_file(use: Any, question: Any) -> Any:
@@ -256,5 +268,12 @@ def _one_file(use: Any, question: Any) -> Any:
         return Unanswerable(str(error).replace(folder, ""))
     except Exception as error:  # a bug that one file meets must not cost the others their answer
         return error
-    rows = [[one.item() if hasattr(one, "item") else one for one in row] for row in found.rows]
+    rows = [[_plain(one, folder) for one in row] for row in found.rows]
     return {"columns": list(found.columns), "rows": rows}
+
+
+def _plain(cell: Any, folder: str) -> Any:
+    """A cell as JSON has it; a file goes by the name that it came with."""
+    if isinstance(cell, str):
+        return cell.replace(f"{folder}/", "")
+    return cell.item() if hasattr(cell, "item") else cell

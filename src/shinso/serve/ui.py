@@ -19,6 +19,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from starlette.requests import Request
@@ -151,9 +152,11 @@ def make_ui(
     *,
     hosts: tuple[str, ...],
     make_player: Callable[[], Any] | None = None,
+    stopping: Event | None = None,
 ) -> Any:
     """The application. hosts: names that requests may be addressed to. make_player: who plays Go;
-    the one that ships with shinso by default."""
+    the one that ships with shinso by default. stopping: set when the server ends, which would
+    otherwise wait for every page that follows a run."""
     fastapi = need("fastapi")
     from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
@@ -185,7 +188,7 @@ def make_ui(
     async def events(request: Request, name: str) -> Any:
         folder = views.folder_of(site.runs, *name.split("/"))
         return fastapi.responses.StreamingResponse(
-            _stream(folder, request), media_type="text/event-stream",
+            _stream(folder, request, stopping or Event()), media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )  # fmt: skip
 
@@ -271,7 +274,9 @@ def make_ui(
     )
 
 
-async def _stream(folder: Any, request: Any, every_s: float = 1.0) -> AsyncIterator[str]:
+async def _stream(
+    folder: Any, request: Any, stopping: Event, every_s: float = 0.5
+) -> AsyncIterator[str]:
     """Server-sent events: rows of the curves as they come, and the state at the end."""
     told: dict[int, int] = {}
     while True:
@@ -282,6 +287,6 @@ async def _stream(folder: Any, request: Any, every_s: float = 1.0) -> AsyncItera
         if state != "running":
             yield f"event: state\ndata: {json.dumps(state)}\n\n"
             return
-        if await request.is_disconnected():
+        if stopping.is_set() or await request.is_disconnected():
             return
         await asyncio.sleep(every_s)

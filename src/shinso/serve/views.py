@@ -52,12 +52,20 @@ def runs(root: Path) -> list[dict[str, Any]]:
             {
                 "name": "/".join(parts),
                 "task": parts[0],
-                "state": run.status().get("state", "?"),
+                "state": _state(run),
                 "seeds": len(run.seeds_done()),
                 "plain": all(NAME.fullmatch(one) for one in parts),
             }
         )
     return found
+
+
+def _state(folder: RunFolder) -> str:
+    """Its state, or the code of the fault with it: one damaged run must not hide the others."""
+    try:
+        return folder.status().get("state", "?")
+    except Fault as fault:
+        return fault.code
 
 
 def run(folder: RunFolder) -> dict[str, Any]:

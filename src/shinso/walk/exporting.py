@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import nn
 from shinso.compress import calls as calling
 from shinso.compress import examples, export
 from shinso.compress.activations import attached
-from shinso.compress.axes import Axes, unseen
+from shinso.compress.axes import Axes, answers, unseen
 from shinso.compress.axes import find as find_axes
 from shinso.compress.calls import Call
 from shinso.compress.folding import folded_norms
@@ -82,7 +82,7 @@ def export_run(
     finally:
         unproven.unlink(missing_ok=True)
     write_json(target / "parity.json", {**about, **parity.as_dict()})
-    _lay_beside(target, form, model, tests[-1][1], program, tolerance)
+    _lay_beside(target, form, model, last_answered(model, tests), program, tolerance)
     return Exported(path, parity, axes)
 
 
@@ -95,6 +95,12 @@ def ready_calls(run: Run, model: nn.Module) -> tuple[Axes, Call, Call]:
     known = known_calls(run, model)
     axes = find_axes(model, known)
     return axes, export.example_of(known[0], axes), known[-1]
+
+
+def last_answered(model: nn.Module, tests: Sequence[tuple[Mapping[str, int], Call]]) -> Call:
+    """The last call that the network takes. One that is longer than its learnt positions allow was
+    left out of the comparison, too."""
+    return next(call for _sizes, call in reversed(tests) if answers(model, call))
 
 
 def known_calls(run: Run, model: nn.Module) -> list[Call]:

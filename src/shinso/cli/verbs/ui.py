@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 from shinso.cli.parsing import Parser
 from shinso.language import _
@@ -29,14 +30,14 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.serve.listening import serve
     from shinso.serve.ui import make_ui
 
-    limits = Limits()
+    limits, stopping = Limits(), Event()
     app = make_ui(
         read.runs.absolute(), read.report.absolute(), limits,
-        hosts=("127.0.0.1", "localhost", "::1"),
+        hosts=("127.0.0.1", "localhost", "::1"), stopping=stopping,
     )  # fmt: skip
     # Never on another address: whoever reaches this page may start measurements.
     serve(
-        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s,
+        app, "127.0.0.1", listening.port, timeout_s=limits.timeout_s, on_stop=stopping.set,
         on_ready=lambda url: print(url, flush=True),
     )  # fmt: skip
     return 0
