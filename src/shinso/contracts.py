@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -70,6 +70,30 @@ class LeavesOut(Protocol[BatchIn]):
     def counted(self, batch: BatchIn, /) -> Tensor | None:
         """True at the places that count, in the shape of the answer without its classes; None
         where all do."""
+        ...
+
+
+class Compared(NamedTuple):
+    """What a student's answer is told by its teacher's. said, told: scores of the places that count,
+    classes last. of: over how many things their distances are a mean; None: over the places. beside:
+    a loss of what else is in the answers; None: scores are all."""
+
+    said: Tensor
+    told: Tensor
+    of: Tensor | None = None
+    beside: Tensor | None = None
+
+
+@runtime_checkable
+class Compares(Protocol[BatchIn]):
+    """An objective whose networks answer with more than scores, or where the answers themselves
+    decide which places a teacher teaches."""
+
+    def comparison(
+        self, student: nn.Module, teacher: nn.Module, /
+    ) -> Callable[[BatchIn, Any, Any], Compared]:
+        """How a batch, the student's answer and the teacher's are compared. Raises UsageFault
+        COMPRESS-REFUSED where no answers of the two can be."""
         ...
 
 

@@ -279,6 +279,63 @@ def test_students_are_told_scores(task: str, model: str, do: str, tmp_path: Path
     assert min(told) > 0
 
 
+@pytest.fixture(scope="module")
+def detectors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    folder = tmp_path_factory.mktemp("detectors")
+    return {
+        model: train(order_of_sample("detect", model, folder, steps=4))
+        for model in ("ssd-resnet", "faster-rcnn")
+    }
+
+
+@pytest.mark.parametrize(
+    ("do", "more"),
+    [
+        ("distill=ssd-resnet:0.125", {}),
+        ("distill=ssd-mobilenet-v2:0.25", {}),
+        ("prune=0.5", {"taught": True, "tune_steps": 4}),
+    ],
+)
+def test_detectors_are_taught_box_by_box(
+    detectors: dict[str, Run], do: str, more: dict[str, Any]
+) -> None:
+    run = detectors["ssd-resnet"]
+    done = compress_run(run, Compression(do=do, **more))
+    assert done.after.nonzero < done.before.nonzero
+    ours, theirs = (one.use().model for one in (done.run, run))  # type: ignore[attr-defined]
+    assert ours.defaults.equal(theirs.defaults)  # whatever network has them
+    rows = list(done.run.folder.seed(0).metrics.rows())
+    told = [row["loss_teacher"] for row in rows if "loss_teacher" in row]
+    assert told
+    assert min(told) > 0
+    assert done.run.table().rows
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "why"),
+    [
+        ("ssd-resnet", {"do": "distill=ssd-resnet:strides=8+width=0.25"}, "default boxes"),
+        ("ssd-resnet", {"do": "distill=ssd-resnet", "hint": 0.1}, "no linear layer"),
+        ("ssd-resnet", {"do": "distill=faster-rcnn"}, "as many boxes as it finds"),
+        ("faster-rcnn", {"do": "distill=faster-rcnn"}, "as many boxes as it finds"),
+        ("faster-rcnn", {"do": "distill=ssd-resnet"}, "as many boxes as it finds"),
+        ("faster-rcnn", {"do": "prune=0.5", "taught": True}, "as many boxes as it finds"),
+    ],
+)
+def test_detectors_that_say_other_boxes_are_refused_before_they_are_trained(
+    detectors: dict[str, Run], model: str, asked: dict[str, Any], why: str
+) -> None:
+    run = detectors[model]
+    before = sorted((run.folder.path / "compress").glob("*"))
+    impatient = Impatient(1)
+    with pytest.raises(UsageFault, match="COMPRESS-REFUSED") as fault:
+        compress_run(run, Compression(tune_steps=2 if "taught" in asked else -1, **asked),
+                     audience=impatient)  # fmt: skip
+    assert why in fault.value.text()
+    assert impatient.left == 1  # not a step was told
+    assert sorted((run.folder.path / "compress").glob("*")) == before
+
+
 def test_what_no_teacher_can_say_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     run = train(order_of_sample("autoencode", "vae", tmp_path, steps=2))
     with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):

@@ -11,7 +11,7 @@ MobileNets predict with separable convolutions (SSDLite, Sandler et al. 2018, se
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
@@ -66,6 +66,9 @@ class SSD(nn.Module):
             check_levels(self.width, self.strides)
             if self.top_down < 0:
                 raise ValueError(f"top_down is {self.top_down}; give 0 or more channels")
+
+    places_by: ClassVar[tuple[str, ...]] = ("strides",)
+    """Settings by which it has its default boxes; a student takes them from its teacher."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ L = (L_class + α L_box) / N,   N: default boxes that are matched to an object (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,8 +13,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shinso.contracts import Compared
 from shinso.data.boxed_batches import BoxBatch
-from shinso.models.ssd import CENTRE_SCALE, SIZE_SCALE
+from shinso.faults import UsageFault
+from shinso.language import _
+from shinso.models.ssd import CENTRE_SCALE, SIZE_SCALE, SSD, Raw
 from shinso.nn.boxes import (
     cxcywh_from_xyxy,
     generalized_iou,
@@ -23,10 +26,13 @@ from shinso.nn.boxes import (
     pairwise_iou,
     xyxy_from_cxcywh,
 )
+from shinso.objectives.distillation import incomparable
 
 Negatives = Literal["hard", "random", "all", "focal"]
 BoxLoss = Literal["smooth-l1", "giou"]
 NO_CLASS = -1
+SEEN = 0.5
+"""Share of the background below which a teacher sees something."""
 
 
 class Targets(NamedTuple):
@@ -158,6 +164,75 @@ class SSDObjective:
         chosen = mined(losses, targets, ratio=self.ratio, hardest=self.negatives == "hard")
         return losses * (chosen | (targets > 0))
 
+    def comparison(
+        self, student: nn.Module, teacher: nn.Module
+    ) -> Callable[[BoxBatch, Raw, Raw], Compared]:
+        """Of every default box on its own; both networks must have the same."""
+        if not isinstance(student, SSD):
+            raise many_as_found(student)
+        if not isinstance(teacher, SSD):
+            raise many_as_found(teacher)
+        ours, theirs = student.defaults, teacher.defaults
+        if ours.shape != theirs.shape or not ours.equal(theirs):
+            raise incomparable(
+                student,
+                _("it has {ours} default boxes, its teacher {theirs}").format(
+                    ours=f"{len(ours):,} ({_strides(student)})",
+                    theirs=f"{len(theirs):,} ({_strides(teacher)})",
+                ),
+                next_step=_("leave strides to the run: a student takes those of its teacher"),
+            )
+
+        def compare(batch: BoxBatch, said: Raw, told: Raw) -> Compared:
+            return self.compared(batch, said, told, ours)
+
+        return compare
+
+    def compared(
+        self, batch: BoxBatch, said: Raw, told: Raw, defaults_cxcywh: Float[Tensor, "default 4"]
+    ) -> Compared:
+        """What a teacher teaches of default boxes (Chen et al. 2017, "Learning Efficient Object
+        Detection Models with Knowledge Distillation", sections 3.2 and 3.3).
+
+        Scores: at boxes that are matched, at those that hold something rather than nothing to the
+        teacher, and at ``ratio`` hardest of the background for each matched one, so that the rest,
+        thousands, does not drown these. Divided by the boxes on objects, to labels or teacher, as
+        the labels' loss is by those of the labels. Offsets: the error of matched boxes to the
+        truth, as the labels' loss has it, but 0 where the student's is no larger than the teacher's
+        (the teacher-bounded loss): a regression has no dark knowledge to match, and a teacher
+        may be far off.
+
+        Differs: no class weighs more (there, background 1.5 times), which would put the least loss
+        beside the teacher's answer; no margin m, and the bounded error weighs as the scores (there
+        ν = 0.5) and is measured as ``box_loss`` says; where boxes are chosen by a proposal network
+        there, they are mined here.
+        """
+        targets = targets_of(batch, defaults_cxcywh, self.threshold)
+        classes = targets.classes
+        matched = classes > 0
+        scores, theirs = said.scores.float(), told.scores.float()
+        seen = (theirs.softmax(-1)[..., 0] < SEEN) & (classes != NO_CLASS)
+        losses = F.cross_entropy(
+            scores.detach().flatten(0, 1),
+            classes.flatten(),
+            reduction="none",
+            ignore_index=NO_CLASS,
+        ).view_as(classes)
+        objects = matched | seen
+        counted = objects | mined(losses, classes, ratio=self.ratio, hardest=True)
+        errors = [
+            box_losses(
+                one.offsets.float()[matched],
+                defaults_cxcywh.expand(len(matched), -1, -1)[matched],
+                targets.boxes_xyxy_px[matched],
+                self.box_loss,
+            )
+            for one in (said, told)
+        ]
+        bounded = errors[0][errors[0] > errors[1]].sum() / matched.sum().clamp(min=1)
+        of = objects.sum().clamp(min=1)
+        return Compared(scores[counted], theirs[counted], of, bounded)
+
     def term_weights(self, batch: BoxBatch) -> Mapping[str, float]:
         """Matched boxes, by which the loss is divided; how many those are is a mean over images.
         Raises ValueError without the defaults."""
@@ -173,6 +248,17 @@ class SSDObjective:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
+
+
+def many_as_found(model: nn.Module) -> UsageFault:
+    """The fault of a detector that is taught, or teaches, and looks in two steps."""
+    return incomparable(
+        model, _("it looks into as many boxes as it finds, and no two networks find the same")
+    )
+
+
+def _strides(model: SSD) -> str:
+    return f"strides={','.join(map(str, model.config.strides))}"
 
 
 def box_losses(

@@ -6,7 +6,7 @@ from inside the network: Romero et al. (2015), "FitNets", eq. 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shinso.contracts import LeavesOut, Objective
+from shinso.contracts import Compared, Compares, LeavesOut, Objective
 from shinso.data.batch_parts import interleaved, joined_state, state_of_part
 from shinso.faults import UsageFault
 from shinso.language import _
@@ -38,7 +38,8 @@ class DistillationObjective:
     logits: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), whose gradient does not shrink
     with the temperature T. values: mean squared distance. The teacher answers exactly the call
     that the student was given, whatever the task's objective made of the batch; only what it carries
-    from one call to the next is its own. Places that the task's loss leaves out teach nothing.
+    from one call to the next is its own. Places that the task's loss leaves out teach nothing; an
+    objective that ``Compares`` says itself which places count and what there is beside scores.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class DistillationObjective:
         self.carried: Carried = []
 
     def __call__(self, model: nn.Module, batch: Any) -> Mapping[str, Tensor]:
+        compare = self._comparison(model)
         heard: list[tuple[tuple[Any, ...], dict[str, Any], Any]] = []
         handle = model.register_forward_hook(
             lambda _module, given, named, answer: heard.append((given, named, answer)),
@@ -71,33 +73,48 @@ class DistillationObjective:
         finally:
             handle.remove()
         if not heard:
-            raise _refused(model, _("its loss calls the network in parts, not as a whole"))
-        counted = self.objective.counted(batch) if isinstance(self.objective, LeavesOut) else None
+            raise incomparable(model, _("its loss calls the network in parts, not as a whole"))
         taught = torch.zeros_like(own["loss"])
         hinted = torch.zeros_like(own["loss"])
         for given, named, answer in heard:
             student_inside = self.hint.heard if self.hint else None
             with torch.no_grad():
                 told = self._told(given, named)
-            said = scores_of(model, answer)
-            if said.shape != told.shape:
-                raise _refused(model, f"{tuple(said.shape)}, {tuple(told.shape)}")
-            if counted is not None:
-                said, told = said[counted], told[counted]
-            taught = taught + distance(said, told, self.answers, self.temperature) / len(heard)
+            said, told, of, beside = compare(batch, answer, told)
+            far = distance(said, told, self.answers, self.temperature, of=of)
+            taught = taught + (far if beside is None else far + beside) / len(heard)
             if self.hint is not None and student_inside is not None:
                 hinted = hinted + self.hint.distance(student_inside) / len(heard)
         loss = (1 - self.share) * own["loss"] + self.share * taught + hinted
         return {**own, "loss": loss, "loss_task": own["loss"], "loss_teacher": taught}
 
-    def _told(self, given: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
+    def _comparison(self, model: nn.Module) -> Callable[[Any, Any, Any], Compared]:
+        """The objective's own, or that of scores at the places that count."""
+        if isinstance(self.objective, Compares):
+            return self.objective.comparison(model, self.teacher)
+
+        def compare(batch: Any, answer: Any, told: Any) -> Compared:
+            said = scores_of(model, answer)
+            with torch.no_grad():
+                told = scores_of(self.teacher, told)
+            if said.shape != told.shape:
+                raise incomparable(model, f"{tuple(said.shape)}, {tuple(told.shape)}")
+            if isinstance(self.objective, LeavesOut):
+                counted = self.objective.counted(batch)
+                if counted is not None:
+                    return Compared(said[counted], told[counted])
+            return Compared(said, told)
+
+        return compare
+
+    def _told(self, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """The teacher's answer to a call, from its own state where the student's has one."""
         if len(given) == 2 and isinstance(given[1], list):
             given = (given[0], self.carried)
         answer = self.teacher(*given, **named)
-        if isinstance(answer, tuple) and len(answer) == 2:
+        if isinstance(answer, tuple) and len(answer) == 2 and not isinstance(answer[1], Tensor):
             self.carried = [tuple(parts) for parts in answer[1]]
-        return scores_of(self.teacher, answer)
+        return answer
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -140,17 +157,19 @@ def scores_of(model: nn.Module, answer: Any) -> Float[Tensor, "*batch value"]:
     if isinstance(output := getattr(model, "output", None), nn.Linear):
         return output(answer)
     if not isinstance(answer, Tensor) or answer.dim() < 2:
-        raise _refused(model, _("its answer holds no scores of a sample's classes"))
+        raise incomparable(model, _("its answer holds no scores of a sample's classes"))
     return answer.movedim(1, -1) if answer.dim() == 4 else answer  # a class's map of pixels
 
 
-def _refused(model: nn.Module, found: str) -> UsageFault:
+def incomparable(model: nn.Module, found: str, *, next_step: str = "") -> UsageFault:
+    """The fault of a network whose answers cannot be told from a teacher's. next_step: other than to
+    do without a teacher."""
     return UsageFault(
         "COMPRESS-REFUSED",
         place=type(model).__name__,
         found=found,
         why=_("a teacher's answer must be comparable to its student's"),
-        next_step=_("prune or quantize the run without --taught"),
+        next_step=next_step or _("prune or quantize the run without --taught"),
     )
 
 
@@ -159,16 +178,19 @@ def distance(
     told: Float[Tensor, "*batch value"],
     answers: Answers,
     temperature: float,
+    *,
+    of: Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """How far a student's answer is from the teacher's. Of answers with more axes than (batch,
-    class), every place counts alike."""
+    class), every place counts alike. of: what the sum over places is divided by, where it is not
+    their number; of logits only."""
     answer, told = raised(answer), raised(told)
     if answers == "values":
         return F.mse_loss(answer, told)
     student = F.log_softmax(answer.flatten(0, -2) / temperature, dim=-1)
     teacher = F.log_softmax(told.flatten(0, -2) / temperature, dim=-1)
-    found = F.kl_div(student, teacher, reduction="batchmean", log_target=True)
-    return temperature**2 * found
+    found = F.kl_div(student, teacher, reduction="sum", log_target=True)
+    return temperature**2 * (found / (len(student) if of is None else of))
 
 
 class Hint(nn.Module):

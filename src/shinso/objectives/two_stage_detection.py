@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,7 +13,14 @@ from torch.nn import functional as F
 from shinso.data.boxed_batches import BoxBatch
 from shinso.models.faster_rcnn import FasterRCNN, Proposed
 from shinso.nn.boxes import cxcywh_from_xyxy, pairwise_iou
-from shinso.objectives.detection import NO_CLASS, BoxLoss, Targets, box_losses, targets_of
+from shinso.objectives.detection import (
+    NO_CLASS,
+    BoxLoss,
+    Targets,
+    box_losses,
+    many_as_found,
+    targets_of,
+)
 
 FIRST_SAMPLED, FIRST_RIGHT = 128, 0.5
 SECOND_SAMPLED, SECOND_RIGHT, SECOND_IOU = 64, 0.25, 0.5
@@ -74,6 +81,10 @@ class TwoStageObjective:
             "class_loss_nats": named.detach(),
             "box_loss": corrected.detach(),
         }
+
+    def comparison(self, student: nn.Module, teacher: nn.Module) -> NoReturn:
+        """UsageFault COMPRESS-REFUSED, always."""
+        raise many_as_found(student)
 
     def _first_look(
         self, model: FasterRCNN, first: Proposed, targets: Targets

@@ -47,7 +47,7 @@ WIDTHS = ("hidden", "width", "channels", "d_model", "embedding")
 """Settings that stand for a network's size, the first that it has."""
 CALIBRATED_ON = 8
 """Calls of the train part, or of the valid part, from which ranges of activations are found."""
-LOGITS = {"accuracy", "loss_nats", "bits_per_char", "perplexity", "macro_f1"}
+LOGITS = {"accuracy", "loss_nats", "bits_per_char", "perplexity", "macro_f1", "map_50"}
 """Metrics of systems whose networks answer with scores before softmax."""
 
 
@@ -57,7 +57,8 @@ def student_order(order: Order, step: Step) -> Order:
     Raises UsageFault COMPRESS-REFUSED, SETTING-UNKNOWN.
     """
     chosen = catalogue.choice(order.recipe, step.model)
-    known = schema(catalogue.network_class(chosen).Config)  # pyright: ignore[reportAttributeAccessIssue]
+    network = catalogue.network_class(chosen)
+    known = schema(network.Config)  # pyright: ignore[reportAttributeAccessIssue]
     changes: dict[str, Any] = dict(step.settings)
     if step.size:
         width = next((name for name in WIDTHS if name in known and name not in chosen.fixed), None)
@@ -70,7 +71,8 @@ def student_order(order: Order, step: Step) -> Order:
         for name, origin in own.items()
         if origin != "default" and name in known and name not in chosen.fixed
         and not origin.startswith("model ")
-    } if step.model == order.model else {}  # fmt: skip
+        and (step.model == order.model or name in getattr(network, "places_by", ()))
+    }  # fmt: skip
     values = {
         **as_flat(order.run.config), **as_flat(order.config), **kept, "model": step.model, **changes
     }  # fmt: skip
@@ -146,7 +148,10 @@ class Work:
             return
         self.model = self._fresh()
         hint = self.settings.hint
-        inside = Hint(self.model, teacher, weight=hint) if hint else None
+        try:
+            inside = Hint(self.model, teacher, weight=hint) if hint else None
+        except ValueError as error:
+            raise refused(step, str(error)) from error
         self._train(self._training(), teacher=teacher, hint=inside)
 
     def _retold(self, step: Step) -> Any:
