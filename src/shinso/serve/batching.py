@@ -100,8 +100,9 @@ class Batcher:
             try:
                 # What is said of a question is said in the language that this service speaks.
                 spoken = contextvars.copy_context()
+                questions = [one.question for one in batch]
                 answers = await loop.run_in_executor(
-                    self.thread, spoken.run, self.answer, [one.question for one in batch]
+                    self.thread, lambda c=spoken, q=questions: c.run(self.answer, q)
                 )
                 if len(answers) != len(batch):
                     raise RuntimeError(f"{len(answers)} answers to {len(batch)} questions")

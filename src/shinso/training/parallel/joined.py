@@ -95,11 +95,12 @@ class JoinedCrew:
         ]
 
 
-def new_group(timeout: timedelta, ranks: Sequence[int] | None = None) -> ProcessGroup:
-    """A group of some workers, of all by default; all must ask for it."""
+def new_group(timeout: timedelta, ranks: Sequence[int] | None = None) -> Any:
+    """A group of some workers, of all by default; all must ask for it. Who is none of them gets
+    torch's mark for that."""
     group = processes.new_group(ranks, timeout=timeout)
-    assert group is not None
-    _KEPT.append(group)
+    if isinstance(group, ProcessGroup):
+        _KEPT.append(group)
     return group
 
 
