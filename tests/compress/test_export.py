@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from shinso.compress import export
+from shinso.compress import examples, export
 from shinso.compress.axes import answers, find, unseen
 from shinso.compress.calls import Call, few, keep, kept, recorded
 from shinso.faults import RunFault
@@ -106,8 +108,6 @@ def test_onnx_matches_pytorch_at_unseen_sizes(name: str, make: object, tmp_path:
     parity = export.compare(model, tests, export.run_onnx(path), seen)
     assert len(parity.comparisons) >= 5
     assert parity.agrees, parity
-    import onnx
-
     assert {p.key: p.value for p in onnx.load(path).metadata_props}["shinso.a"] == "b"
     assert b".py" not in path.read_bytes(), "no file of this machine is named"
 
@@ -198,6 +198,15 @@ def test_a_run_is_exported_without_its_data_and_runs_without_shinso(
     assert done.axes.names == {"tokens": ("batch", "size_1"), "lengths": ("batch",)}
     parity = json.loads((done.path.parent / "parity.json").read_text())
     assert parity["task"] == "tag"
+    if form == "onnx":
+        graph = onnx.load(done.path).graph
+        sizes = {
+            one.name: [size.dim_param or size.dim_value for size in one.type.tensor_type.shape.dim]
+            for one in (*graph.input, *graph.output)
+        }
+        tags = sizes.pop(graph.output[0].name)
+        assert sizes == {"tokens": ["batch", "size_1"], "lengths": ["batch"]}
+        assert tags[:2] == ["batch", "size_1"]
     assert len(parity["comparisons"]) >= 5
     blocker = tmp_path / "blocked" / "shinso.py"
     blocker.parent.mkdir()
@@ -211,6 +220,34 @@ def test_a_run_is_exported_without_its_data_and_runs_without_shinso(
     )
     assert result.returncode == 0, result.stderr
     assert "largest difference" in result.stdout
+
+
+class Masked(nn.Module):
+    """Some of its answers are no numbers but −∞, as of moves that are not allowed."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return ((2 * x).masked_fill(x < 0, -torch.inf),)
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch"])
+def test_the_example_compares_infinite_answers(form: str, tmp_path: Path) -> None:
+    x = torch.tensor([[1.0, -2.0], [-0.5, 3.0]])
+    program = torch.export.export(Masked(), (), {"x": x})
+    if form == "onnx":
+        export.to_onnx(Masked(), program, tmp_path / "model.onnx", {})
+        text, file = examples.ONNX, "model.onnx"
+    else:
+        torch.export.save(program, tmp_path / "model.pt2")
+        text, file = examples.ARCHIVE, "model.pt2"
+    script = tmp_path / "example.py"
+    script.write_text(text.format(file=file, about="", tolerance=1e-4, operator=""))
+    # With a wrong first number, then a wrong mask, then right.
+    for expected in ([[9, -2], [-1, 6]], [[2, 1], [-1, 6]], [[2, -torch.inf], [-torch.inf, 6]]):
+        right = torch.tensor(expected, dtype=torch.float32)
+        np.savez(tmp_path / "example.npz", x=x.numpy(), expected_0=right.numpy())
+        done = subprocess.run([sys.executable, str(script)], capture_output=True, check=False)
+        assert (done.returncode == 0) == torch.equal(right, Masked()(x)[0]), done.stderr
+        assert b"Warning" not in done.stderr
 
 
 def _without_data(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from shinso.faults import UsageFault
 from shinso.serve.listening import MOST_HEAD_BYTES, bounded, serve
 
 ASK = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
@@ -155,3 +156,12 @@ def test_an_answer_without_end_is_told_of_the_end() -> None:
     while len(found) < 2:
         time.sleep(0.01)
     assert b"end" in found[1]
+
+
+def test_an_address_of_no_machine_is_told_from_a_taken_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        for host, port, step in (("127.0.0.1", taken, "--port"), ("203.0.113.7", 0, "--host")):
+            with pytest.raises(UsageFault, match="SERVE-PORT") as raised:
+                serve(app, host, port, timeout_s=1.0)
+            assert step in raised.value.next_step

@@ -407,6 +407,9 @@ def test_python_makes_it_smaller_and_one_file(trained: Run, tmp_path: Path) -> N
     assert weights == others  # the exporter's own names and order are not the same each time
     assert len(weights) > 3
     assert trained.export(tmp_path / "whole.pt2").stat().st_size > file.stat().st_size
+    with pytest.raises(UsageFault, match="SEED-UNKNOWN") as raised:
+        trained.use(9)
+    assert raised.value.why.endswith("0")
     with pytest.raises(UsageFault, match="OUTPUT-REFUSED"):
         run.export(tmp_path / "small.tflite")
     assert not (tmp_path / "small.tflite").exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -226,9 +227,14 @@ def _difference(got: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def to_onnx(
-    model: nn.Module, exported: torch.export.ExportedProgram, path: Path, about: Mapping[str, str]
+    model: nn.Module,
+    exported: torch.export.ExportedProgram,
+    path: Path,
+    about: Mapping[str, str],
+    axes: Axes | None = None,
 ) -> None:
-    """Write an exported program as ONNX, with ``about`` as its metadata, whole or not at all.
+    """Write an exported program as ONNX, with ``about`` as its metadata, whole or not at all. axes:
+    names of its sizes, which stand in its shapes then.
 
     Raises RunFault EXPORT-REFUSED, ExtraFault EXTRA-MISSING.
     """
@@ -252,7 +258,10 @@ def to_onnx(
     found.model.metadata_props.update(about)
     found.model.producer_name = "shinso"
     content = io.BytesIO()
-    need("onnx").save(_without_traces(found.model_proto), content)
+    proto = _without_traces(found.model_proto)
+    if axes is not None:
+        _name_sizes(proto.graph, axes)
+    need("onnx").save(proto, content)
     write_atomically(path, content.getvalue())
 
 
@@ -265,6 +274,22 @@ def _without_traces(model: Any) -> Any:
     for one in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
         one.ClearField("metadata_props")
     return model
+
+
+def _name_sizes(graph: Any, axes: Axes) -> None:
+    """Say ``batch`` and its like where the exporter says s27, in formulas of the answers too."""
+
+    def free(value: Any) -> list[Any]:
+        return [one for one in value.type.tensor_type.shape.dim if one.HasField("dim_param")]
+
+    known = {
+        size.dim_param: name
+        for value in graph.input
+        for size, name in zip(value.type.tensor_type.shape.dim, axes.names[value.name], strict=True)
+        if name and size.HasField("dim_param")
+    }
+    for size in (one for value in (*graph.input, *graph.output) for one in free(value)):
+        size.dim_param = re.sub(r"\w+", lambda word: known.get(word[0], word[0]), size.dim_param)
 
 
 def run_onnx(path: Path) -> Callable[[Call], Sequence[np.ndarray]]:

@@ -6,6 +6,7 @@ long that head may be; a client that connects and says nothing would be waited f
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import signal
 import socket
@@ -50,7 +51,9 @@ def serve(
             place=f"--host {host} --port {port}",
             found=str(error),
             why=_("nothing can listen there"),
-            next_step=_("choose another --port, or 0 for any that is free"),
+            next_step=_("choose another --port, or 0 for any that is free")
+            if error.errno in (errno.EADDRINUSE, errno.EACCES)
+            else _("give a --host of this machine: 127.0.0.1, or 0.0.0.0 for all its networks"),
         ) from error
     shown = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(

@@ -66,7 +66,7 @@ def export_run(
         folding = folded_norms(model, example, numbers) if attached(model) else nullcontext(numbers)
         with folding as scaled, integer_weights(model, scaled):
             program = export.program(model, example, axes)
-        export.to_onnx(model, program, unproven, export.about_text(about))
+        export.to_onnx(model, program, unproven, export.about_text(about), axes)
         runner: Callable[..., Any] = export.run_onnx
     else:
         program = export.program(model, example, axes)

@@ -80,13 +80,26 @@ class Run:
         return self.folder.seeds_done()
 
     def use(self, seed: int | None = None) -> Use:
-        """The trained model of a seed (the first by default), ready to be used."""
+        """The trained model of a seed (the first by default), ready to be used.
+
+        Raises RunFault RUN-NOT-TRAINED, UsageFault SEED-UNKNOWN.
+        """
         if not self.seeds:
             raise RunFault(
                 "RUN-NOT-TRAINED",
                 place=str(self.folder.path),
                 why=_("no seed of this run is finished"),
                 next_step=self.folder.resume_line(),
+            )
+        if seed is not None and seed not in self.seeds:
+            raise UsageFault(
+                "SEED-UNKNOWN",
+                place=str(self.folder.path),
+                found=_("seed {seed}").format(seed=seed),
+                why=_("its finished seeds are {seeds}").format(
+                    seeds=", ".join(map(str, self.seeds))
+                ),
+                next_step=_("give one of these, or none for the first"),
             )
         return self.use_weights(self.seeds[0] if seed is None else seed)
 
