@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=14)
     parser.add_argument("--width", type=float, default=4)
     parser.add_argument("--px", type=int, default=32)
+    parser.add_argument("--stem", default="pixels")
     parser.add_argument("--share", type=float, default=0.3)
     parser.add_argument("--inside", action="store_true", help="spare what shortcuts carry on")
     parser.add_argument("--multiple", type=int, default=16)
@@ -40,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if read.run is None:
-        config = ResNet.Config(depth=read.depth, width=read.width, stem="pixels")
+        config = ResNet.Config(depth=read.depth, width=read.width, stem=read.stem)
         dense: Any = ResNet(config, num_channels=3, num_classes=10, image_px=read.px)
         image = torch.randn(1, 3, read.px, read.px)
     else:
