@@ -1,6 +1,7 @@
 """What removed channels save in time, beside what masked ones do not.
 
-    python benchmarks/pruning.py [--run RUN | --depth 14 --width 4 --px 32] [--share 0.3] [--inside]
+    python benchmarks/pruning.py [--run RUN | --depth 14 --width 4 --px 32 --stem pixels]
+        [--share 0.3] [--inside]
 
 A residual network, of a run or untrained (its time does not depend on what it has learnt), loses a
 share of its channels; another has as many weights set to zero instead. All in channels-last, on one
