@@ -16,9 +16,10 @@ from tests.shape_checks import CONF  # the second hook below looks that module u
 SOURCE = Path(__file__).parent.parent / "src" / "shinso"
 
 
-FOR_JAXTYPING = ("jaxtyping", "TYPE_CHECKING", "NamedTuple", "custom_op(")
+FOR_JAXTYPING = ("jaxtyping", "TYPE_CHECKING", "NamedTuple", "custom_op(", "async def __call__")
 """Shapes; names that are unknown while a program runs or in the class that Python makes of a named
-tuple, which jaxtyping passes over; functions that are torch's own before beartype would see them."""
+tuple, which jaxtyping passes over; functions that are torch's own before beartype would see them;
+applications, which a server calls with nothing to see whether that is an error at once."""
 
 
 def _modules() -> tuple[list[str], list[str]]:

@@ -75,7 +75,7 @@ def new_files(order: Order, folder: Path) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize(("task", "model"), EVERY)
 def test_trained_run_predicts_the_same_after_loading(task: str, model: str, tmp_path: Path) -> None:
-    order = order_of_sample(task, model, tmp_path)
+    order = order_of_sample(task, model, tmp_path, evaluate_every=10, checkpoint_every=20)
     run = train(order)
     table = run.table()
     assert [row.learned for row in table.rows].count(True) == 1
