@@ -29,7 +29,7 @@ from shinso.compress.axes import find
 from shinso.compress.folding import folded_norms
 from shinso.compress.integers import integer_weights
 from shinso.walk.run import Run
-from timing import in_turn, interval
+from timing import in_turn, shown_interval
 
 CALIBRATED_ON = 8  # calls of the valid part, as shinso compress takes
 
@@ -169,8 +169,8 @@ def main() -> None:
             print(f"batch {batch}: {shown}", flush=True)
             for name in wanted if "shinso" in wanted else ():
                 if name not in ("float32", "shinso"):
-                    middle, low, high = interval(seconds["shinso"], seconds[name])
-                    print(f"  shinso's time / {name}'s: {middle:.3f} ({low:.3f} to {high:.3f})")
+                    beside = shown_interval(seconds["shinso"], seconds[name])
+                    print(f"  shinso's time / {name}'s: {beside}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from shinso.compress import channels, measure, pruning
 from shinso.compress.calls import Call
 from shinso.models.inference import optimized
 from shinso.models.resnet import ResNet
-from timing import in_turn, interval, print_table
+from timing import in_turn, print_table, shown_interval
 
 
 def main() -> None:
@@ -70,25 +70,19 @@ def main() -> None:
             every = {**named, **packed}
             functions = {name: lambda n=one, x=x: n(x) for name, one in every.items()}
             seconds = in_turn(functions, rounds=read.rounds, at_least_s=0.02)
-            found = {name: statistics.median(one) for name, one in seconds.items()}
             for (name, _), count in zip(named.items(), products, strict=True):
                 rows.append(
                     [
                         str(batch),
                         name,
                         f"{count / products[0]:.2f}",
-                        _range(seconds[name], seconds["all"]),
-                        _range(seconds[f"{name}, optimized"], seconds["all, optimized"]),
-                        f"{found[f'{name}, optimized'] * 1e3:.2f}",
+                        shown_interval(seconds[name], seconds["all"]),
+                        shown_interval(seconds[f"{name}, optimized"], seconds["all, optimized"]),
+                        f"{statistics.median(seconds[f'{name}, optimized']) * 1e3:.2f}",
                     ]
                 )
     head = ["batch", "channels", "multiply-adds", "time", "time, optimized", "optimized, ms"]
     print_table(head, rows)
-
-
-def _range(ours: list[float], peers: list[float]) -> str:
-    middle, low, high = interval(ours, peers)
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 
 clock = time.perf_counter if os.environ.get("CLOCK") == "wall" else time.process_time
 
@@ -23,8 +24,9 @@ def in_turn(
     at_least_s: float = 0.0,
 ) -> dict[str, list[float]]:
     """Seconds of each function in each round. Every round calls each once, every other one backwards,
-    so that a drift of the machine and what a neighbour leaves in the caches hit all alike. A function shorter than ``at_least_s`` is repeated within a round
-    until it has taken that long; the mean counts."""
+    so that a drift of the machine and what a neighbour leaves in the caches hit all alike. A
+    function shorter than ``at_least_s`` is repeated within a round until it has taken that long;
+    the mean counts."""
     repeats = dict.fromkeys(functions, 1)
     for _ in range(warm_up):
         for name, function in functions.items():
@@ -53,14 +55,15 @@ def interval(ours: list[float], peers: list[float]) -> tuple[float, float, float
     statistics: how many rounds fall below the true median is binomial, whatever their distribution)."""
     rounds = sorted(own / peer for own, peer in zip(ours, peers, strict=True))
     count = len(rounds)
-    outside, low = 0.0, -1
-    while low + 1 < count // 2:
-        outside += math.comb(count, low + 1) / 2**count
-        if outside > 0.025:
-            break
-        low += 1
-    low = max(low, 0)
+    chances = accumulate(math.comb(count, below) / 2**count for below in range(count))
+    low = max(0, sum(chance <= 0.025 for chance in chances) - 1)
     return statistics.median(rounds), rounds[low], rounds[count - 1 - low]
+
+
+def shown_interval(ours: list[float], peers: list[float]) -> str:
+    """``interval`` as text."""
+    middle, low, high = interval(ours, peers)
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
