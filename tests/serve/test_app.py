@@ -222,7 +222,10 @@ def test_nothing_else_is_answered_for_any_json(
     if response.status_code == 200:
         service.question.model_validate_json(content)
     else:
-        assert set(response.json()["fault"]) == {"code", "place", "found"}
+        refusal = response.json()["fault"]
+        assert refusal["code"] == "QUESTION"
+        assert refusal["found"]
+        assert refusal["next_step"]
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
@@ -242,6 +245,7 @@ def test_limits_hold_and_are_said(services: list[Service], client: TestClient) -
     missing = client.post("/v1/runs/nobody/answer", json={})
     assert missing.status_code == 404
     assert missing.json()["fault"]["code"] == "REQUEST"
+    assert "/openapi.json" in missing.json()["fault"]["next_step"]
     away = client.get("/health", headers={"host": "attacker.example"})
     assert away.status_code == 421
     assert client.get("/health").json() == {"status": "alive"}

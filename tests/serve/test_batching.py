@@ -79,6 +79,21 @@ def test_a_full_queue_turns_away_and_gone_clients_take_no_place() -> None:
     assert sum(sizes) == 3
 
 
+def test_a_question_that_is_given_up_makes_room_at_once() -> None:
+    async def work(batcher: Batcher) -> Any:
+        first = asyncio.ensure_future(batcher.ask(2))
+        await asyncio.sleep(0.005)  # its pass runs, and the next ones wait for its end
+        waiting = [asyncio.ensure_future(batcher.ask(n)) for n in (3, 4)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        return await asyncio.gather(first, waiting[1], batcher.ask(5))
+
+    found, sizes = with_batcher(work, max_queue=2)
+    assert found == [4, 16, 25]
+    assert sum(sizes) == 3
+
+
 def test_stopping_answers_what_waits_and_takes_no_more() -> None:
     async def run() -> Any:
         batcher = Batcher(squares, max_batch=2, max_wait_ms=1, max_queue=50)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,8 +20,10 @@ from starlette.testclient import TestClient
 from shinso.runs.folder import RunFolder
 from shinso.serve import views
 from shinso.serve.settings import Limits
+from shinso.serve.tasks import FILE_NAME
 from shinso.serve.ui import _stream, make_ui
 from shinso.walk.run import Run
+from tests.serve.browser import browser, chromium
 from tests.serve.parts import HOSTS, client_of, trained
 
 PAGES = ("/runs", "/claims", "/claims/gru.parameters", "/learn", "/try", "/go")
@@ -110,6 +111,20 @@ def test_what_is_not_there_is_not_found(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
+def test_an_address_of_nothing_is_a_page_and_an_answer_in_json_to_a_program(
+    client: TestClient,
+) -> None:
+    missing = client.get("/nowhere?lang=en")
+    assert missing.status_code == 404
+    assert missing.headers["content-type"].startswith("text/html")
+    assert "GET /nowhere" in missing.text
+    assert "→ begin at http://testserver/" in missing.text
+    wrong = client.delete("/runs")
+    assert wrong.status_code == 405
+    assert wrong.headers["allow"] == "GET"
+    assert wrong.json()["fault"]["next_step"]
+
+
 def test_a_lesson_steps_through_numbers_that_agree(client: TestClient) -> None:
     found = client.get("/learn/lesson.json?cell=lstm&hidden=3&steps=2&lang=ja").json()
     assert found["largest_difference"] < 1e-9
@@ -159,8 +174,8 @@ def test_a_claim_is_measured_by_name_only(client: TestClient) -> None:
 
 @pytest.mark.slow
 def test_a_real_browser_draws_the_curve_and_steps_the_lesson(run: Run, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
+    program = chromium()
+    if program is None:
         pytest.skip("no chromium is installed")
     root = run.folder.path.parents[1]
     words = ["-m", "shinso", "ui", "--port", "0", "--runs", str(root), "--report", str(tmp_path)]
@@ -175,7 +190,7 @@ def test_a_real_browser_draws_the_curve_and_steps_the_lesson(run: Run, tmp_path:
         def seen(page: str) -> tuple[str, str]:
             flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
             done = subprocess.run(
-                [browser, *flags, f"--user-data-dir={tmp_path / 'browser'}",
+                [program, *flags, f"--user-data-dir={tmp_path / 'browser'}",
                  "--virtual-time-budget=8000", "--dump-dom", home + page],
                 capture_output=True, text=True, timeout=120, check=True,
             )  # fmt: skip
@@ -193,6 +208,24 @@ def test_a_real_browser_draws_the_curve_and_steps_the_lesson(run: Run, tmp_path:
         tried, console = seen("try?lang=en")
         assert "Forecasting of series" in tried
         assert "CONSOLE" not in console
+        check_scripts(home, name, tmp_path)
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+def check_scripts(home: str, name: str, folder: Path) -> None:
+    """A stream that is read again doubles no row; a file of any name becomes a question."""
+    with browser(folder) as page:
+        page.goto(f"{home}runs/{name}")
+        page.until("byId('state').textContent !== 'running' && rows.length > 0")
+        once = page.value("rows.length")
+        page.value("byId('state').textContent = 'running', follow()")
+        page.until("byId('state').textContent !== 'running'")
+        assert page.value("rows.length") == once
+        page.goto(f"{home}try")
+        page.until("byId('question').value")
+        for file_name in ("a.csv", "my data.v2.tar.gz", f"{'x' * 99}.csv", "日本.1234567890", ".z"):
+            made = page.value(f"plainName({json.dumps(file_name)})")
+            assert re.fullmatch(FILE_NAME, made), made
+        assert page.value("plainName('letters v2.tar.gz')") == "letters_v2.tar.gz"

@@ -19,10 +19,11 @@ from typing import Any
 from shinso.extras import need
 from shinso.faults import UsageFault
 from shinso.language import _
-from shinso.serve.asking import Asking, address
+from shinso.serve.asking import Asking, address, place
 from shinso.serve.batching import Batcher
-from shinso.serve.guard import Guard, fault
+from shinso.serve.guard import Guard
 from shinso.serve.numbers import Numbers
+from shinso.serve.refusals import bug, fault
 from shinso.serve.settings import Limits
 from shinso.serve.tasks import Service, service_of
 from shinso.walk.run import Run
@@ -86,12 +87,14 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
     @app.exception_handler(HTTPException)
     async def refused(_request: Any, error: Any) -> Any:
         # A method that is not allowed comes with those that are (RFC 9110, section 15.5.6).
-        found = fault("REQUEST", str(error.detail))
+        found = fault(
+            "REQUEST", str(error.detail), next_step="GET /openapi.json says what can be asked"
+        )  # fmt: skip
         return JSONResponse(found, error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
-    async def bug(_request: Any, error: Exception) -> Any:
-        return JSONResponse(fault("BUG", type(error).__name__), 500)
+    async def broken(request: Any, error: Exception) -> Any:
+        return JSONResponse(bug(error, request.url.path), 500)
 
     @app.get("/health", response_model=dict[str, str])
     async def health() -> Any:
@@ -114,10 +117,10 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
 
     for service in services:
         _add(app, service)
-    for url, file in (("/", "try.html"), ("/try.js", "try.js"), ("/style.css", "style.css")):
-        app.add_api_route(
-            url, _page(FileResponse, PAGES / file), include_in_schema=False, methods=["GET"]
-        )
+    for file in ("try.html", "try.js", "file-question.js", "style.css"):
+        url = "/" if file == "try.html" else f"/{file}"
+        page = _page(FileResponse, PAGES / file)
+        app.add_api_route(url, page, include_in_schema=False, methods=["GET"])
 
     def count(path: str, status: int, seconds: float) -> None:
         parts = path.split("/")
@@ -183,6 +186,4 @@ def _add(app: Any, service: Service) -> None:
     async def one() -> Any:
         return about(service)
 
-    app.add_api_route(
-        f"/v1/runs/{service.name}", one, methods=["GET"], response_model=dict[str, Any]
-    )
+    app.add_api_route(place(service), one, methods=["GET"], response_model=dict[str, Any])

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from shinso.extras import need
 from shinso.serve.batching import Batcher, QueueFull, Stopped
-from shinso.serve.guard import UNTIL, fault
+from shinso.serve.guard import UNTIL
+from shinso.serve.refusals import bug, fault, misread, unanswered
 from shinso.serve.tasks import Service, Unanswerable
 
 Reply = tuple[int, bytes]
@@ -24,9 +25,14 @@ Reply = tuple[int, bytes]
 TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def place(service: Service) -> str:
+    """Where a run says what can be asked of it; unquoted, as an application reads it."""
+    return f"/v1/runs/{service.name}"
+
+
 def address(service: Service) -> str:
     """Where questions to a run go."""
-    return f"/v1/runs/{service.name}/answer"
+    return f"{place(service)}/answer"
 
 
 class Asking:
@@ -56,9 +62,8 @@ class Asking:
         message = await receive()
         try:
             status, body = await self.reply(*asked, message["body"], scope[UNTIL])
-        except Exception as error:  # ours to mend; the service lives on
-            logging.getLogger(__name__).exception("a question to %s", scope["path"])
-            status, body = 500, _text(fault("BUG", type(error).__name__))
+        except Exception as error:
+            status, body = 500, _text(bug(error, scope["path"]))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -71,27 +76,31 @@ class Asking:
     async def reply(self, service: Service, batcher: Batcher, body: bytes, until: float) -> Reply:
         """The answer to the question in a body, or the refusal that it deserves. until: when the
         request's time is over."""
+        example = f"GET {quote(place(service))}"
         try:
             question = service.question.model_validate_json(body)
         except self.wrong_type as error:
-            return 422, _text(_misread(error))
+            return 422, _text(misread(error, example, "body"))
         try:
             async with asyncio.timeout_at(until):
                 found = await batcher.ask(question)
         except QueueFull:
-            return 503, _text(fault("BUSY", "too many requests wait"))
+            found = fault("BUSY", "too many requests wait", next_step="ask again in a second")
+            return 503, _text(found)
         except Stopped:
-            return 503, _text(fault("STOPPING", "the service is being stopped"))
+            found = fault(
+                "STOPPING", "the service is being stopped", next_step="ask it once it is back"
+            )  # fmt: skip
+            return 503, _text(found)
         except TimeoutError:
-            return 504, _text(fault("TIMEOUT", f"no answer in {self.timeout_s:g} s"))
+            found = fault(
+                "TIMEOUT", f"no answer in {self.timeout_s:g} s",
+                next_step="ask again, or begin the server with a longer --timeout-s",
+            )  # fmt: skip
+            return 504, _text(found)
         except Unanswerable as reason:
-            return 422, _text(fault("QUESTION", str(reason)))
+            return 422, _text(unanswered(reason, example))
         return 200, _text(found)
-
-
-def _misread(error: Any) -> dict[str, Any]:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return fault("QUESTION", str(first["msg"]), ".".join(map(str, ("body", *first["loc"]))))
 
 
 def _text(found: Any) -> bytes:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Stopped(Exception):
     """The service is being stopped."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Waiting:
     """A request and where its answer goes."""
 
@@ -78,7 +79,13 @@ class Batcher:
         waiting = Waiting(question, asyncio.get_running_loop().create_future())
         self.queue.append(waiting)
         self.arrived.set()
-        return await waiting.future
+        try:
+            return await waiting.future
+        except asyncio.CancelledError:
+            # A client that went away, or whose time is over, must not keep another's place.
+            with suppress(ValueError):  # not there any more: its pass runs
+                self.queue.remove(waiting)
+            raise
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -204,7 +204,7 @@ def add_board(app: Any, site: Any, make_player: Callable[[], Any]) -> None:
     """
     from starlette.responses import JSONResponse
 
-    from shinso.serve.guard import fault
+    from shinso.serve.refusals import misread
 
     thinking = asyncio.Lock()
     players: list[Any] = []
@@ -223,10 +223,8 @@ def add_board(app: Any, site: Any, make_player: Callable[[], Any]) -> None:
             return JSONResponse(await asyncio.to_thread(run))
 
     @app.exception_handler(ValidationError)
-    async def misread(_request: Request, error: ValidationError) -> Any:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return JSONResponse(fault("QUESTION", str(first["msg"]), place), 422)
+    async def wrong(_request: Request, error: ValidationError) -> Any:
+        return JSONResponse(misread(error, "POST /go/new"), 422)
 
     @app.get("/go")
     async def board(request: Request) -> Any:

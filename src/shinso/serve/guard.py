@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from shinso.serve.refusals import fault
+
 HOST = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?")
 """A Host header: an IPv6 address in brackets or a name, with or without a port."""
 UNTIL = "shinso.until"
@@ -65,27 +67,35 @@ class Guard:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
         named = HOST.fullmatch(headers.get("host", b"").decode("latin-1").lower())
         if self.hosts and (named is None or (named[1] or named[2]) not in self.hosts):
-            await refuse(send, 421, "HOST", "this server does not go by that name")
+            found = fault(
+                "HOST", "this server does not go by that name",
+                next_step="ask it at the address that it printed when it began",
+            )  # fmt: skip
+            await refuse(send, 421, found)
             return
         length = headers.get("content-length", b"0")
         if not length.isdigit() or int(length) > self.max_body_bytes:
-            await refuse(send, 413, "TOO-LARGE", f"at most {self.max_body_bytes} bytes")
+            await self._too_large(send)
             return
         until = asyncio.get_running_loop().time() + self.timeout_s
         body = b""
         if scope["method"] in ("POST", "PUT", "PATCH"):
             try:
                 async with asyncio.timeout_at(until):
-                    found = await self._body(receive)
+                    read = await self._body(receive)
             except TimeoutError:
-                await refuse(send, 408, "TOO-SLOW", f"the body took more than {self.timeout_s} s")
+                found = fault(
+                    "TOO-SLOW", f"the body took more than {self.timeout_s:g} s",
+                    next_step="send it faster, or begin the server with a longer --timeout-s",
+                )  # fmt: skip
+                await refuse(send, 408, found)
                 return
-            if found is None:
+            if read is None:
                 return  # gone
-            if len(found) > self.max_body_bytes:
-                await refuse(send, 413, "TOO-LARGE", f"at most {self.max_body_bytes} bytes")
+            if len(read) > self.max_body_bytes:
+                await self._too_large(send)
                 return
-            body = found
+            body = read
         given = False
 
         async def receive_body() -> Any:
@@ -96,6 +106,13 @@ class Guard:
             return await receive()
 
         await self.app({**scope, UNTIL: until}, receive_body, send)
+
+    async def _too_large(self, send: Any) -> None:
+        found = fault(
+            "TOO-LARGE", f"at most {self.max_body_bytes:,} bytes",
+            next_step="ask less at once, or begin the server with a larger --max-body-bytes",
+        )  # fmt: skip
+        await refuse(send, 413, found)
 
     async def _body(self, receive: Any) -> bytes | None:
         """All of the body, one byte too many at most; None where the client went away."""
@@ -110,9 +127,9 @@ class Guard:
                 return b"".join(parts)
 
 
-async def refuse(send: Any, status: int, code: str, found: str) -> None:
-    """An answer in JSON that says what was wrong."""
-    body = json.dumps(fault(code, found)).encode()
+async def refuse(send: Any, status: int, found: dict[str, Any]) -> None:
+    """An answer in JSON that says what was wrong, and the end of the connection."""
+    body = json.dumps(found).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -120,8 +137,3 @@ async def refuse(send: Any, status: int, code: str, found: str) -> None:
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def fault(code: str, found: str, place: str = "") -> dict[str, Any]:
-    """What every refusal looks like."""
-    return {"fault": {"code": code, "place": place, "found": found}}

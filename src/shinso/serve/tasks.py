@@ -32,6 +32,7 @@ LONGEST = 4096
 """Steps of a series, words of a sentence, signs of a line that a request may hold."""
 FILE_BYTES = 700_000
 MOST_PIXELS = 16_000_000
+FILE_NAME = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9]{1,8}){0,2}$"
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def _one_line(use: Any, line: str) -> Any:
 
 def _file(run: Run, use: Any) -> Any:
     field = need("pydantic").Field
-    name = Annotated[str, field(pattern=r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9]{1,8}){0,2}$")]
+    name = Annotated[str, field(pattern=FILE_NAME)]
     question = _model(
         "FileQuestion", file_name=(name, ...), content_base64=(_base64(FILE_BYTES), ...)
     )

@@ -17,11 +17,13 @@ import secrets
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from shinso import language
@@ -32,14 +34,15 @@ from shinso.language import LANGUAGES, _
 from shinso.recipes.uses import go_agent
 from shinso.serve import views
 from shinso.serve.go_board import add_board
-from shinso.serve.guard import Guard, fault
+from shinso.serve.guard import Guard
+from shinso.serve.refusals import bug, misread, unanswered
 from shinso.serve.settings import Limits
 from shinso.serve.tasks import Service, Unanswerable, service_of
 from shinso.walk.run import Run
 
 PAGES = Path(__file__).parent / "pages"
 FILES = {
-    "ui.js": "text/javascript", "style.css": "text/css",
+    "ui.js": "text/javascript", "style.css": "text/css", "file-question.js": "text/javascript",
     "go.js": "text/javascript", "go.css": "text/css",
 }  # fmt: skip
 LOADED = 3
@@ -166,9 +169,24 @@ def make_ui(
     @app.exception_handler(Fault)
     async def said(request: Request, error: Fault) -> Any:
         status = 403 if error.code == "TOKEN" else 404 if "UNKNOWN" in error.code or "NOT-FOUND" in error.code else 422  # fmt: skip
-        if request.method == "POST" or request.url.path.endswith(".json"):
-            return JSONResponse(fault(error.code, error.found, error.place), status)
+        return refused(request, error, status)
+
+    def refused(
+        request: Request, error: Fault, status: int, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        if request.method != "GET" or request.url.path.endswith(".json"):
+            return JSONResponse({"fault": error.as_dict()}, status, headers)
         return site.page(request, "fault.html.j2", status, fault=error)
+
+    @app.exception_handler(HTTPException)
+    async def nowhere(request: Request, error: HTTPException) -> Any:
+        found = Fault(
+            "REQUEST",
+            place=f"{request.method} {request.url.path}",
+            found=str(error.detail),
+            next_step=_("begin at {address}").format(address=request.url_for("home")),
+        )
+        return refused(request, found, error.status_code, error.headers)
 
     @app.get("/")
     async def home() -> Any:
@@ -253,19 +271,18 @@ def make_ui(
     async def ask(request: Request, name: str) -> Any:
         site.check_token(request)
         body = await request.body()
+        example = f"GET /try/{quote(name)}/question.json"
         async with site.asking:
             service = await asyncio.to_thread(site.service, name)
             try:
                 asked = service.question.model_validate_json(body)
             except need("pydantic").ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(map(str, first["loc"]))
-                return JSONResponse(fault("QUESTION", str(first["msg"]), place), 422)
+                return JSONResponse(misread(error, example), 422)
             (answer,) = await asyncio.to_thread(service.answer, [asked])
         if isinstance(answer, Unanswerable):
-            return JSONResponse(fault("QUESTION", str(answer)), 422)
+            return JSONResponse(unanswered(answer, example), 422)
         if isinstance(answer, Exception):
-            return JSONResponse(fault("BUG", type(answer).__name__), 500)
+            return JSONResponse(bug(answer, request.url.path), 500)
         return JSONResponse(answer)
 
     add_board(app, site, make_player or go_agent.Agent().player)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from shinso.cli.parsing import Parser, add_settings, given_settings
 from shinso.language import _
@@ -27,6 +28,7 @@ def run(arguments: Sequence[str]) -> int:
 
     need("fastapi")
     from shinso.serve.app import make_app, services_of
+    from shinso.serve.asking import address
     from shinso.serve.listening import serve
 
     services = services_of(read.runs)
@@ -35,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
 
     def ready(url: str) -> None:
         for service in services:
-            print(f"{url}v1/runs/{service.name}/answer", flush=True)
+            print(f"{url}{quote(address(service)[1:])}", flush=True)
         print(url, flush=True)
 
     serve(app, listening.host, listening.port, timeout_s=limits.timeout_s, on_ready=ready)

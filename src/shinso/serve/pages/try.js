@@ -44,20 +44,9 @@ async function ask() {
   byId("ask").disabled = false;
 }
 
-function takeFile() {
+async function takeFile() {
   const file = byId("file").files[0];
-  if (!file) return;
-  const reader = new FileReader();
-  reader.onload = () => {
-    const content = String(reader.result).split(",")[1] || "";
-    const question = { ...chosen().example };
-    for (const name of Object.keys(question)) {
-      if (name.endsWith("_base64")) question[name] = content;
-      if (name === "file_name") question[name] = file.name.replace(/[^A-Za-z0-9_.-]/g, "_");
-    }
-    byId("question").value = JSON.stringify(question, null, 1);
-  };
-  reader.readAsDataURL(file);
+  if (file) byId("question").value = await withFile(chosen().example, file);
 }
 
 async function begin() {

@@ -63,6 +63,9 @@ function follow() {
   const events = new EventSource(`/runs/${path(choice.dataset.run)}/events`);
   events.onmessage = (event) => {
     for (const row of JSON.parse(event.data)) {
+      // After a new connection, or where a run goes on from an earlier step, rows come again.
+      const again = (one) => one.seed === row.seed && one.part === row.part && one.step >= row.step;
+      if (rows.some(again)) rows.splice(0, rows.length, ...rows.filter((one) => !again(one)));
       rows.push(row);
       for (const name of Object.keys(row)) {
         if (["seed", "step", "part"].includes(name)) continue;
@@ -179,19 +182,9 @@ async function trying() {
     const response = await post(`/try/${path(byId("try").value)}`, byId("question").value);
     byId("answer").textContent = `${response.status}\n${JSON.stringify(await response.json(), null, 1)}`;
   });
-  byId("file").addEventListener("change", () => {
+  byId("file").addEventListener("change", async () => {
     const file = byId("file").files[0];
-    if (!file) return;
-    const reader = new FileReader();
-    reader.onload = () => {
-      const question = { ...example };
-      for (const name of Object.keys(question)) {
-        if (name.endsWith("_base64")) question[name] = String(reader.result).split(",")[1] || "";
-        if (name === "file_name") question[name] = file.name.replace(/[^A-Za-z0-9_.-]/g, "_");
-      }
-      byId("question").value = JSON.stringify(question, null, 1);
-    };
-    reader.readAsDataURL(file);
+    if (file) byId("question").value = await withFile(example, file);
   });
   await choose();
 }
