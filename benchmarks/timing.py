@@ -6,12 +6,12 @@ shared one they leave out what other processes take. ``CLOCK=wall`` measures the
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from itertools import accumulate
+
+from shinso.intervals import median
 
 clock = time.perf_counter if os.environ.get("CLOCK") == "wall" else time.process_time
 
@@ -50,20 +50,10 @@ def ratio(ours: list[float], peers: list[float]) -> tuple[float, float, float]:
     return statistics.median(ours) / statistics.median(peers), min(rounds), max(rounds)
 
 
-def interval(ours: list[float], peers: list[float]) -> tuple[float, float, float]:
-    """Median of the rounds' ratios, and where it lies with at least 95 % from six rounds on (order
-    statistics: how many rounds fall below the true median is binomial, whatever their distribution)."""
-    rounds = sorted(own / peer for own, peer in zip(ours, peers, strict=True))
-    count = len(rounds)
-    chances = accumulate(math.comb(count, below) / 2**count for below in range(count))
-    low = max(0, sum(chance <= 0.025 for chance in chances) - 1)
-    return statistics.median(rounds), rounds[low], rounds[count - 1 - low]
-
-
 def shown_interval(ours: list[float], peers: list[float]) -> str:
-    """``interval`` as text."""
-    middle, low, high = interval(ours, peers)
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+    """Median of the rounds' ratios, and where it lies with 95 %."""
+    found = median(own / peer for own, peer in zip(ours, peers, strict=True))
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:

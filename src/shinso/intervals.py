@@ -12,8 +12,10 @@ Nothing heavy is imported before a function is called.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, SupportsFloat
 
 Values = Iterable[SupportsFloat]
@@ -120,6 +122,24 @@ def bootstrap(
         if math.isfinite(found.low) and math.isfinite(found.high):
             return Interval(value, float(found.low), float(found.high))
     return Interval(value, -math.inf, math.inf)
+
+
+def median(values: Values, *, confidence: float = 0.95) -> Interval:
+    """Median of independent values, between two of them: how many fall below the true median is
+    binomial, whatever their distribution (order statistics; David & Nagaraja 2003, section 7.1).
+
+    Six values are the fewest that say anything with 95 %; of fewer the interval is infinite.
+    """
+    listed = sorted(_listed(values))
+    count = len(listed)
+    value = statistics.median(listed)
+    if not all(map(math.isfinite, listed)):
+        return Interval(value, -math.inf, math.inf)
+    chances = accumulate(math.comb(count, below) / 2**count for below in range(count))
+    below = sum(chance <= (1 - confidence) / 2 for chance in chances)
+    if not below:
+        return Interval(value, -math.inf, math.inf)
+    return Interval(value, listed[below - 1], listed[count - below])
 
 
 def interquartile_mean(values: Values, *, confidence: float = 0.95) -> Interval:

@@ -14,25 +14,26 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from shinso.compress.calls import Call
+from shinso.intervals import Interval
 from shinso.nn.recurrent import RecurrentLayers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """parameters: numbers in the network; nonzero: those that are not 0; file_bytes: of its
-    weights' file; multiply_adds: of one sample; latency_ms: processor time of one sample, median;
-    memory_bytes: weights, and the largest input and output of a layer, of one sample. The last three
+    weights' file; multiply_adds: of one sample; latency_ms: processor time of one sample, median
+    and where it lies (of a busy machine far apart); memory_bytes: weights, and the largest input and output of a layer, of one sample. The last three
     are None where the network takes no plain tensors."""
 
     parameters: int
     nonzero: int
     file_bytes: int
     multiply_adds: int | None
-    latency_ms: float | None
+    latency_ms: Interval | None
     memory_bytes: int | None
 
 
-def cost(model: nn.Module, call: Call | None, file: Path, *, latency_ms: float | None) -> Cost:
+def cost(model: nn.Module, call: Call | None, file: Path, *, latency_ms: Interval | None) -> Cost:
     """What a network costs, for one sample of a call; the latency was measured beside a rival's."""
     numbers = list(model.parameters())
     one = None if call is None else call.taking([0])
@@ -99,8 +100,15 @@ def _hooked(model: nn.Module, call: Call, hook: Callable[..., None]) -> None:
 def latencies(
     models: Sequence[Callable[[], Any]], *, runs: int = 15, least_s: float = 0.002
 ) -> list[float]:
-    """Milliseconds of processor time of each, in turn, so that a busy machine slows all alike:
-    the median over ``runs``. What is faster than ``least_s`` is run several times at once."""
+    """Milliseconds of processor time of each: the median of ``times_ms``."""
+    return [statistics.median(one) for one in times_ms(models, runs=runs, least_s=least_s)]
+
+
+def times_ms(
+    models: Sequence[Callable[[], Any]], *, runs: int = 15, least_s: float = 0.002
+) -> list[list[float]]:
+    """Milliseconds of processor time of each, ``runs`` times in turn, so that a busy machine slows
+    all alike. What is faster than ``least_s`` is run several times at once."""
     repeats = []
     for model in models:
         model()
@@ -115,4 +123,4 @@ def latencies(
             for _ in range(repeats[place]):
                 model()
             found[place].append((time.process_time() - started) / repeats[place] * 1e3)
-    return [statistics.median(one) for one in found]
+    return found

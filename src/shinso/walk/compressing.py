@@ -16,7 +16,7 @@ from shinso.compress import measure
 from shinso.compress.calls import Call
 from shinso.compress.chain import Step, parse
 from shinso.faults import Interrupted, RunFault, UsageFault
-from shinso.intervals import Interval
+from shinso.intervals import Interval, median
 from shinso.language import _
 from shinso.runs.environment import describe
 from shinso.runs.files import write_atomically
@@ -62,7 +62,10 @@ class Compressed:
             (name, *(_shown(getattr(one, key), ",") for one in (self.before, self.after)))
             for name, key in shown
         ]
-        times = (_shown(one.latency_ms, ".3g") for one in (self.before, self.after))
+        times = (
+            "—" if one.latency_ms is None else show_interval(one.latency_ms, ".3g")
+            for one in (self.before, self.after)
+        )
         return [*table, (_("one sample, ms"), *times)]  # type: ignore[list-item]
 
 
@@ -70,11 +73,11 @@ def _shown(value: float | None, form: str) -> str:
     return "—" if value is None else format(value, form)
 
 
-def show_interval(value: Interval) -> str:
+def show_interval(value: Interval, form: str = ".4f") -> str:
     """A number with its ends; without them where they are not known."""
     if value.low == -float("inf"):
-        return f"{value.value:.4f}"
-    return f"{value.value:.4f} ({value.low:.4f}–{value.high:.4f})"
+        return format(value.value, form)
+    return f"{value.value:{form}} ({value.low:{form}}–{value.high:{form}})"
 
 
 def compress_run(
@@ -242,11 +245,12 @@ def _finish(before: Run, after: Run, data: Any, steps: Sequence[Step]) -> Compre
     seed = before.seeds[0]
     models = [one.use(seed).model for one in (before, after)]  # pyright: ignore[reportAttributeAccessIssue]
     call = _call_of(before, models[0])
-    times: list[float | None] = [None, None]
+    times: list[Interval | None] = [None, None]
     if call is not None:
         single = call.taking([0])
         with torch.no_grad():
-            times = [*measure.latencies([lambda m=m: single.of(m) for m in models])]
+            taken = measure.times_ms([lambda m=m: single.of(m) for m in models])
+            times = [median(one) for one in taken]
     costs = [
         measure.cost(model, call, one.folder.seed(seed).best_weights, latency_ms=time)
         for model, one, time in zip(models, (before, after), times, strict=True)
