@@ -20,6 +20,10 @@ from shinso.nn.dense import Packed, add_weight_gradient, compiled
 from shinso.nn.threads import in_parts
 
 _BLOCK = 2**19  # scores at a time: 2 MB in float32
+_MIXED_BLOCK = 2**21
+"""Where products are cheap (matrix units for bfloat16), what is added to the weights' gradient after
+each block costs more than scores that leave the nearest cache: beside ``_BLOCK`` 1.0, 0.75 and 0.83 of
+the time for 4,000, 8,000 and 10,000 words."""
 
 
 def output_loss(
@@ -111,7 +115,8 @@ def _summed(
     nll, spread = weight.new_zeros(()), weight.new_zeros(())
     d_weight = None if d_hidden is None else torch.zeros_like(weight)
     d_bias = None if d_hidden is None or bias is None else torch.zeros_like(bias)
-    rows = max(1, _BLOCK // vocabulary)
+    block = _MIXED_BLOCK if isinstance(products, _Mixed) else _BLOCK
+    rows = max(1, block // vocabulary)
     for first in range(lo, hi, rows):
         last = min(first + rows, hi)
         part = hidden[first:last]
