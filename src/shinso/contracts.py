@@ -98,6 +98,16 @@ class Compares(Protocol[BatchIn]):
 
 
 @runtime_checkable
+class AnswersInFull(Protocol):
+    """A network whose bare answer can be read with its own numbers only, as offsets from its default
+    boxes can. Who has an exported file has the file alone."""
+
+    def in_full(self, answer: Any, /) -> Any:
+        """The answer as a file gives it: tensors that need nothing else to be read."""
+        ...
+
+
+@runtime_checkable
 class Weighed(Protocol[BatchIn]):
     """An objective whose loss is a mean over something else than samples: tokens, boxes."""
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from shinso.compress import examples, export
 from shinso.compress.axes import answers, find, unseen
 from shinso.compress.calls import Call, few, keep, kept, recorded
 from shinso.faults import RunFault
+from shinso.models.ssd import SSD, surest
 from shinso.nn import GRU, LSTM, RNN
 from shinso.nn.portable import portable
 from shinso.walk.exporting import check_parity, export_run, last_answered
@@ -90,6 +92,29 @@ def test_portable_layers_match_the_packed_ones(name: str, make: object, both_way
             got = model(x, lengths)
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_a_detectors_file_says_where_without_its_default_boxes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = SSD(
+        SSD.Config(width=0.125, strides=(8, 16)),
+        num_channels=1, num_classes=2, size_px=(32, 32), object_px=(6.0, 20.0),
+    ).eval()  # fmt: skip
+    call = Call({"images": torch.randn(3, 1, 32, 32)})
+    names = export.names_of(model, call)
+    assert names == ["probabilities", "boxes_xyxy_px"]
+    path = tmp_path / "m.onnx"
+    axes = find(model, [call])
+    export.to_onnx(model, export.program(model, call, axes), path, {}, axes, names)
+    assert [one.name for one in onnx.load(path).graph.output] == names
+    images = torch.randn(5, 1, 32, 32)
+    probabilities, boxes = map(torch.from_numpy, export.run_onnx(path)(Call({"images": images})))
+    limits: dict[str, Any] = {"least_score": 0.005, "iou_threshold": 0.45, "most": 20}
+    for row, wanted in enumerate(model.detect(images, **limits)):
+        found = surest(boxes[row], probabilities[row, :, 1:], **limits)
+        assert len(wanted.scores) > 0
+        torch.testing.assert_close(found.boxes_xyxy_px, wanted.boxes_xyxy_px, atol=1e-3, rtol=1e-4)
+        assert found.classes.equal(wanted.classes)
 
 
 @pytest.mark.parametrize(("name", "make"), [CELLS[0], CELLS[2], CELLS[5]])

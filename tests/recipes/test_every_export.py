@@ -47,7 +47,8 @@ def exported(task: str, model: str, folder: Path) -> export.Parity:
     axes = find(network, known)
     example = export.example_of(known[0], axes)
     path = folder / "model.onnx"
-    export.to_onnx(network, export.program(network, example, axes), path, {}, axes)
+    names = export.names_of(network, example)
+    export.to_onnx(network, export.program(network, example, axes), path, {}, axes, names)
     sizes = axes.sizes(example)
     tests = [(one, axes.resized(known[-1], one)) for one in unseen(axes, sizes)]
     parity = export.compare(network, tests, export.run_onnx(path), sizes)

@@ -28,9 +28,10 @@ import onnxruntime
 here = Path(__file__).parent
 session = onnxruntime.InferenceSession(here / "{file}", providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
-print("inputs:")
-for one in session.get_inputs():
-    print(f"  {{one.name}} {{one.shape}} {{one.type}}")
+for title, values in (("inputs", session.get_inputs()), ("answers", session.get_outputs())):
+    print(f"{{title}}:")
+    for one in values:
+        print(f"  {{one.name}} {{one.shape}} {{one.type}}")
 example = np.load(here / "example.npz")
 inputs = {{one.name: example[one.name] for one in session.get_inputs()}}
 answers = session.run(None, inputs)

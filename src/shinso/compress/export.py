@@ -25,6 +25,7 @@ from torch.utils import _pytree
 from shinso.compress import onnx_operators
 from shinso.compress.axes import Axes, answers
 from shinso.compress.calls import Call
+from shinso.contracts import AnswersInFull
 from shinso.extras import need
 from shinso.faults import RunFault
 from shinso.language import _
@@ -48,7 +49,7 @@ class Flat(nn.Module):
 
         def forward(*given: Tensor, **named: Tensor) -> tuple[Tensor, ...]:
             inputs = dict(zip(call.inputs, given, strict=False)) | named
-            found = flat(model(**inputs, **call.constants))
+            found = told(model, model(**inputs, **call.constants))
             # An exporter confuses the two where an answer is one of the inputs.
             own = {id(one) for one in inputs.values()}
             return tuple(one.clone() if id(one) in own else one for one in found)
@@ -58,6 +59,25 @@ class Flat(nn.Module):
         names = [inspect.Parameter(name, kind) for name in call.inputs]
         forward.__signature__ = inspect.Signature(names)  # pyright: ignore[reportFunctionMemberAccess]
         self.forward = forward
+
+
+def told(model: nn.Module, answer: Any) -> tuple[Tensor, ...]:
+    """What a file tells of a network's answer: its tensors, in order."""
+    return flat(in_full(model, answer))
+
+
+def in_full(model: nn.Module, answer: Any) -> Any:
+    return model.in_full(answer) if isinstance(model, AnswersInFull) else answer
+
+
+def names_of(model: nn.Module, call: Call) -> list[str]:
+    """A name for each tensor of an answer: those of its fields where it has them."""
+    with torch.no_grad():
+        answer = in_full(model, call.of(model))
+    fields = getattr(answer, "_fields", None) or getattr(answer, "__dataclass_fields__", ())
+    if fields and all(isinstance(getattr(answer, name), Tensor) for name in fields):
+        return [f"{name}_out" if name in call.inputs else name for name in fields]
+    return [f"answer_{number}" for number in range(len(flat(answer)))]
 
 
 def flat(answer: Any) -> tuple[Tensor, ...]:
@@ -197,7 +217,7 @@ def compare(
         if not answers(model, call):
             continue
         with torch.no_grad():
-            wanted = [one.cpu().numpy() for one in flat(call.of(model))]
+            wanted = [one.cpu().numpy() for one in told(model, call.of(model))]
         found.append(_comparison(sizes, wanted, lambda call=call: other(call)))
     return Parity(exported_with, tuple(found), tolerance)
 
@@ -232,9 +252,10 @@ def to_onnx(
     path: Path,
     about: Mapping[str, str],
     axes: Axes | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Write an exported program as ONNX, with ``about`` as its metadata, whole or not at all. axes:
-    names of its sizes, which stand in its shapes then.
+    names of its sizes, which stand in its shapes then. names: of its answers.
 
     Raises RunFault EXPORT-REFUSED, ExtraFault EXTRA-MISSING.
     """
@@ -250,6 +271,7 @@ def to_onnx(
                 optimize=True,
                 verbose=False,
                 opset_version=onnx_operators.OPSET,
+                output_names=names or None,
                 custom_translation_table=onnx_operators.table(),
             )
     except Exception as error:

@@ -45,6 +45,14 @@ class Raw(NamedTuple):
     offsets: Float[Tensor, "batch default 4"]
 
 
+class Located(NamedTuple):
+    """What an exported file says of every default box, before suppression. probabilities: class 0
+    is background."""
+
+    probabilities: Float[Tensor, "batch default class_and_background"]
+    boxes_xyxy_px: Float[Tensor, "batch default 4"]
+
+
 @final
 class SSD(nn.Module):
     """A feature pyramid and, on each of its maps, one convolution for classes and one for boxes."""
@@ -108,6 +116,11 @@ class SSD(nn.Module):
             begin_rare(last_convolution(head), num_classes)
 
     def forward(self, images: Float[Tensor, "batch channel height width"]) -> Raw:
+        """Raises ValueError for images of another size than the default boxes are for."""
+        if tuple(images.shape[-2:]) != tuple(self.size_px):
+            raise ValueError(
+                f"images are {tuple(images.shape[-2:])}; the default boxes are for {self.size_px} px"
+            )
         maps = self.pyramid(images)
         scores = [head(one) for head, one in zip(self.class_heads, maps, strict=True)]
         offsets = [head(one) for head, one in zip(self.box_heads, maps, strict=True)]
@@ -123,6 +136,10 @@ class SSD(nn.Module):
         )
         return clip_to_image(xyxy_from_cxcywh(found), self.size_px[1], self.size_px[0])
 
+    def in_full(self, answer: Raw) -> Located:
+        """Probabilities, and boxes that were moved from their defaults (``AnswersInFull``)."""
+        return Located(answer.scores.float().softmax(-1), self.boxes(answer.offsets.float()))
+
     @torch.no_grad()
     def detect(
         self,
@@ -136,12 +153,10 @@ class SSD(nn.Module):
 
         iou_threshold: 1 or more suppresses nothing.
         """
-        raw = self(images)
-        boxes = self.boxes(raw.offsets.float())
-        shares = raw.scores.float().softmax(-1)[..., 1:]
+        found = self.in_full(self(images))
         return [
-            surest(one, share, least_score=least_score, iou_threshold=iou_threshold, most=most)
-            for one, share in zip(boxes, shares, strict=True)
+            surest(boxes, shares, least_score=least_score, iou_threshold=iou_threshold, most=most)
+            for boxes, shares in zip(found.boxes_xyxy_px, found.probabilities[..., 1:], strict=True)
         ]
 
 

@@ -66,7 +66,8 @@ def export_run(
         folding = folded_norms(model, example, numbers) if attached(model) else nullcontext(numbers)
         with folding as scaled, integer_weights(model, scaled):
             program = export.program(model, example, axes)
-        export.to_onnx(model, program, unproven, export.about_text(about), axes)
+        names = export.names_of(model, example)
+        export.to_onnx(model, program, unproven, export.about_text(about), axes, names)
         runner: Callable[..., Any] = export.run_onnx
     else:
         program = export.program(model, example, axes)
@@ -182,7 +183,7 @@ def _lay_beside(
     import io
 
     with torch.no_grad():
-        answers = export.flat(call.of(model))
+        answers = export.told(model, call.of(model))
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: one.numpy() for name, one in call.inputs.items()}
     arrays |= {f"expected_{number}": one.numpy() for number, one in enumerate(answers)}
