@@ -183,7 +183,7 @@ def make_ui(
         found = Fault(
             "REQUEST",
             place=f"{request.method} {request.url.path}",
-            found=str(error.detail),
+            found=_("there is no such page") if error.status_code == 404 else error.detail,
             next_step=_("begin at {address}").format(address=request.url_for("home")),
         )
         return refused(request, found, error.status_code, error.headers)
