@@ -65,6 +65,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         **{"layers": 2, "dropout": 0.25, "lr": 4e-3, "schedule": "one-cycle", "steps": 13_300},
         **{"evaluate_every": 1330, "clip_norm": 1.0, "weight_decay": 1e-5, "sampled": 1200},
     },
+    # The same size for 40 epochs of plain gradient descent, as pytorch/examples trained it.
+    "ptb-tied": {
+        **{"level": "word", "min_count": 1, "batch_size": 20, "window": 35, "hidden": 200},
+        **{"layers": 2, "dropout": 0.2, "variational": False, "optimizer": "sgd", "momentum": 0.0},
+        **{"lr": 20.0, "schedule": "cosine", "steps": 53_200, "evaluate_every": 1330},
+        **{"clip_norm": 0.25, "weight_decay": 0.0, "sampled": 1200},
+    },
     # Merity et al. 2018, 24 M parameters. Meant for an accelerator.
     "ptb-awd": {
         **{"level": "word", "min_count": 1, "batch_size": 20, "window": 70, "hidden": 1150},
