@@ -22,8 +22,9 @@ from shinso.nn.recurrent import RecurrentLayers
 class Cost:
     """parameters: numbers in the network; nonzero: those that are not 0; file_bytes: of its
     weights' file; multiply_adds: of one sample; latency_ms: processor time of one sample, median
-    and where it lies (of a busy machine far apart); memory_bytes: weights, and the largest input and output of a layer, of one sample. The last three
-    are None where the network takes no plain tensors."""
+    and where it lies (of a busy machine far apart); memory_bytes: weights, and the largest input and
+    output of a layer, of one sample. The last three are None where the network takes no plain
+    tensors."""
 
     parameters: int
     nonzero: int

@@ -66,6 +66,15 @@ def targets_of(
     return Targets(classes, boxes)
 
 
+def class_errors(
+    scores: Float[Tensor, "batch default class"], targets: Int[Tensor, "batch default"]
+) -> Float[Tensor, "batch default"]:
+    """Cross entropy of each default box; 0 for one that is not asked."""
+    return F.cross_entropy(
+        scores.flatten(0, 1), targets.flatten(), reduction="none", ignore_index=NO_CLASS
+    ).view_as(targets)
+
+
 def mined(
     losses: Float[Tensor, "batch default"],
     targets: Int[Tensor, "batch default"],
@@ -134,13 +143,7 @@ class SSDObjective:
         matched = targets.classes > 0
         count = matched.sum().clamp(min=1)
         classes = self.class_losses(raw.scores.float(), targets.classes).sum() / count
-        boxes = box_losses(
-            raw.offsets.float()[matched],
-            defaults.expand(len(matched), -1, -1)[matched],
-            targets.boxes_xyxy_px[matched],
-            self.box_loss,
-        )
-        boxes = boxes.sum() / count
+        boxes = self.matched_box_losses(raw, targets, defaults).sum() / count
         return {
             "loss": classes + boxes,
             "class_loss_nats": classes.detach(),
@@ -154,15 +157,25 @@ class SSDObjective:
         targets: Int[Tensor, "batch default"],
     ) -> Float[Tensor, "batch default"]:
         """Each default box's share of the loss; 0 for those that are not learnt."""
-        losses = F.cross_entropy(
-            scores.flatten(0, 1), targets.flatten(), reduction="none", ignore_index=NO_CLASS
-        ).view_as(targets)
+        losses = class_errors(scores, targets)
         if self.negatives == "all":
             return losses
         if self.negatives == "focal":
             return losses * focal_weights(scores, targets, self.gamma)
         chosen = mined(losses, targets, ratio=self.ratio, hardest=self.negatives == "hard")
         return losses * (chosen | (targets > 0))
+
+    def matched_box_losses(
+        self, raw: Raw, targets: Targets, defaults_cxcywh: Float[Tensor, "default 4"]
+    ) -> Float[Tensor, " matched"]:
+        """The error of each matched box to its truth."""
+        matched = targets.classes > 0
+        return box_losses(
+            raw.offsets.float()[matched],
+            defaults_cxcywh.expand(len(matched), -1, -1)[matched],
+            targets.boxes_xyxy_px[matched],
+            self.box_loss,
+        )
 
     def comparison(
         self, student: nn.Module, teacher: nn.Module
@@ -212,24 +225,13 @@ class SSDObjective:
         matched = classes > 0
         scores, theirs = said.scores.float(), told.scores.float()
         seen = (theirs.softmax(-1)[..., 0] < SEEN) & (classes != NO_CLASS)
-        losses = F.cross_entropy(
-            scores.detach().flatten(0, 1),
-            classes.flatten(),
-            reduction="none",
-            ignore_index=NO_CLASS,
-        ).view_as(classes)
+        losses = class_errors(scores.detach(), classes)
         objects = matched | seen
         counted = objects | mined(losses, classes, ratio=self.ratio, hardest=True)
-        errors = [
-            box_losses(
-                one.offsets.float()[matched],
-                defaults_cxcywh.expand(len(matched), -1, -1)[matched],
-                targets.boxes_xyxy_px[matched],
-                self.box_loss,
-            )
-            for one in (said, told)
-        ]
-        bounded = errors[0][errors[0] > errors[1]].sum() / matched.sum().clamp(min=1)
+        own, bound = (
+            self.matched_box_losses(one, targets, defaults_cxcywh) for one in (said, told)
+        )
+        bounded = own[own > bound].sum() / matched.sum().clamp(min=1)
         of = objects.sum().clamp(min=1)
         return Compared(scores[counted], theirs[counted], of, bounded)
 

@@ -93,8 +93,8 @@ def make_app(services: Sequence[Service], limits: Limits, *, hosts: Sequence[str
         return JSONResponse(found, error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
-    async def broken(request: Any, error: Exception) -> Any:
-        return JSONResponse(bug(error, request.url.path), 500)
+    async def broken(_request: Any, error: Exception) -> Any:
+        return JSONResponse(bug(error), 500)  # the server logs it, since starlette raises it again
 
     @app.get("/health", response_model=dict[str, str])
     async def health() -> Any:

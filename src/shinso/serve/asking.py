@@ -17,7 +17,7 @@ from urllib.parse import quote
 from shinso.extras import need
 from shinso.serve.batching import Batcher, QueueFull, Stopped
 from shinso.serve.guard import UNTIL
-from shinso.serve.refusals import bug, fault, misread, unanswered
+from shinso.serve.refusals import fault, logged_bug, misread, unanswered
 from shinso.serve.tasks import Service, Unanswerable
 
 Reply = tuple[int, bytes]
@@ -63,7 +63,7 @@ class Asking:
         try:
             status, body = await self.reply(*asked, message["body"], scope[UNTIL])
         except Exception as error:
-            status, body = 500, _text(bug(error, scope["path"]))
+            status, body = 500, _text(logged_bug(error, scope["path"]))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -76,11 +76,10 @@ class Asking:
     async def reply(self, service: Service, batcher: Batcher, body: bytes, until: float) -> Reply:
         """The answer to the question in a body, or the refusal that it deserves. until: when the
         request's time is over."""
-        example = f"GET {quote(place(service))}"
         try:
             question = service.question.model_validate_json(body)
         except self.wrong_type as error:
-            return 422, _text(misread(error, example, "body"))
+            return 422, _text(misread(error, _example(service), "body"))
         try:
             async with asyncio.timeout_at(until):
                 found = await batcher.ask(question)
@@ -99,8 +98,13 @@ class Asking:
             )  # fmt: skip
             return 504, _text(found)
         except Unanswerable as reason:
-            return 422, _text(unanswered(reason, example))
+            return 422, _text(unanswered(reason, _example(service)))
         return 200, _text(found)
+
+
+def _example(service: Service) -> str:
+    """Where a question stands that is answered."""
+    return f"GET {quote(place(service))}"
 
 
 def _text(found: Any) -> bytes:

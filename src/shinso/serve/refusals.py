@@ -30,7 +30,12 @@ def shown_by(example: str) -> str:
     return f"see {example} for a question that is answered"
 
 
-def bug(error: Exception, asked: str) -> dict[str, Any]:
-    """Of a fault that is ours to mend. What it was goes to the log; the service lives on."""
-    logging.getLogger(__name__).error("%s", asked, exc_info=error)
+def bug(error: Exception) -> dict[str, Any]:
+    """Of a fault that is ours to mend; the service lives on."""
     return fault("BUG", type(error).__name__, next_step="report it with what the server printed")
+
+
+def logged_bug(error: Exception, asked: str) -> dict[str, Any]:
+    """The same where nobody else would log what it was."""
+    logging.getLogger(__name__).error("%s", asked, exc_info=error)
+    return bug(error)

@@ -35,7 +35,7 @@ from shinso.recipes.uses import go_agent
 from shinso.serve import views
 from shinso.serve.go_board import add_board
 from shinso.serve.guard import Guard
-from shinso.serve.refusals import bug, misread, unanswered
+from shinso.serve.refusals import logged_bug, misread, unanswered
 from shinso.serve.settings import Limits
 from shinso.serve.tasks import Service, Unanswerable, service_of
 from shinso.walk.run import Run
@@ -282,7 +282,7 @@ def make_ui(
         if isinstance(answer, Unanswerable):
             return JSONResponse(unanswered(answer, example), 422)
         if isinstance(answer, Exception):
-            return JSONResponse(bug(answer, request.url.path), 500)
+            return JSONResponse(logged_bug(answer, request.url.path), 500)
         return JSONResponse(answer)
 
     add_board(app, site, make_player or go_agent.Agent().player)

@@ -64,8 +64,11 @@ function follow() {
   events.onmessage = (event) => {
     for (const row of JSON.parse(event.data)) {
       // After a new connection, or where a run goes on from an earlier step, rows come again.
-      const again = (one) => one.seed === row.seed && one.part === row.part && one.step >= row.step;
-      if (rows.some(again)) rows.splice(0, rows.length, ...rows.filter((one) => !again(one)));
+      const beside = (one) => one.seed === row.seed && one.part === row.part;
+      if (rows.findLast(beside)?.step >= row.step) {
+        const kept = rows.filter((one) => !(beside(one) && one.step >= row.step));
+        rows.splice(0, rows.length, ...kept);
+      }
       rows.push(row);
       for (const name of Object.keys(row)) {
         if (["seed", "step", "part"].includes(name)) continue;
