@@ -1,13 +1,13 @@
 """What pre-training is worth, by the number of labels: SST-2 from 100, 1,000 and all of them.
 
-    python benchmarks/bert_labels.py [--start RUN] [--text FILE] [--pretrain-steps 4000] [--seeds 5]
+    python benchmarks/bert_labels.py [--start RUN] [--text FILE] [--pretrain-steps N] [--seeds 5]
                                      [--labels 100,1000,0] [--steps 600] [--runs runs] [--device auto]
                                      [--precision fp32]
 
-BERT "mini" (4 × 256) learns from the raw text of WikiText-2 (or begins at RUN, trained before), then from
-so many labels; beside it the same network with the same pieces learns from the labels alone. Each seed
-is one start and one order of the samples; all seeds and both networks see the same labels, and the
-seeds of the two are paired. 0 labels are all. Both stand beside a logistic regression on words.
+BERT "mini" (4 × 256) learns from the raw text of WikiText-2 by the preset of that name (or begins at
+RUN, trained before), then from so many labels; beside it the same network with the same pieces learns
+from the labels alone. Each seed is one start and one order of the samples; all seeds and both networks
+see the same labels, and the seeds of the two are paired. 0 labels are all. Both stand beside a logistic regression on words.
 
 The goal (decided beforehand): the gain's 95 % interval over seeds lies above zero at every number.
 """
@@ -32,7 +32,8 @@ def main(given: argparse.Namespace) -> None:
     start = given.start
     if start is None:
         text = given.text or registry.require("wikitext2/train.txt.gz")
-        run = shinso.train("bert-pretrain", text, steps=given.pretrain_steps, **shared)
+        steps = {} if given.pretrain_steps is None else {"steps": given.pretrain_steps}
+        run = shinso.train("bert-pretrain", text, preset="wikitext2", **steps, **shared)
         print(run.table().markdown(), flush=True)
         start = run.folder.path
     train, valid, test = (
@@ -71,7 +72,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--start", type=Path)
     parser.add_argument("--text", type=Path)
-    parser.add_argument("--pretrain-steps", type=int, default=4000)
+    parser.add_argument("--pretrain-steps", type=int)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--labels", default="100,1000,0")
     parser.add_argument("--steps", type=int, default=600)

@@ -157,6 +157,27 @@ def test_query_that_may_look_nowhere_gets_zeros():
     assert torch.equal(attention_weights(x, x, mask)[..., 1, :], torch.zeros(1, 2, 3))
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("automatic", [False, True])
+def test_few_keys_in_half_precision_are_float32_between_roundings(causal, automatic):
+    torch.manual_seed(0)
+    halves = [torch.randn(2, 3, TIME, 8).bfloat16().requires_grad_() for _ in range(3)]
+    wholes = [half.detach().float().requires_grad_() for half in halves]
+    mask = None if causal else seen_up_to(5, 3)[:, None, None]
+    with torch.autocast("cpu", torch.bfloat16, enabled=automatic):
+        out = attend(*halves, mask, causal=causal)
+    expected = attend(*wholes, mask, causal=causal)
+    assert out.dtype == torch.bfloat16
+    assert torch.equal(out, expected.bfloat16())
+    error = torch.randn_like(out)
+    out.backward(error)
+    expected.backward(error.float())
+    for half, whole in zip(halves, wholes, strict=True):
+        assert half.grad is not None
+        assert whole.grad is not None
+        assert torch.equal(half.grad, whole.grad.bfloat16())
+
+
 def test_additive_attention_follows_its_equation():
     torch.manual_seed(0)
     layer = AdditiveAttention(3, 4, 5).double()
