@@ -1,10 +1,11 @@
-"""Training steps of language models beside torch's and Hugging Face's, one thread, float32.
+"""Training steps of language models beside torch's and Hugging Face's, one thread.
 
     python benchmarks/language_models.py
 
 * small LSTM (2 × 200, 10,000 words, batch 20, window 35): ours with the whole softmax and with 1,200
   drawn tokens, beside torch.nn.LSTM with torch's linear layer and cross entropy;
-* BERT "mini" (4 × 256, 8,000 pieces, batch 8 of 128, 15 % hidden): ours beside BertForMaskedLM.
+* BERT "mini" (4 × 256, 8,000 pieces, batch 8 of 128, 15 % hidden): ours beside BertForMaskedLM, in
+  float32 and with bfloat16 where autocast takes it; the first alone for the LSTM.
 
 Forward, backward and an AdamW step each, no dropout. The goal (decided beforehand): not slower.
 """
@@ -34,12 +35,17 @@ WORDS, UNITS, BATCH, TIME = 10_000, 200, 20, 35
 PIECES, LENGTH, TEXTS = 8_000, 128, 8
 
 
-def stepper(model: nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
+def stepper(
+    model: nn.Module, loss: Callable[[], torch.Tensor], half: bool = False
+) -> Callable[[], None]:
+    """half: bfloat16 by autocast."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss().backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            value = loss()
+        value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
@@ -95,11 +101,16 @@ def bert() -> tuple[dict[str, Callable[[], None]], dict[str, str]]:
         intermediate_size=1024, max_position_embeddings=128, hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     ))  # fmt: skip
-    functions = {
-        "BERT": stepper(own, lambda: objective(own, batch)["loss"]),
-        "Hugging Face BERT": stepper(theirs, lambda: theirs(input_ids=pieces, labels=labels).loss),
+    functions = {}
+    for half in (False, True):
+        in_half = ", bfloat16" if half else ""
+        functions[f"BERT{in_half}"] = stepper(own, lambda: objective(own, batch)["loss"], half)
+        functions[f"Hugging Face BERT{in_half}"] = stepper(
+            theirs, lambda: theirs(input_ids=pieces, labels=labels).loss, half
+        )
+    return functions, {
+        name: f"Hugging Face {name}" for name in functions if name.startswith("BERT")
     }
-    return functions, {"BERT": "Hugging Face BERT"}
 
 
 if __name__ == "__main__":

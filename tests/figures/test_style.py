@@ -112,3 +112,9 @@ def test_look_is_given_to_our_figures_and_to_no_other(tmp_path):
 
 def test_palette_has_no_colour_twice():
     assert len(set(style.PALETTE)) == len(style.PALETTE)
+
+
+def test_lines_beyond_the_last_colour_still_differ():
+    axes = style.figure(3.0, 2.0).subplots()
+    lines = [axes.plot([0, 1], [0, number])[0] for number in range(2 * len(style.PALETTE))]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines)

@@ -73,6 +73,8 @@ def test_a_run_shows_its_table_and_its_curves_stream(client: TestClient, run: Ru
     rows = json.loads(events.split("data: ")[1].split("\n")[0])
     assert next(row["step"] for row in rows if row["part"] == "valid") == 0
     assert 'event: state\ndata: "done"' in events
+    assert "完了" in client.get(f"/runs/{name}?lang=ja").text
+    assert "<td>完了</td>" in client.get("/runs?lang=ja").text
 
 
 def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -223,6 +225,10 @@ def check_scripts(home: str, name: str, folder: Path) -> None:
         page.value("byId('state').textContent = 'running', follow()")
         page.until("byId('state').textContent !== 'running'")
         assert page.value("rows.length") == once
+        page.value("rows.push(...rows.map((row) => ({ ...row, seed: 6 }))), draw()")
+        drawn = "[...document.querySelectorAll('#curve polyline')].map((one) => one.outerHTML"
+        looks = page.value(f'{drawn}.replace(/points="[^"]*"/, \'\'))')
+        assert len(looks) == len(set(looks)) == 2
         page.goto(f"{home}try")
         page.until("byId('question').value")
         for file_name in ("a.csv", "my data.v2.tar.gz", f"{'x' * 99}.csv", "日本.1234567890", ".z"):

@@ -130,7 +130,8 @@ def _settings() -> dict[Any, Any]:
         "axes.labelsize": 9.5,
         "axes.axisbelow": True,
         "axes.grid": True,
-        "axes.prop_cycle": cycler(color=PALETTE),
+        # Lines beyond the last colour begin again with the first, broken.
+        "axes.prop_cycle": cycler(linestyle=("-", "--", ":")) * cycler(color=PALETTE),
         "axes.spines.top": False,
         "axes.spines.right": False,
         "grid.color": "#E4E4E4",

@@ -26,6 +26,16 @@ COMPRESSION = "compression.json"
 """Of a run that is another one made smaller: which, by what steps, and what it cost."""
 
 
+def state_words() -> dict[str, str]:
+    """The states in the language in use."""
+    return {
+        "running": _("running"),
+        "interrupted": _("interrupted"),
+        "done": _("done"),
+        "failed": _("failed"),
+    }
+
+
 @dataclass(frozen=True)
 class SeedFolder:
     """What one seed of a run keeps."""

@@ -32,6 +32,7 @@ from shinso.extras import need
 from shinso.faults import Fault, UsageFault
 from shinso.language import LANGUAGES, _
 from shinso.recipes.uses import go_agent
+from shinso.runs.folder import state_words
 from shinso.serve import views
 from shinso.serve.go_board import add_board
 from shinso.serve.guard import Guard
@@ -200,7 +201,10 @@ def make_ui(
 
     @app.get("/runs")
     async def list_runs(request: Request) -> Any:
-        return site.page(request, "runs.html.j2", runs=views.runs(site.runs), root=str(site.runs))
+        return site.page(
+            request, "runs.html.j2", runs=views.runs(site.runs), root=str(site.runs),
+            state_words=state_words(),
+        )  # fmt: skip
 
     @app.get("/runs/{name:path}/events")
     async def events(request: Request, name: str) -> Any:
@@ -220,7 +224,9 @@ def make_ui(
     @app.get("/runs/{name:path}")
     async def one_run(request: Request, name: str) -> Any:
         folder = views.folder_of(site.runs, *name.split("/"))
-        return site.page(request, "run.html.j2", name=name, **views.run(folder))
+        return site.page(
+            request, "run.html.j2", name=name, state_words=state_words(), **views.run(folder)
+        )
 
     @app.get("/claims")
     def list_claims(request: Request) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shinso.cli.parsing import Parser
 from shinso.cli.terminal import print_columns
 from shinso.language import _
-from shinso.runs.folder import RunFolder
+from shinso.runs.folder import RunFolder, state_words
 
 HELP = "list, show or remove runs"
 
@@ -49,7 +49,11 @@ def _list(root: Path, *, as_json: bool) -> int:
         rows = [dict(zip(("run", "state", "seeds_done"), row, strict=True)) for row in found]
         print(json.dumps(rows, ensure_ascii=False))
     elif found:
-        print_columns([(_("run"), _("state"), _("seeds done")), *found])
+        words = state_words()
+        print_columns([
+            (_("run"), _("state"), _("seeds done")),
+            *((name, words.get(state, state), seeds) for name, state, seeds in found),
+        ])  # fmt: skip
     else:
         print(_("no runs in {folder}").format(folder=root))
     return 0
@@ -57,7 +61,7 @@ def _list(root: Path, *, as_json: bool) -> int:
 
 def _show(folder: RunFolder) -> None:
     status = folder.status()
-    print(f"{folder.path}: {status['state']}")
+    print(f"{folder.path}: {state_words().get(status['state'], status['state'])}")
     card = folder.path / "card.md"
     if card.exists():
         print(card.read_text(encoding="utf-8"))

@@ -49,7 +49,10 @@ function draw() {
     const own = found.filter((row) => row.seed === seed);
     const points = own.map((row) => `${x(row.step)},${y(row[metric])}`).join(" ");
     const stroke = COLOURS[seed % COLOURS.length];
-    chart.append(svg("polyline", { points, fill: "none", stroke, "stroke-width": 2 }));
+    const dashes = 4 * Math.floor(seed / COLOURS.length); // seeds of one colour differ by them
+    chart.append(
+      svg("polyline", { points, fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": dashes || "none" }),
+    );
     for (const row of own.length < 60 ? own : []) {
       chart.append(svg("circle", { cx: x(row.step), cy: y(row[metric]), r: 3, fill: stroke }));
     }
@@ -80,7 +83,8 @@ function follow() {
   };
   events.addEventListener("state", (event) => {
     events.close();
-    byId("state").textContent = JSON.parse(event.data);
+    const state = JSON.parse(event.data);
+    byId("state").textContent = byId("state").dataset[state] ?? state;
   });
   choice.addEventListener("change", draw);
 }
