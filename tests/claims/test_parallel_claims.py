@@ -29,6 +29,7 @@ EVERY = {
     "model-parallel.size": size,
 }
 TIMED = (speed, size)
+EXACT = (data_equal, model_equal, memory)
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +45,14 @@ def test_texts_stand_in_both_languages(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [data_equal, sync_vs_async, memory], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [*EXACT, sync_vs_async], ids=lambda m: m.__name__)
 def test_measurement_repeats_and_is_drawn(module) -> None:
-    check_drawing(module, measured_twice(module), module.measure(3, True, "quick"))
+    """Where nothing is timed or drawn by lot, one seed decides."""
+    found, control = measured_twice(module), module.measure(3, True, "quick")
+    check_drawing(module, found, control)
+    if module in EXACT:
+        assert verdict_of(module, found) is Verdict.HOLDS, found
+        assert verdict_of(module, control) is Verdict.REFUTED, control
 
 
 @pytest.mark.slow
@@ -56,15 +62,6 @@ def test_timing_is_finite_and_drawn(module) -> None:
     assert all(math.isfinite(value) and value > 0 for value in numbers_in(found))
     check_drawing(module, found, control)
     assert module.holds([found, found]).estimates
-
-
-@pytest.mark.slow
-def test_exact_claims_hold_and_their_controls_do_not() -> None:
-    for module in (data_equal, model_equal, memory):
-        found, control = (module.measure(0, control, "quick") for control in (False, True))
-        assert verdict_of(module, found) is Verdict.HOLDS, found
-        assert verdict_of(module, control) is Verdict.REFUTED, control
-    check_drawing(model_equal, *(model_equal.measure(1, c, "quick") for c in (False, True)))
 
 
 def test_stale_gradients_are_as_stale_as_said() -> None:

@@ -75,7 +75,7 @@ def new_files(order: Order, folder: Path) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize(("task", "model"), EVERY)
 def test_trained_run_predicts_the_same_after_loading(task: str, model: str, tmp_path: Path) -> None:
-    order = order_of_sample(task, model, tmp_path, evaluate_every=10, checkpoint_every=20)
+    order = order_of_sample(task, model, tmp_path, steps=10, checkpoint_every=10)
     run = train(order)
     table = run.table()
     assert [row.learned for row in table.rows].count(True) == 1
@@ -128,9 +128,9 @@ def test_same_seed_gives_the_same_weights(
     order = order_of_sample(task, model, tmp_path)
     data = data_of(order, prepared_data)
     weights = []
-    for seed in (5, 5, 6):
+    for seed, steps in ((5, 2), (5, 2), (6, 0)):  # another seed begins elsewhere already
         ready = prepare(order, data, data.facts(), seed)
-        for _ in range(3):
+        for _ in range(steps):
             ready.learner.step(ready.built.source.next_batch())
         weights.append({name: p.clone() for name, p in ready.model.state_dict().items()})
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
