@@ -11,7 +11,7 @@ import torch
 from shinso.data.piece_batches import NONE, PieceSamples, Stretches, hide, joined
 from shinso.data.wordpiece import SIGNS, WordPieces
 from shinso.faults import DataFault, RunFault
-from shinso.models.bert import Bert, BertPretraining
+from shinso.models.bert import Bert, BertClassifier, BertPretraining
 from shinso.models.published_bert import load_published, published_size
 from shinso.objectives.bert import HiddenPiecesObjective
 from shinso.recipes.uses.bert_starts import begin_with, pieces_of
@@ -43,6 +43,22 @@ def twin(tmp_path_factory, peer):
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n", encoding="utf-8")
     return folder, model
+
+
+@torch.no_grad()
+def test_mean_of_a_text_is_that_of_its_real_pieces():
+    torch.manual_seed(0)
+    size = {"width": 16, "layers": 2, "heads": 2, "inner": 32, "positions": 12}
+    model = BertClassifier(
+        BertClassifier.Config(**size, pooling="mean"), num_pieces=20, num_classes=3
+    ).eval()
+    pieces, types = torch.randint(5, 20, (1, 9)), torch.zeros(1, 12, dtype=torch.long)
+    longer = torch.cat([pieces, torch.randint(5, 20, (1, 3))], 1)
+    there = torch.arange(12)[None] < 9
+    states = model.bert(pieces, types[:, :9], there[:, :9])
+    expected = model.head(states.mean(1))
+    torch.testing.assert_close(model(pieces, types[:, :9], there[:, :9]), expected)
+    torch.testing.assert_close(model(longer, types, there), expected)
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from shinso.recipes.uses import piece_tags, text_classes
 from shinso.recipes.uses.bert_starts import sized
 from shinso.settings import resolve
 from shinso.walk.order import refuse_unread
+from shinso.walk.training import train
+from tests.recipes.test_every_recipe import order_of_sample
 
 
 def test_texts_longer_than_what_is_read_are_counted(tmp_path):
@@ -60,3 +62,22 @@ def test_a_start_decides_the_size_and_not_the_dropout():
         sized(BertClassifier.Config(layers=3), facts, 40)
     with pytest.raises(UsageFault, match="longest"):
         sized(BertClassifier.Config(), facts, 64)
+
+
+def test_the_first_metric_selects_and_not_how_sure_answers_are(tmp_path):
+    """Of few labels learnt by heart, the likelihood of others is best at the start."""
+    order = order_of_sample(
+        "classify-text",
+        "bert",
+        tmp_path,
+        only=12,
+        steps=60,
+        evaluate_every=15,
+        lr=1e-3,
+        schedule="constant",
+    )
+    run = train(order)
+    looks = [row for row in run.folder.seed(0).metrics.rows() if row["part"] == "valid"]
+    chosen = next(row for row in looks if row["step"] == run.result(0)["best_step"])
+    assert chosen["accuracy"] == max(row["accuracy"] for row in looks)
+    assert chosen["loss_nats"] > min(row["loss_nats"] for row in looks)

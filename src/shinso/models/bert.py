@@ -7,7 +7,7 @@ and following sentences, name a sentence's class, or tag its words.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -160,15 +160,21 @@ class BertPretraining(nn.Module):
 
 @final
 class BertClassifier(nn.Module):
-    """Names the class of a sentence or of a pair of sentences."""
+    """Names the class of a sentence or of a pair of sentences.
+
+    pooling: the first piece's vector, as in the paper, has learnt to stand for the text where
+    pre-training asked for the next sentence; the mean needs no such lesson (Reimers & Gurevych 2019).
+    """
 
     @dataclass(frozen=True, kw_only=True)
     class Config(BertSize):
-        pass
+        pooling: Literal["first", "mean"] = setting(
+            "first", "what stands for the text: its first piece's vector, or the mean of all"
+        )
 
     def __init__(self, config: Config, *, num_pieces: int, num_classes: int) -> None:
         super().__init__()
-        self.bert = Bert(config, num_pieces=num_pieces)
+        self.bert = Bert(config, num_pieces=num_pieces, pooled=config.pooling == "first")
         self.dropout = ByteDropout(config.dropout)
         self.head = nn.Linear(config.width, num_classes)
         self.head.apply(_start)
@@ -181,7 +187,12 @@ class BertClassifier(nn.Module):
     ) -> Float[Tensor, "batch class"]:
         """Scores of the classes."""
         states = self.bert(pieces, types, there)
-        return self.head(self.dropout(self.bert.whole(states)))
+        if self.bert.pool is None:
+            real = there.unsqueeze(-1)
+            whole = (states * real).sum(1) / real.sum(1)
+        else:
+            whole = self.bert.whole(states)
+        return self.head(self.dropout(whole))
 
 
 @final

@@ -13,6 +13,9 @@ from shinso.data.shuffled import ShuffledSource
 from shinso.recipes.recipe import Built, Use
 from shinso.training.loop import Selection
 
+LIKELIHOOD = Selection("loss_nats")
+"""Sees how sure an answer is, so that it selects more finely than accuracy does."""
+
 
 def build_labelled(
     samples: Any,
@@ -23,11 +26,11 @@ def build_labelled(
     *,
     batch_size: int,
     seed: int,
+    selection: Selection = LIKELIHOOD,
 ) -> Built:
-    """Shuffled batches of samples of like length; the likelihood on the valid part selects.
+    """Shuffled batches of samples of like length.
 
-    samples: of the train part, with ``lengths``. Accuracy would select less finely: it does not
-    see how sure an answer is.
+    samples: of the train part, with ``lengths``. selection: by the valid part.
     """
     device = next(model.parameters()).device
     source = ShuffledSource(samples, batch_size, seed, lengths=samples.lengths)
@@ -40,6 +43,6 @@ def build_labelled(
         objective=objective,
         source=OnDevice(source, device),
         validate=validate,
-        selection=Selection("loss_nats"),
+        selection=selection,
         overfit=lambda number: OnDevice(source.fixed_subset(number), device),
     )
