@@ -73,7 +73,7 @@ CAMVID: dict[str, Any] = {
 }  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     "camvid": {
-        **CAMVID, "model": "resnet-unet", "depth": 18, "width": 0.5, "stem": "imagenet",
+        **CAMVID, "model": "resnet-unet", "depth": 18, "width": 1.0, "stem": "imagenet",
         "size": "180x240", "batch_size": 4, "steps": 4400, "lr": 1e-3, "warmup": 200,
         "evaluate_every": 500, "checkpoint_every": 500,
     },
