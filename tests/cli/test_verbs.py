@@ -59,6 +59,17 @@ def test_every_verb_has_help() -> None:
         assert done.stdout, verb
 
 
+def test_presets_are_shown_where_a_task_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "bert-pretrain"]) == 0
+    assert "--preset wikitext2\n      vocabulary=8000 length=64" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["train", "bert-pretrain", "--help"])
+    assert "wikitext2" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["train", "forecast", "--help"])
+    assert "named settings of the task: —" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import shinso.recipes
 from shinso.faults import UsageFault
@@ -52,6 +53,11 @@ def recipe(task: str) -> ModuleType:
 def needs_data(module: ModuleType) -> bool:
     """Whether the recipe reads something; one that learns by self-play does not."""
     return getattr(module, "NEEDS_DATA", True)
+
+
+def presets(module: ModuleType) -> dict[str, dict[str, Any]]:
+    """Named settings of a recipe; most have none."""
+    return getattr(module, "PRESETS", {})
 
 
 def titles() -> dict[str, str]:

@@ -170,7 +170,7 @@ def _split(
 
 def preset_layer(module: ModuleType, name: str) -> Layer:
     """The settings of a recipe's preset; UsageFault PRESET-UNKNOWN names those there are."""
-    presets: dict[str, dict[str, Any]] = getattr(module, "PRESETS", {})
+    presets = catalogue.presets(module)
     if name not in presets:
         raise UsageFault(
             "PRESET-UNKNOWN",

@@ -9,7 +9,7 @@ from shinso.cli.parsing import Parser
 from shinso.language import _
 from shinso.walk import catalogue
 
-HELP = "systems, models, claims, figures, lessons; a task shows its models' settings"
+HELP = "systems, models, claims, figures, lessons; a task shows its models' settings and presets"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,4 +74,7 @@ def _one(task: str) -> int:
                 print(
                     f"      {leaf.name}={leaf.default}  ({leaf.kind_name}) {_(leaf.help)}".rstrip()
                 )
+    for name, settings in catalogue.presets(module).items():
+        print(f"  --preset {name}")
+        print("      " + " ".join(f"{key}={value}" for key, value in settings.items()))
     return 0

@@ -34,6 +34,7 @@ def parser_of(task: str, module: ModuleType) -> Parser:
     from shinso.walk.settings_of_runs import RunSettings
 
     models = ", ".join(module.MODELS)
+    presets = ", ".join(catalogue.presets(module)) or "—"
     epilog = _(
         "models: {models}\nsettings of a model, given as key=value: shinso list {task}"
     ).format(models=models, task=task)
@@ -42,7 +43,7 @@ def parser_of(task: str, module: ModuleType) -> Parser:
     add_settings(parser, _("the task"), schema(module.Config).values())
     add_settings(parser, _("the run"), schema(RunSettings).values())
     parser.add_argument("--config", type=Path, help=_("a YAML file of settings"))
-    parser.add_argument("--preset", help=_("named settings of the task"))
+    parser.add_argument("--preset", help=_("named settings of the task: {all}").format(all=presets))
     parser.add_argument("--json", action="store_true", help=_("the result as JSON"))
     probes = parser.add_argument_group(_("look before you train")).add_mutually_exclusive_group()
     probes.add_argument(
