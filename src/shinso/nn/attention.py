@@ -45,7 +45,7 @@ def attend(
         past = causal_mask(queries, keys, query.device)
         mask = past if mask is None else mask & past
         causal = False
-    if keys <= _FEW_KEYS and not dropout and _learns_in_half(query):
+    if _learns_in_half(query) and not dropout and keys <= _FEW_KEYS:
         with torch.autocast("cpu", enabled=False):
             wide = (query.float(), key.float(), value.float())
             return F.scaled_dot_product_attention(*wide, mask, is_causal=causal and queries > 1).to(
