@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
@@ -48,6 +48,9 @@ BUDGET_S = {"quick": 60.0, "full": 500.0}
 
 SUBJECTS, OWN, NEUTRAL, LONG, ABOUT = 2, 80, 60, 14, 5
 LABELLED, NAMED, TUNING = 24, 500, 60
+SIZE: dict[str, Any] = {
+    "width": 48, "layers": 1, "heads": 2, "inner": 96, "positions": LONG + 2, "dropout": 0.0,
+}  # fmt: skip
 STEPS = {"quick": 700, "full": 2000}
 LEAST = 0.05
 KINDS = {"tuned": Text("pre-trained", "事前学習あり"), "alone": Text("labels alone", "ラベルのみ")}
@@ -66,9 +69,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
         if control:
             raw = rng.permuted(raw.reshape(-1)).reshape(raw.shape)
         known, new = _sentences(LABELLED, rng), _sentences(NAMED, rng)
-        config = BertClassifier.Config(
-            width=48, layers=1, heads=2, inner=96, positions=LONG + 2, dropout=0.0
-        )
+        config = BertClassifier.Config(**SIZE)
         found = {}
         for kind in KINDS:
             torch.manual_seed(seed)
@@ -113,8 +114,9 @@ def _pretrain(model: BertClassifier, raw: np.ndarray, rng: np.random.Generator, 
     from shinso.training.gradient import GradientLearner
     from shinso.training.plan import Training
 
-    config = BertPretraining.Config(**vars(model.bert.size))
-    network = BertPretraining(config, num_pieces=_pieces(), next_sentence=False)
+    network = BertPretraining(
+        BertPretraining.Config(**SIZE), num_pieces=_pieces(), next_sentence=False
+    )
     network.bert = model.bert
     pieces = WordPieces((*SIGNS, *(f"w{n}" for n in range(_pieces() - len(SIGNS)))))
     learner = GradientLearner(
