@@ -75,7 +75,7 @@ def new_files(order: Order, folder: Path) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize(("task", "model"), EVERY)
 def test_trained_run_predicts_the_same_after_loading(task: str, model: str, tmp_path: Path) -> None:
-    order = order_of_sample(task, model, tmp_path, steps=10, checkpoint_every=10)
+    order = order_of_sample(task, model, tmp_path, steps=12, evaluate_every=6, checkpoint_every=12)
     run = train(order)
     table = run.table()
     assert [row.learned for row in table.rows].count(True) == 1
