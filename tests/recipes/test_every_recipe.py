@@ -128,9 +128,9 @@ def test_same_seed_gives_the_same_weights(
     order = order_of_sample(task, model, tmp_path)
     data = data_of(order, prepared_data)
     weights = []
-    for seed, steps in ((5, 2), (5, 2), (6, 0)):  # another seed begins elsewhere already
+    for seed in (5, 5, 6):
         ready = prepare(order, data, data.facts(), seed)
-        for _ in range(steps):
+        for _ in range(2):
             ready.learner.step(ready.built.source.next_batch())
         weights.append({name: p.clone() for name, p in ready.model.state_dict().items()})
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
