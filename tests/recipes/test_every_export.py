@@ -4,7 +4,6 @@ is refused by its name with the reason. A new recipe is tested by being there.""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,16 +26,8 @@ OTHERS = [
 ]
 
 
-SMALLER: dict[tuple[str, str], dict[str, Any]] = {
-    ("classify-images", "densenet"): {"depth": 16},
-    ("classify-images", "mobilenet-v3"): {"size": "small"},
-    ("segment", "resnet-unet"): {"width": 0.125},
-    ("segment", "fcn"): {"width": 0.0625},
-    ("segment", "segnet"): {"width": 0.125},
-    ("segment", "dilated"): {"width": 0.125},
-    ("segment", "fc-densenet"): {"width": 0.25},
-}
-"""Networks whose default is many layers or channels of one kind, of which a few say as much."""
+SMALLER = {("classify-images", "densenet"): {"depth": 16}}
+"""Networks whose default is many layers of one kind, of which a few say as much."""
 
 
 def exported(task: str, model: str, folder: Path) -> export.Parity:

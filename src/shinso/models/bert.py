@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from shinso.nn.dense import Dense
 from shinso.nn.dropout import ByteDropout
+from shinso.nn.mean_of_steps import mean_of_steps
 from shinso.nn.output_loss import output_loss
 from shinso.nn.portable import wanted
 from shinso.nn.transformer_block import TransformerBlock
@@ -187,11 +188,7 @@ class BertClassifier(nn.Module):
     ) -> Float[Tensor, "batch class"]:
         """Scores of the classes."""
         states = self.bert(pieces, types, there)
-        if self.bert.pool is None:
-            real = there.unsqueeze(-1)
-            whole = (states * real).sum(1) / real.sum(1)
-        else:
-            whole = self.bert.whole(states)
+        whole = mean_of_steps(states, there) if self.bert.pool is None else self.bert.whole(states)
         return self.head(self.dropout(whole))
 
 

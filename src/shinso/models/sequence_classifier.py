@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from shinso.nn import GRU, LSTM, RNN
+from shinso.nn.mean_of_steps import mean_of_steps
 from shinso.settings import setting
 
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
@@ -75,8 +76,7 @@ class SequenceClassifier(nn.Module):
                 states.device
             ).unsqueeze(1)
             if self.config.pool == "mean":
-                kept = states * real.unsqueeze(-1)
-                pooled = kept.sum(1) / real.sum(1, keepdim=True)
+                pooled = mean_of_steps(states, real)
             else:
                 pooled = states.masked_fill(~real.unsqueeze(-1), -torch.inf).amax(1)
         return self.head(self.dropout(pooled))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from shinso.nn.dilated import GatedDilatedStack, dilations_of
+from shinso.nn.mean_of_steps import mean_of_steps
 from shinso.settings import setting
 
 
@@ -67,5 +68,4 @@ class WaveNetClassifier(nn.Module):
         skips = relu(self.stack(self.embed(values)))
         lengths = lengths.to(values.device)
         real = torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)
-        pooled = (skips * real.unsqueeze(-1)).sum(1) / lengths.unsqueeze(1)
-        return self.head(self.dropout(pooled))
+        return self.head(self.dropout(mean_of_steps(skips, real)))
