@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shinso.claims import machine
 from shinso.cli.main import load, main, verbs
 from shinso.data import samples
 
@@ -272,3 +274,14 @@ def test_check_ends_with_the_command_that_trains(capsys: pytest.CaptureFixture[s
     assert main(["check", "forecast", PRICES, "--time", "date", "--target", "close"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(f"shinso train forecast {PRICES} --time date --target close")
+
+
+def test_stopped_claims_say_the_whole_command_that_goes_on(tmp_path, monkeypatch, capsys):
+    real = machine.run
+    monkeypatch.setattr(
+        machine, "run", lambda *what, **how: real(*what, **{**how, "stop": lambda: True})
+    )
+    words = ["claims", "run", "gru.parameters", "--report", str(tmp_path / "a report")]
+    assert main([*words, "--workers", "1"]) == 130
+    again = capsys.readouterr().err.splitlines()[-1]
+    assert shlex.split(again) == ["shinso", *words, "--workers", "1"]

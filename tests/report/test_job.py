@@ -91,10 +91,11 @@ def test_stopped_job_keeps_what_is_finished(
         real(*arguments, **{**more, "stop": lambda: True})
 
     monkeypatch.setattr(job.machine, "run", stopped_at_once)
-    todo = job.Job(folder=tmp_path / "report", profile="quick", workers=1)
+    folder = tmp_path / "report"
+    todo = job.Job(folder=folder, profile="quick", workers=1)
     with pytest.raises(Interrupted) as stopped:
         job.run(todo, Watching())
-    assert stopped.value.resume == todo.command
+    assert stopped.value.resume == f"shinso report --quick --folder {folder} --workers 1"
     weights = evidence(tmp_path / "report")
     assert weights
     monkeypatch.setattr(job.machine, "run", real)

@@ -6,6 +6,7 @@ so that a job stopped anywhere goes on where it was. Deleting the folder begins 
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,12 @@ class Job:
 
     @property
     def command(self) -> str:
-        where = "" if self.folder == Path("report") else f" --folder {self.folder}"
-        return f"shinso report --{self.profile}{where}"
+        words = ["shinso", "report", f"--{self.profile}"]
+        if self.folder != Path("report"):
+            words += ["--folder", str(self.folder)]
+        if self.workers is not None:
+            words += ["--workers", str(self.workers)]
+        return shlex.join(words)
 
 
 def run(job: Job, watcher: Watcher) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,17 +37,22 @@ def run(arguments: Sequence[str]) -> int:
     if read.do == "list":
         return _list(names, ledger, chosen, as_json=read.json)
     if read.do == "run":
-        _measure(names, ledger, chosen, read)
+        again = shlex.join(["shinso", "claims", *arguments])
+        _measure(names, ledger, chosen, read.workers, again)
     return _show(names, ledger, chosen, as_json=read.json)
 
 
-def _measure(names: list[str], ledger: Ledger, profile: Profile, read: argparse.Namespace) -> None:
+def _measure(
+    names: list[str], ledger: Ledger, profile: Profile, workers: int | None, again: str
+) -> None:
     from shinso.claims import machine
     from shinso.cli.progress import ClaimProgress
 
     claims = [catalogue.load(name) for name in names]
     with ClaimProgress() as progress:
-        machine.run(claims, ledger, profile, workers=read.workers, on_progress=progress.on_claim)
+        machine.run(
+            claims, ledger, profile, workers=workers, on_progress=progress.on_claim, resume=again
+        )
 
 
 def _list(names: list[str], ledger: Ledger, profile: Profile, *, as_json: bool) -> int:
