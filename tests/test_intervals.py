@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shinso.intervals import Interval, interquartile_mean, median
+from shinso.intervals import Interval, geometric_mean, interquartile_mean, median
 
 
 def test_middle_half_matches_its_definition_and_ignores_one_failed_seed():
@@ -35,3 +35,13 @@ def test_median_lies_between_the_ranks_of_the_binomial(count: int, ranks: tuple[
 def test_few_values_say_nothing_of_a_median() -> None:
     assert median([3, 1, 2, 5, 4]) == Interval(3, -math.inf, math.inf)
     assert median([1.0] * 6 + [math.nan]).high == math.inf
+
+
+def test_geometric_mean_is_a_mean_of_logarithms() -> None:
+    found = geometric_mean([0.01, 0.1, 1.0])
+    half = 4.302652729911275 / math.sqrt(3)  # of the t distribution with 2 degrees, in decades
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1 * 10**-half, 0.1 * 10**half))
+    assert geometric_mean([2.0, 2.0]).low == pytest.approx(2.0)
+    assert geometric_mean([2.0]).low == -math.inf
+    assert geometric_mean([1e-300, 1e300]).high == math.inf

@@ -65,6 +65,22 @@ def mean(values: Values, *, confidence: float = 0.95) -> Interval:
     return _t_interval(centre, math.sqrt(variance / count), count - 1, confidence)
 
 
+def geometric_mean(values: Values, *, confidence: float = 0.95) -> Interval:
+    """Geometric mean of values above zero that scatter by factors (errors, ratios), with the t
+    interval of their logarithms: it never reaches below zero."""
+    logs = mean([math.log(value) for value in _listed(values)], confidence=confidence)
+    if math.isinf(logs.low):
+        return Interval(_exp(logs.value), -math.inf, math.inf)
+    return Interval(_exp(logs.value), _exp(logs.low), _exp(logs.high))
+
+
+def _exp(log: float) -> float:
+    try:
+        return math.exp(log)
+    except OverflowError:
+        return math.inf
+
+
 def paired_difference(first: Values, second: Values, *, confidence: float = 0.95) -> Interval:
     """Mean of first minus second, pair by pair, with its t interval.
 

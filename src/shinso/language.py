@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import gettext
 import os
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+Made = TypeVar("Made")
 
 LANGUAGES = ("en", "ja")
 
@@ -38,6 +42,13 @@ def choose(language: str | None) -> None:
     if language is not None and language not in LANGUAGES:
         raise ValueError(f"language is {language!r}; choose one of {', '.join(LANGUAGES)}")
     _chosen.set(language)
+
+
+def speaking(language: str, make: Callable[[], Made]) -> Made:
+    """What ``make`` gives while ``language`` is used; the caller's own stays what it was."""
+    context = copy_context()
+    context.run(choose, language)
+    return context.run(make)
 
 
 def current() -> str:

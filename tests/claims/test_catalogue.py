@@ -70,6 +70,17 @@ def test_names_follow_the_course_then_the_alphabet(package):
     ]  # fmt: skip
 
 
+def test_chapter_may_order_its_claims(package):
+    (package / "rnn" / "__init__.py").write_text('ORDER = ("conv_size",)\n')
+    assert catalogue.chapters(PACKAGE)["rnn"] == ["rnn.conv-size", "rnn.bptt"]
+
+
+def test_order_of_claims_that_there_are_not_is_refused(package):
+    (package / "rnn" / "__init__.py").write_text('ORDER = ("conv_sizes", "bptt")\n')
+    with pytest.raises(ValueError, match=r"conv_sizes"):
+        catalogue.names(PACKAGE)
+
+
 def test_select_takes_claims_chapters_or_nothing(package):
     assert catalogue.select([], PACKAGE) == catalogue.names(PACKAGE)
     assert catalogue.select(["gru", "rnn.conv-size"], PACKAGE) == ["rnn.conv-size", "gru.quality"]
@@ -82,6 +93,8 @@ def test_load_reads_all_parts(package):
     assert (claim.name, claim.chapter) == ("rnn.conv-size", "rnn")
     assert claim.says == Text("text", "文")
     assert claim.truth is None
+    assert claim.rule_changed is None
+    assert claim.file == "listed_claims/rnn/conv_size.py"
     assert claim.seeds["full"] == 10
     assert claim.measure(0, False, "quick") == {"x": 1.0}
     source = (package / "rnn" / "conv_size.py").read_bytes()
@@ -114,6 +127,7 @@ def test_name_like_no_other_is_sent_to_the_list(package):
         ("TRUTH = None", "", ["TRUTH"]),
         ("PLACE = SAYS =", "PLACE =", ["SAYS"]),
         ('RULE = Text("text", "文")', 'RULE = "text"', ["PLACE", "SAYS", "METHOD", "RULE"]),
+        ("TRUTH = None", 'TRUTH = None\nRULE_CHANGED = "once"', ["RULE_CHANGED"]),
         ('"quick": 3', '"quick": 0', ["SEEDS['quick']"]),
         ('"quick": 3', '"quick": 3.5', ["SEEDS['quick']"]),
         ('"full": 120', '"fast": 120', ["BUDGET_S['full']"]),
@@ -165,7 +179,7 @@ def test_chapters_have_titles_in_both_languages():
 def test_every_claim_is_complete_in_both_languages(name):
     claim = catalogue.load(name)
     texts = [claim.place, claim.says, claim.method, claim.control, claim.rule]
-    for text in [*texts, *([claim.truth] if claim.truth else [])]:
+    for text in [*texts, *filter(None, [claim.truth, claim.rule_changed])]:
         assert text.en.strip()
         assert text.ja.strip()
         assert text.en.isascii() or text.en != text.ja

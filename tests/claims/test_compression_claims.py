@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
@@ -90,6 +91,28 @@ def test_distillation_rule_compares_pairs() -> None:
     assert verdict(-0.02, 0.02, 0.001) is Verdict.UNDECIDED
 
 
+def test_a_teacher_of_the_same_images_is_shown_and_not_judged() -> None:
+    found = [
+        {"accuracy_teacher": 0.98, "accuracy_alone": 0.9, "accuracy_taught": 0.95 + i / 1000,
+         "accuracy_teacher_few": 0.93, "accuracy_taught_few": 0.8}
+        for i in range(3)
+    ]  # fmt: skip
+    assert verdict_of(distillation, *found) is Verdict.HOLDS
+    assert "-0.100" in distillation.holds(found).because.en.replace("−", "-")
+    measured = distillation.measure(1, False, "quick")
+    assert set(distillation.measure(1, True, "quick")) == {
+        name for name in measured if not name.endswith("_few")
+    }
+
+
+def test_quantization_says_a_change_and_no_negative_fall() -> None:
+    found = quantization.holds(quantized(-0.002, 0.27, 0.5))
+    assert "+0.0020" in found.because.en
+    assert "+0.0020" in found.because.ja
+    assert "falls" not in found.because.en
+    assert "低下" not in found.because.ja
+
+
 def test_speed_rule_tells_removed_from_zero() -> None:
     def verdict(removed: float, zeros: float) -> Verdict:
         return verdict_of(
@@ -105,14 +128,48 @@ def test_speed_rule_tells_removed_from_zero() -> None:
     assert verdict(0.4, 0.89) is Verdict.UNDECIDED
 
 
-def test_accuracy_rule_allows_a_margin() -> None:
-    def verdict(lost: float, scatter: float = 0.001) -> Verdict:
-        found = [
-            {"accuracy_whole": 0.97, "accuracy_judged": 0.97 - lost + noise}
-            for noise in (-scatter, 0, scatter)
-        ]
-        return verdict_of(pruning_accuracy, *found)
+def pruned(
+    lost: Sequence[float], *, gained: float = 0.1, scatter: float = 0.001
+) -> list[dict[str, float | list[float]]]:
+    """Three seeds that lose ``lost`` at the four sparsities, and ``gained`` more before learning on."""
+    found = []
+    for noise in (-scatter, 0.0, scatter):
+        after = [0.97 - one + noise for one in lost]
+        before = [one - gained * (1 + noise) for one in after]
+        found.append(
+            {"accuracy_whole": 0.97, "accuracies_pruned": before, "accuracies": after}
+        )  # fmt: skip
+    return found
 
-    assert verdict(0.005) is Verdict.HOLDS
-    assert verdict(0.08) is Verdict.REFUTED
-    assert verdict(0.02, 0.02) is Verdict.UNDECIDED
+
+def test_pruning_is_judged_at_every_sparsity() -> None:
+    def verdict(*lost: float, **other: float) -> Verdict:
+        return verdict_of(pruning_accuracy, *pruned(lost, **other))
+
+    assert verdict(0.0, 0.001, 0.005, 0.01) is Verdict.HOLDS
+    assert verdict(0.0, 0.005, 0.08, 0.3) is Verdict.CONDITIONALLY
+    assert verdict(0.05, 0.06, 0.08, 0.3) is Verdict.REFUTED
+    assert verdict(0.02, 0.02, 0.02, 0.02, scatter=0.02) is Verdict.UNDECIDED
+    assert verdict(0.02, 0.001, 0.08, 0.3) is Verdict.UNDECIDED
+
+
+def test_pruning_names_the_sparsity_up_to_which_it_holds() -> None:
+    for lost, most in (((0.0, 0.03, 0.08, 0.3), "50 %"), ((0.0, 0.005, 0.01, 0.3), "90 %")):
+        found = pruning_accuracy.holds(pruned(lost))
+        assert found.condition
+        assert most in found.condition.en
+        assert most in found.condition.ja
+        for sparsity in ("50 %", "80 %", "90 %", "95 %"):
+            assert sparsity in found.because.en
+            assert sparsity in found.because.ja
+
+
+def test_pruning_does_not_hold_where_learning_on_gains_nothing() -> None:
+    nothing = pruned((0.0, 0.005, 0.08, 0.3), gained=0.0)
+    assert verdict_of(pruning_accuracy, *nothing) is Verdict.UNDECIDED
+
+
+def test_the_control_of_pruning_gains_nothing_by_construction() -> None:
+    control = pruning_accuracy.measure(1, True, "quick")
+    assert control["accuracies"] == control["accuracies_pruned"]
+    assert pruning_accuracy.measure(1, False, "quick")["accuracies"] != control["accuracies"]

@@ -32,7 +32,10 @@ def test_measurement_repeats_and_is_drawn(name):
 def test_parameters_are_three_quarters_at_every_width():
     measured = parameters.measure(0, False, "quick")
     assert measured["least_ratio"] == measured["largest_ratio"] == 0.75
-    assert parameters.holds([measured]).verdict is Verdict.REFUTED
+    found = parameters.holds([measured])
+    assert found.verdict is Verdict.REFUTED
+    assert "0.75 in every case" in found.because.en
+    assert "どの場合も 0.75" in found.because.ja
     control = parameters.measure(0, True, "quick")
     assert control["least_ratio"] == control["largest_ratio"] == 1.0
     assert parameters.holds([control]).verdict is Verdict.REFUTED
@@ -45,6 +48,8 @@ def test_parameters_rule_asks_for_half():
     assert verdict(0.3, 0.5) is Verdict.HOLDS
     assert verdict(0.6, 0.75) is Verdict.REFUTED
     assert verdict(0.4, 0.75) is Verdict.UNDECIDED
+    mixed = parameters.holds([{"least_ratio": 0.4, "largest_ratio": 0.75}])
+    assert "0.4 to 0.75" in mixed.because.en
 
 
 def test_quality_rule_allows_a_margin():

@@ -11,6 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from shinso.claims import intervals
 from shinso.claims.claim import Estimate
+from shinso.language import Text
 
 INFINITE = (-math.inf, math.inf)
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
@@ -173,10 +174,10 @@ def test_proportion_at_its_edges():
 
 
 def test_estimate_carries_the_interval_and_its_seeds():
-    found = intervals.estimate("slope_per_step", intervals.mean([1.0, 2.0, 3.0]), seeds=3)
+    found = intervals.estimate(Text("slope", "傾き"), intervals.mean([1.0, 2.0, 3.0]), seeds=3)
     assert isinstance(found, Estimate)
-    assert found.name == "slope_per_step"
+    assert found.name == Text("slope", "傾き")
     assert found.seeds == 3
     assert found.low < found.value == 2.0 < found.high
-    exact = intervals.estimate("parameters", intervals.exact(12), seeds=0)
+    exact = intervals.estimate(Text("parameters", "パラメータ"), intervals.exact(12), seeds=0)
     assert exact.low == exact.value == exact.high == 12.0

@@ -104,6 +104,22 @@ def test_vanishing_rule_asks_for_gradient_and_learning():
         assert verdict(**between) is Verdict.UNDECIDED
 
 
+def test_vanishing_rule_takes_errors_by_factors():
+    measured = [
+        {
+            "slope_rnn_per_step": -0.5 - 0.001 * seed,
+            "slope_ratio_usual": 0.1 + 0.001 * seed,
+            "slope_ratio_open": -0.01 + 0.001 * seed,
+            "error_lstm_rel": 0.5 if seed == 0 else 0.001,
+            "error_rnn_rel": 0.9 + 0.001 * seed,
+        }
+        for seed in range(10)
+    ]
+    # The arithmetic mean is 0.05 (-0.06 to 0.16): the one seed would leave it undecided.
+    assert verdict_of(vanishing, *measured) is Verdict.HOLDS
+    assert vanishing.holds(measured).estimates[3].low > 0
+
+
 def test_slope_of_a_decay_is_its_rate():
     norms = [0.5**k for k in range(120)]  # the last ones lie below what is counted
     assert vanishing._slope(norms) == pytest.approx(math.log(0.5))
@@ -144,6 +160,21 @@ def test_forget_rule_asks_for_failure_and_for_piling_up():
         assert verdict(**opposite) is Verdict.REFUTED
     for between in ({"kept": 0.3}, {"lost": 0.3}, {"growth": 2.0}):
         assert verdict(**between) is Verdict.UNDECIDED
+
+
+def test_forget_rule_takes_errors_and_growth_by_factors():
+    one_large = [20.0, *(1 + 0.01 * place for place in range(9))]
+    measured = [
+        {
+            "late_error_with_rel": 0.01 * large,
+            "late_error_without_rel": large,
+            "cell_growth_without": 5 * large,
+        }
+        for large in one_large
+    ]
+    # The arithmetic mean of the error without the gate is 2.9 (-1.4 to 7.3).
+    assert verdict_of(forget, *measured) is Verdict.HOLDS
+    assert all(estimate.low > 0 for estimate in forget.holds(measured).estimates)
 
 
 def test_peephole_rule_compares_errors_seed_by_seed():

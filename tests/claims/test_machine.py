@@ -40,7 +40,7 @@ def holds(measurements):
     return Finding(
         verdict=verdict,
         because=because,
-        estimates=(intervals.estimate("gain", gain, seeds=len(measurements)),),
+        estimates=(intervals.estimate(Text("gain", "利得"), gain, seeds=len(measurements)),),
     )
 
 

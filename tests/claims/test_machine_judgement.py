@@ -19,7 +19,7 @@ def holds(measurements):
     return Finding(
         verdict=verdict,
         because=Text(f"because of {verdict.value}.", f"{verdict.value} なので。"),
-        estimates=(Estimate(name="seeds", value=1.0, low=1.0, high=1.0),),
+        estimates=(Estimate(name=Text("seeds", "シード"), value=1.0, low=1.0, high=1.0),),
         condition=TEXT if verdict is Verdict.CONDITIONALLY else None,
     )
 
@@ -33,11 +33,13 @@ CLAIM = Claim(
     method=TEXT,
     control=TEXT,
     rule=TEXT,
+    rule_changed=None,
     seeds={"quick": 2, "full": 3},
     budget_s={"quick": 1.0, "full": 2.0},
     measure=lambda seed, control, profile: {},
     holds=holds,
     draw=lambda figure, measurements, controls: None,
+    file="demo.py",
     source_sha256="a" * 64,
 )
 

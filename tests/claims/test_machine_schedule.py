@@ -20,11 +20,13 @@ def claim(name: str, seeds: int, budget_s: float) -> Claim:
         method=TEXT,
         control=TEXT,
         rule=TEXT,
+        rule_changed=None,
         seeds={"quick": seeds, "full": 10},
         budget_s={"quick": budget_s, "full": 100.0},
         measure=lambda seed, control, profile: {},
         holds=lambda found: Finding(verdict=Verdict.UNDECIDED, because=TEXT, estimates=()),
         draw=lambda figure, measurements, controls: None,
+        file="demo.py",
         source_sha256="a" * 64,
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 from shinso.claims.acting_worlds import TableAgent, bandit, policy_values, random_world
 from shinso.claims.claim import Verdict
+from shinso.claims.measured import number
 from shinso.claims.rl import approximation, exploration, policy_gradient, q_learning, values
 from tests.claims.claim_checks import check_drawing, check_texts, measured_twice, verdict_of
 
@@ -95,3 +96,10 @@ def test_agent_without_exploration_never_leaves_its_first_choice():
     optimist = TableAgent(bandit([3.0, 1.0, 2.0]), 0, epsilon=0.0, initial=10.0)
     optimist.live(500)
     assert optimist.q.argmax() == 0
+
+
+def test_deviation_counts_no_parameter_without_scatter():
+    """Credited with the next reward only, an action far from both ends has an estimate of 0 in every
+    episode, which has no standard error."""
+    found = policy_gradient.measure(3, True, "quick")
+    assert 2 < number(found, "deviation_se") < 1e4

@@ -171,6 +171,18 @@ def test_dependence_rule_decides_by_the_share():
     assert verdict_of(dependence, *dependence_seeds(0.75)) is Verdict.UNDECIDED
 
 
+def test_dependence_draws_chances_between_its_floor_and_one():
+    from shinso.figures import style
+
+    figure = style.figure(7.2, 3.7)
+    some = {**dependence_seeds(1.0)[0], "p_of_values": [0.0, 1e-300, 1e-6, 1.0]}
+    dependence.draw(figure, [some], [some])
+    axes = figure.axes[0]
+    drawn = [float(p) for line in axes.lines for p in line.get_ydata()]
+    assert min(drawn) == dependence.SMALLEST_DRAWN
+    assert axes.get_ylim()[1] == 1
+
+
 def test_dependence_says_aloud_that_other_series_stand_in(monkeypatch, tmp_path):
     monkeypatch.setenv("SHINSO_DATA", str(tmp_path))
     measured = dependence.measure(0, False, "quick")

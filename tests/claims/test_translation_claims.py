@@ -13,6 +13,7 @@ from shinso.claims.seq2seq import translate as seq2seq_translate
 from shinso.claims.transformer import parallel
 from shinso.claims.transformer import translate as transformer_translate
 from shinso.data.subwords import FIRST_PIECE
+from shinso.language import Text
 from shinso.models.seq2seq import Seq2Seq
 from shinso.models.transformer import Transformer
 from tests.claims.claim_checks import (
@@ -116,6 +117,36 @@ def test_parallel_rule_counts_the_lengths_won(monkeypatch):
     assert verdict(0.5, 3.0) is Verdict.CONDITIONALLY
     assert verdict(0.5, 0.3) is Verdict.REFUTED
     assert verdict(0.5, 1.0) is Verdict.UNDECIDED
+
+
+def test_parallel_condition_tells_where_it_is_slower(monkeypatch):
+    monkeypatch.setattr(parallel, "LENGTHS", (16, 64, 256, 1024))
+
+    def condition(*ratios: float) -> Text:
+        named = {f"ratio_{n}": ratio for n, ratio in zip(parallel.LENGTHS, ratios, strict=True)}
+        found = parallel.holds(seeds_of(**named)).condition
+        assert found is not None
+        return found
+
+    beginning = condition(1.3, 1.3, 1.2, 0.6)
+    assert beginning.en == "up to 256 words; slower than the LSTM at 1,024"
+    assert beginning.ja == "256 語以下のとき。1,024 語では LSTM より遅い"
+    scattered = condition(0.6, 1.3, 1.2, 1.0)
+    assert scattered.en == "at 64 and 256 words; slower than the LSTM at 16; undecided at 1,024"
+    assert scattered.ja == "64、256 語のとき。16 語では LSTM より遅い。1,024 語では判定できない"
+
+
+def test_parallel_ratios_keep_their_digits():
+    named = {f"ratio_{n}": 0.024 for n in parallel.LENGTHS}
+    because = parallel.holds(seeds_of(**named)).because
+    assert "0.024" in because.en
+    assert "0.024" in because.ja
+
+
+def test_chance_of_alignment_is_one_word_a_sentence():
+    pairs = training.reversals(np.random.default_rng(0), 3000, 20, alignment.LENGTHS)
+    words = sum(len(source) - 1 for source in pairs.source)
+    assert abs(len(pairs.source) / words - 1 / 7) < 0.01
 
 
 def test_reversals_are_what_they_say():

@@ -13,6 +13,7 @@ from shinso.claims.hred import context
 from shinso.claims.vae import prior
 from shinso.claims.vhred import variation
 from shinso.claims.wavenet import causal, efficiency, joint, receptive_field
+from shinso.figures import style
 from tests.claims.claim_checks import (
     check_drawing,
     check_texts,
@@ -141,17 +142,34 @@ def test_context_rule_asks_for_a_difference():
     assert verdict(3.0, 3.1, scatter=0.5) is Verdict.UNDECIDED
 
 
+def test_context_rule_takes_a_tiny_difference_for_none():
+    def verdict(difference, scatter):
+        rows = [
+            {"nats_hred": 3.0 + difference + scatter * place, "nats_alone": 3.0}
+            for place in (-1, 0, 1)
+        ]
+        return verdict_of(context, *rows)
+
+    assert verdict(-0.0025, 0.0005) is Verdict.REFUTED
+    assert verdict(-0.005, 0.001) is Verdict.UNDECIDED
+
+
+def test_context_names_the_direction_of_the_perplexity():
+    def because(hred, alone):
+        return context.holds(
+            [{"nats_hred": hred + 0.001 * place, "nats_alone": alone} for place in (-1, 0, 1)]
+        ).because
+
+    worse, better = because(3.01, 3.0), because(2.99, 3.0)
+    assert "higher by 1.0%" in worse.en
+    assert "1.0% 高い" in worse.ja
+    assert "lower by 1.0%" in better.en
+    assert "1.0% 低い" in better.ja
+
+
 def test_variation_rule_asks_for_use_and_for_variety():
     def verdict(kl, distinct, entropy):
-        rows = [
-            {
-                "kl_vhred": kl + 0.01 * place, "nats_vhred": 3.0, "nats_hred": 3.0 + 0.01 * place,
-                "distinct_hred": 0.1, "distinct_vhred": 0.1 + distinct + 0.001 * place,
-                "entropy_hred": 2.0, "entropy_vhred": 2.0 + entropy + 0.001 * place,
-            }
-            for place in (-1, 0, 1)
-        ]  # fmt: skip
-        return verdict_of(variation, *rows)
+        return verdict_of(variation, *talks(kl, distinct, entropy))
 
     assert verdict(3.0, 0.1, 0.3) is Verdict.HOLDS
     assert verdict(3.0, 0.1, -0.3) is Verdict.CONDITIONALLY
@@ -159,3 +177,32 @@ def test_variation_rule_asks_for_use_and_for_variety():
     assert verdict(0.01, 0.1, 0.3) is Verdict.REFUTED
     assert verdict(3.0, -0.1, -0.3) is Verdict.REFUTED
     assert verdict(3.0, 0.0, 0.0) is Verdict.UNDECIDED
+
+
+def test_variation_says_whether_the_bound_is_worse():
+    worse = variation.holds(talks(3.0, 0.1, 0.3, bound=0.3)).because
+    assert "0.300 nats a word worse" in worse.en
+    assert "0.300 nats 悪い" in worse.ja
+    assert (
+        "0.300 nats a word better" in variation.holds(talks(3.0, 0.1, 0.3, bound=-0.3)).because.en
+    )
+
+
+def test_variation_has_one_legend_outside_its_axes():
+    figure = style.figure(7.2, 3.7)
+    variation.draw(figure, rows := [{**one, "kl_hred": 0.0} for one in talks(3.0, 0.1, 0.3)], rows)
+    assert len(figure.legends) == 1
+    assert not any(axes.get_legend() for axes in figure.axes)
+
+
+def talks(kl, distinct, entropy, bound=0.0):
+    """Three seeds; distinct, entropy, bound: what VHRED has more than HRED."""
+    return [
+        {
+            "kl_vhred": kl + 0.01 * place, "nats_vhred": 3.0 + bound,
+            "nats_hred": 3.0 + 0.01 * place,
+            "distinct_hred": 0.1, "distinct_vhred": 0.1 + distinct + 0.001 * place,
+            "entropy_hred": 2.0, "entropy_vhred": 2.0 + entropy + 0.001 * place,
+        }
+        for place in (-1, 0, 1)
+    ]  # fmt: skip

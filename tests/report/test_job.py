@@ -62,6 +62,14 @@ def test_whole_job_ends_with_a_page_and_repeats_nothing(tmp_path: Path) -> None:
         names = {path.name for path in (tmp_path / "report" / language).iterdir()}
         assert any("rnn.chain-rule" in name for name in names)
         assert any("forecast" in name for name in names)
+    pages = {
+        tree: (page.parent / tree / "system-forecast.html").read_text() for tree in ("en", "ja")
+    }
+    assert "Test part, 1 seed" in pages["en"]
+    assert "no step of the training was shown to be better" in pages["en"]
+    assert "longer than the usual one" in pages["en"]
+    assert "longer than the usual one" not in pages["ja"]
+    assert "(beside it autoregression " in (page.parent / "en/index.html").read_text()
     before = evidence(tmp_path / "report")
     again = Watching()
     job.run(todo, again)

@@ -83,9 +83,25 @@ def rule(verdict: Verdict):
             verdict=own,
             because=Text(f"gain {measurements[0]['gain']}.", "利得による。"),
             estimates=(
-                Estimate(name="gain_nats", value=1.234, low=1.1, high=1.4, seeds=2),
-                Estimate(name="weights_count", value=12.0, low=12.0, high=12.0),
-                Estimate(name="alone_nats", value=0.5, low=float("-inf"), high=float("inf")),
+                Estimate(
+                    name=Text("gain", "利得"),
+                    value=1.234,
+                    low=1.1,
+                    high=1.4,
+                    seeds=2,
+                ),
+                Estimate(name=Text("weights", "重みの数"), value=12.0, low=12.0, high=12.0),
+                Estimate(
+                    name=Text("error", "誤差"),
+                    value=3e-9,
+                    low=3e-9,
+                    high=3e-9,
+                    seeds=2,
+                    largest=True,
+                ),
+                Estimate(
+                    name=Text("alone", "単独"), value=0.5, low=float("-inf"), high=float("inf")
+                ),
             ),
             condition=Text("on Sundays", "日曜日に限る") if own is Verdict.CONDITIONALLY else None,
         )
@@ -103,11 +119,13 @@ def claim(name: str, verdict: Verdict, **changes) -> Claim:
         method=Text("method of it", "測り方"),
         control=Text("control of it", "対照の説明"),
         rule=Text("rule of it", "規則の説明"),
+        rule_changed=None,
         seeds={"quick": 2, "full": 2},
         budget_s={"quick": 1.0, "full": 1.0},
         measure=lambda seed, control, profile: {},
         holds=rule(verdict),
         draw=draw,
+        file=f"listed/{name.replace('.', '/')}.py",
         source_sha256="a" * 64,
     )
     return replace(made, **changes)
@@ -294,8 +312,8 @@ def test_hostile_text_stays_text(report):
 def test_every_interface_text_passes_through_the_catalogue(report):
     data = """
         shinso English lstm holds rnn depends fails by itself gru failed forecast sine LSTM GRU RNN
-        mse torch machine sha gain_nats weights_count alone_nats gain side kind curve IndexError
-        no such Trace UTC quick train report claims run figure
+        mse torch machine sha gain side kind curve IndexError
+        no such Trace UTC quick train report claims run figure listed py
     """
     known = {*data.split(), *re.findall(r"[A-Za-z_]+", HOSTILE), "a" * 64}
     for path in sorted((report / "ja").iterdir()):
@@ -362,19 +380,38 @@ def test_overview_counts_verdicts_in_the_order_of_the_course(report):
     ]  # fmt: skip
     assert "16 measurements, 4 s of computing" in page.text
     assert "3 min 51 s" in page.text
+    assert "This is the quick profile" in page.text
 
 
 def test_claim_page_has_numbers_seeds_method_and_rerun(report):
     page = Page(report / "en" / "claim-lstm.holds.html")
     for text in (
         "lstm.holds is said", "method of it", "control of it", "rule of it", "gain 1.5.",
-        "The same rule says of the control: undecided. gain -1.0.", "1.23", "1.10 to 1.40",
-        "exact", "unknown", "seed 0", "seed 1", "2.500", "2, 3", "語",
+        "The same rule says of the control: undecided. gain −1.0.", "1.23", "1.10 to 1.40",
+        "exact", "unknown", "the largest of all seeds", "Rule, written before the first measurement",
+        "listed/lstm/holds.py", "seed 0", "seed 1", "2.500", "2, 3", "語",
         "Curves that are in the ledger and in the figure: curve.", "torch 2.13.0",
         "2026-01-02 03:00 UTC – 2026-01-02 03:01 UTC", "a" * 64,
         "shinso claims run lstm.holds --quick",
     ):  # fmt: skip
         assert text in page.text, text
+
+
+def test_rule_that_was_changed_after_measuring_says_so(tmp_path):
+    made = claim(
+        "lstm.late",
+        Verdict.HOLDS,
+        rule_changed=Text("Changed in May: a margin.", "5 月に変更した。"),
+    )
+    report = ReportContent(
+        profile="full", judgements=(judged(tmp_path, made),), seconds=1.0,
+        made="2026-01-02T03:04:05+00:00", command="shinso report",
+    )  # fmt: skip
+    pages.write(tmp_path / "report", report)
+    text = Page(tmp_path / "report/en/claim-lstm.late.html").text
+    assert "not written before the first measurement. Changed in May: a margin." in text
+    assert "Rule, written before" not in text
+    assert "quick profile" not in Page(tmp_path / "report/en/index.html").text
 
 
 def test_invalid_failed_and_undrawn_claims_say_so(report):

@@ -19,9 +19,9 @@ def kept_seed(folder, seed: int, rows: list[dict]) -> SeedFolder:
     return found
 
 
-def axes_of(curves):
+def axes_of(curves, falls=True):
     axes = Figure().subplots()
-    draw_curves(axes, curves, "return")
+    draw_curves(axes, curves, "return", falls=falls)
     return axes
 
 
@@ -85,14 +85,15 @@ def test_curve_of_what_does_not_act_runs_over_training_steps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "scale"),
+    ("values", "falls", "scale"),
     [
-        ([4400.0, 43.0, 26.0], "log"),
-        ([8.4, 3.8, 3.3], "linear"),
-        ([-900.0, 1.0, 2.0], "linear"),
-        ([], "linear"),
+        ([4400.0, 43.0, 26.0], True, "log"),
+        ([8.4, 3.8, 3.3], True, "linear"),
+        ([-900.0, 1.0, 2.0], True, "linear"),
+        ([], True, "linear"),
+        ([0.02, 0.6, 0.9], False, "linear"),
     ],
 )
-def test_what_is_learnt_is_seen_beside_an_untrained_network(values, scale):
-    axes = axes_of({0: Curve([0, 500, 8000][: len(values)], values, None)})
+def test_what_is_learnt_is_seen_beside_an_untrained_network(values, falls, scale):
+    axes = axes_of({0: Curve([0, 500, 8000][: len(values)], values, None)}, falls)
     assert axes.get_yscale() == scale

@@ -11,9 +11,12 @@ A claim module has
     METHOD   Text: what is measured, on what
     CONTROL  Text: which cause the control removes
     RULE     Text: the verdict rule, written before the first run
+    RULE_CHANGED  Text, only where the rule was changed later: when, from what, and why
     SEEDS    {"quick": 3, "full": 10}: number of seeds for each profile
     BUDGET_S {"quick": 10.0, "full": 120.0}: seconds for all seeds together, control included
     measure(seed, control, profile) -> Measurement
     holds(measurements) -> Finding
     draw(figure, measurements, controls) -> None
+
+A chapter's ``__init__.py`` may set ORDER, the course's order of its files.
 """

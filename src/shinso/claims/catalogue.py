@@ -38,17 +38,36 @@ MACHINERY = {
 
 
 def names(package: str = PACKAGE) -> list[str]:
-    """Every claim's name, by chapter in the order of the course, then by the alphabet."""
+    """Every claim's name, chapters and claims in the order of the course."""
     return [name for listed in chapters(package).values() for name in listed]
 
 
 def chapters(package: str = PACKAGE) -> dict[str, list[str]]:
-    """The claims of each chapter that has any, in the order of the course."""
+    """The claims of each chapter that has any, in the order of the course.
+
+    Within a chapter its package may say an ORDER of files; what it does not name comes behind, by
+    the alphabet.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted(_folder(package).glob("*/[a-z]*.py")):
-        chapter = _spoken(path.parent.name)
-        found.setdefault(chapter, []).append(f"{chapter}.{_spoken(path.stem)}")
-    return {chapter: found[chapter] for chapter in sorted(found, key=course.place)}
+        found.setdefault(path.parent.name, []).append(path.stem)
+    return {
+        _spoken(chapter): [
+            f"{_spoken(chapter)}.{_spoken(stem)}"
+            for stem in _ordered(chapter, found[chapter], package)
+        ]
+        for chapter in sorted(found, key=lambda written: course.place(_spoken(written)))
+    }
+
+
+def _ordered(chapter: str, stems: Sequence[str], package: str) -> list[str]:
+    order = getattr(importlib.import_module(f"{package}.{chapter}"), "ORDER", ())
+    unknown = set(order) - set(stems)
+    if unknown:
+        raise ValueError(
+            f"ORDER of {package}.{chapter} names {sorted(unknown)}, which are no claims"
+        )
+    return [*order, *(stem for stem in stems if stem not in order)]
 
 
 def select(wanted: Sequence[str], package: str = PACKAGE) -> list[str]:
@@ -85,11 +104,13 @@ def load(name: str, package: str = PACKAGE) -> Claim:
         method=module.METHOD,
         control=module.CONTROL,
         rule=module.RULE,
+        rule_changed=getattr(module, "RULE_CHANGED", None),
         seeds=module.SEEDS,
         budget_s=module.BUDGET_S,
         measure=module.measure,
         holds=module.holds,
         draw=module.draw,
+        file=f"{module.__name__.replace('.', '/')}.py",
         source_sha256=_source_sha256(name, package),
     )
 
@@ -127,6 +148,8 @@ def _check(module: ModuleType) -> None:
         value = getattr(module, part, "absent")
         if not isinstance(value, Text) and not (part == "TRUTH" and value is None):
             faults.append(f"{part} must be a Text" + (" or None" if part == "TRUTH" else ""))
+    if not isinstance(getattr(module, "RULE_CHANGED", None), Text | None):
+        faults.append("RULE_CHANGED must be a Text, or not be there")
     for part, kind in (("SEEDS", int), ("BUDGET_S", (int, float))):
         value = getattr(module, part, None)
         for profile in PROFILES:

@@ -18,8 +18,8 @@ CONTROL: dict[str, Any] = {
     "markerfacecolor": "none",
 }
 SIDES = (
-    (CLAIM, Text("measured", "実測")),
-    (CONTROL, Text("control: cause removed", "対照実験: 原因を除いた場合")),
+    (CLAIM, Text("with the cause", "原因あり")),
+    (CONTROL, Text("control: cause removed", "原因なし (対照)")),
 )
 
 

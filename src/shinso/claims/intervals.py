@@ -8,18 +8,21 @@ from shinso.intervals import (
     Interval,
     bootstrap,
     exact,
+    geometric_mean,
     log_slope,
     mean,
     paired_difference,
     proportion,
     slope,
 )
+from shinso.language import Text
 
 __all__ = [
     "Interval",
     "bootstrap",
     "estimate",
     "exact",
+    "geometric_mean",
     "log_slope",
     "mean",
     "paired_difference",
@@ -28,7 +31,7 @@ __all__ = [
 ]
 
 
-def estimate(name: str, interval: Interval, *, seeds: int) -> Estimate:
+def estimate(name: Text, interval: Interval, *, seeds: int) -> Estimate:
     """The interval as a number of a verdict. name: ends with the unit; seeds: how many values
     stand behind it, 0 for an exact number."""
     return Estimate(

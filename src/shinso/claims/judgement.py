@@ -74,7 +74,9 @@ class Judgement:
             "invalid": self.invalid,
             "stale": self.stale,
             "seconds": self.seconds,
-            "estimates": [asdict(e) for e in self.finding.estimates] if self.finding else [],
+            "estimates": [{**asdict(e), "name": str(e.name)} for e in self.finding.estimates]
+            if self.finding
+            else [],
             "control_verdict": self.control_finding.verdict.value if self.control_finding else None,
             "measurements": {record.seed: dict(record.numbers) for record in self.measurements},
             "controls": {record.seed: dict(record.numbers) for record in self.controls},
@@ -135,7 +137,7 @@ def _weigh(finding: Finding, control: Finding) -> tuple[Verdict, Text]:
             "Invalid: the control holds too, so the effect is there without its cause. "
             f"With the cause: {own.en} Without it: {other.en}",
             "無効：対照実験でも成り立つため、原因がなくても同じ効果が現れている。"
-            f"原因あり：{own.ja} 原因なし：{other.ja}",
+            f"原因あり：{own.ja}原因なし：{other.ja}",
         )
     if finding.verdict is Verdict.REFUTED:
         return Verdict.REFUTED, Text(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shinso import numerals
 from shinso.claims import intervals
 from shinso.claims.claim import Estimate, Finding, Measurement, Verdict
 from shinso.language import Text
@@ -84,16 +85,24 @@ def within(measurements: Sequence[Measurement], bounds: Sequence[Bound]) -> Find
         verdict=verdict,
         because=Text(
             "The largest over all seeds: "
-            + "; ".join(f"{b.name.en} {v:.1e} (bound {b.most:.0e})" for v, b in pairs)
+            + "; ".join(f"{b.name.en} {said(v)} (bound {said(b.most)})" for v, b in pairs)
             + ".",
-            "全シードを通じた最大値:"
-            + "、".join(f"{b.name.ja} {v:.1e}(上限 {b.most:.0e})" for v, b in pairs)
+            "全シードを通じた最大値："
+            + "、".join(f"{b.name.ja} {said(v)} (上限 {said(b.most)})" for v, b in pairs)
             + "。",
         ),
-        estimates=tuple(certain(b.name.en, v) for v, b in pairs),
+        estimates=tuple(
+            Estimate(name=b.name, value=v, low=v, high=v, seeds=len(measurements), largest=True)
+            for v, b in pairs
+        ),
     )
 
 
-def certain(name: str, value: float) -> Estimate:
+def said(value: float) -> str:
+    """A number in a sentence: two digits, 9.1×10⁻¹³ where it is tiny."""
+    return numerals.number(value, digits=2)
+
+
+def certain(name: Text, value: float) -> Estimate:
     """A number without scatter: counted or proven."""
     return Estimate(name=name, value=float(value), low=float(value), high=float(value))

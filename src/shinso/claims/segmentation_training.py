@@ -103,8 +103,14 @@ def gain(
             f"{found.value:+.3f} ({found.low:+.3f}〜{found.high:+.3f})。",
         ),
         estimates=(
-            intervals.estimate(f"IoU, {names[0].en} (share)", one, seeds=seeds),
-            intervals.estimate(f"IoU, {names[1].en} (share)", other, seeds=seeds),
-            intervals.estimate("difference of IoU (share)", found, seeds=seeds),
+            *(
+                intervals.estimate(
+                    Text(f"IoU, {name.en} (share)", f"IoU、{name.ja} (割合)"), mean, seeds=seeds
+                )
+                for name, mean in zip(names, (one, other), strict=True)
+            ),
+            intervals.estimate(
+                Text("difference of IoU (share)", "IoU の差 (割合)"), found, seeds=seeds
+            ),
         ),
     )

@@ -37,7 +37,7 @@ ABOUT = Text(
     "hears reaches back exponentially far. Generation keeps what each layer has heard, so a sample "
     "costs each layer two small products. A histogram and a linear predictor stand in every table.",
     "WaveNet は、それまでのサンプルから次のサンプルの確率を出します (256 段階の μ-law、または混合ロジスティック"
-    "分布による 16 ビット)。拡張率は層ごとに 2 倍になり、聞こえる範囲は指数的に広がります。生成時は各層が聞いた"
+    "分布による 16 ビット)。膨張率は層ごとに 2 倍になり、聞こえる範囲は指数的に広がります。生成時は各層が聞いた"
     "ものを保持するため、1 サンプルあたり各層は小さな積を 2 回計算するだけです。どの表にもヒストグラムと線形予測が"
     "並びます。",
 )

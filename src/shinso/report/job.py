@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
-from shinso import figures
+from shinso import figures, numerals
 from shinso.claims import catalogue as claims
 from shinso.claims import machine
 from shinso.claims.claim import Profile
 from shinso.claims.judgement import judge
 from shinso.claims.schedule import tasks as measurements_of
 from shinso.faults import Interrupted
-from shinso.language import LANGUAGES, Text
+from shinso.language import LANGUAGES, Text, speaking
 from shinso.recipes.recipe import Brief
 from shinso.report.content import (
     FigurePage,
@@ -28,6 +31,7 @@ from shinso.report.content import (
     ReportContent,
     SystemEvidence,
     Table,
+    Words,
     table_of,
 )
 from shinso.report.pages import write
@@ -38,6 +42,7 @@ from shinso.training.stopping import StopRequest
 from shinso.walk import catalogue as recipes
 from shinso.walk.order import place
 from shinso.walk.run import Run, compare
+from shinso.walk.tables import ResultTable
 from shinso.walk.training import resume, train
 
 
@@ -157,10 +162,9 @@ def _command(task: str, model: str, brief: Brief) -> str:
 
 
 def _evidence(task: str, module: ModuleType, runs: list[Run]) -> SystemEvidence:
-    table = compare(runs)
-    metric = next(iter(table.better))
-    best = table.best(metric) or ""
-    value = next(row.values[metric].value for row in table.rows if row.name == best)
+    tables = {language: speaking(language, partial(compare, runs)) for language in LANGUAGES}
+    table = tables["en"]
+    notes = tuple(starmap(Text, zip(*(tables[one].notes for one in LANGUAGES), strict=True)))
     pictures = [
         Picture(
             files=dict.fromkeys(LANGUAGES, path),
@@ -176,11 +180,46 @@ def _evidence(task: str, module: ModuleType, runs: list[Run]) -> SystemEvidence:
         place=module.PLACE,
         body=(module.ABOUT, module.READS),
         command=_command(task, runs[-1].order.model, module.BRIEF),
-        headline=f"{metric}: {best} {value:.3g}",
-        tables=(table_of(table, Text("Test part", "テスト部分")),),
+        headline=_headline(table, runs),
+        tables=(replace(table_of(table, _caption(table)), notes=notes),),
         pictures=tuple(pictures),
-        notes=tuple(runs[0].facts.get("notes", ())),
+        notes=_notes(runs[0]),
     )
+
+
+def _headline(table: ResultTable, runs: Sequence[Run]) -> Text:
+    """The best of the networks, then the best of what stands beside them."""
+    metric = next(iter(table.better))
+    model = {run.folder.path.name: run.order.model for run in runs}
+    said = []
+    for learned in (True, False):
+        some = replace(table, rows=tuple(row for row in table.rows if row.learned == learned))
+        if (best := some.best(metric)) is not None:
+            value = next(row.values[metric].value for row in some.rows if row.name == best)
+            said.append(f"{model.get(best, best)} {numerals.number(value, digits=3)}")
+    own, *rival = said
+    return Text(
+        f"{metric}: {own}" + "".join(f" (beside it {one})" for one in rival),
+        f"{metric}: {own}" + "".join(f" (比較対象 {one})" for one in rival),
+    )
+
+
+def _caption(table: ResultTable) -> Text:
+    seeds = max(row.seeds for row in table.rows if row.learned)
+    return Text(
+        f"Test part, {seeds} seed{'s' if seeds > 1 else ''}", f"テスト部分 (シード {seeds} 個)"
+    )
+
+
+def _notes(run: Run) -> tuple[Words, ...]:
+    """What reading the data found, in both languages: the run keeps the language it was made in."""
+    kept = run.facts.get("notes", ())
+    if not kept:
+        return ()
+    order = run.order
+    read = partial(order.recipe.read, order.config, order.paths)
+    spoken = [speaking(language, read).notes for language in LANGUAGES]
+    return tuple(starmap(Text, zip(*spoken, strict=True)))
 
 
 def _figures(job: Job, watcher: Watcher, stop: StopRequest) -> list[FigurePage]:

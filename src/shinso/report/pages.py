@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from shinso import language
+from shinso import language, numerals
 from shinso.language import LANGUAGES, _
-from shinso.report import glossary, numbers, pictures, views
+from shinso.report import glossary, pictures, views
 from shinso.report.content import Picture, ReportContent
 from shinso.report.views import Neighbour
 from shinso.runs.files import write_atomically
@@ -33,8 +33,7 @@ def write(
     tell = on_page or (lambda path: None)
     environment = _environment()
     for chosen in LANGUAGES:
-        # A copy of the context: the caller's own language stays what it was.
-        contextvars.copy_context().run(_write_tree, environment, folder, content, chosen, tell)
+        language.speaking(chosen, partial(_write_tree, environment, folder, content, chosen, tell))
     index = folder / "index.html"
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
     write_atomically(index, environment.get_template("index.html.j2").render(style=style))
@@ -49,7 +48,6 @@ def _write_tree(
     chosen: str,
     tell: Callable[[Path], None],
 ) -> None:
-    language.choose(chosen)
     shared = {
         "content": content,
         "language": chosen,
@@ -79,7 +77,7 @@ def _pages(content: ReportContent, chosen: str) -> Iterator[tuple[str, str, dict
     for place, page in enumerate(content.figures):
         shown = {"page": page} | views.neighbours(turns, place)
         yield turns[place].file, "figure.html.j2", shown
-    yield "glossary.html", "glossary.html.j2", {"terms": glossary.in_order(chosen)}
+    yield "glossary.html", "glossary.html.j2", {"initials": glossary.by_initial(chosen)}
 
 
 def _environment() -> Environment:
@@ -93,7 +91,7 @@ def _environment() -> Environment:
     environment.globals["_"] = _
     environment.filters.update(
         cell=views.cell,
-        duration=numbers.duration,
+        duration=numerals.duration,
         when=views.when,
         profile=views.profile_word,
         spelled=_spelled,

@@ -10,12 +10,13 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from shinso import numerals
 from shinso.claims import chapters
 from shinso.claims.claim import Estimate, Profile, Verdict
 from shinso.claims.judgement import Judgement
 from shinso.intervals import Interval
 from shinso.language import Text, _
-from shinso.report import numbers, pictures
+from shinso.report import pictures
 from shinso.report.content import Cell, ReportContent, Table
 from shinso.runs.ledger import Number, Record
 
@@ -67,16 +68,16 @@ def cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, Interval):
-        return numbers.interval(value.value, value.low, value.high)
+        return numerals.interval(value.value, value.low, value.high)
     if isinstance(value, bool | str | Text):
         return str(value)
-    return numbers.number(value)
+    return numerals.number(value)
 
 
 def seed_cell(value: Number | None) -> Cell:
     """What one seed gave for one quantity; the few numbers of a short list side by side."""
     if isinstance(value, list):
-        return ", ".join(numbers.number(item) for item in value)
+        return ", ".join(numerals.number(item) for item in value)
     return value
 
 
@@ -175,23 +176,8 @@ def _figure(judgement: Judgement) -> tuple[str, str]:
 
 
 def _estimate(estimate: Estimate) -> dict[str, str]:
-    value, low, high = numbers.with_ends(estimate.value, estimate.low, estimate.high)
-    exact = estimate.low == estimate.high
-    unknown = math.isinf(estimate.low) and math.isinf(estimate.high)
-    if exact and not estimate.seeds:
-        ends = _("exact")
-    elif exact:
-        ends = _("the same for every seed")
-    elif unknown:
-        ends = _("unknown")
-    else:
-        ends = _("{low} to {high}").format(low=low, high=high)
-    return {
-        "name": str(estimate.name),
-        "value": value,
-        "ends": ends,
-        "seeds": str(estimate.seeds) if estimate.seeds else "–",
-    }
+    value, ends, seeds = estimate.spelled()
+    return {"name": str(estimate.name), "value": value, "ends": ends, "seeds": seeds}
 
 
 def _seed_tables(judgement: Judgement) -> list[Table]:

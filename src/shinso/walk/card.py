@@ -82,11 +82,16 @@ def _training_plot(run: Run) -> tuple[Callable[[Figure], None], Predictions]:
         )
     ]
     columns = ("seed", "step", *(["environment_steps"] if acted else []), name)
-    return lambda figure: draw_curves(figure.subplots(), curves, name), Predictions(columns, rows)
+    falls = run.use().better.get(name) != "max"
+    return (
+        lambda figure: draw_curves(figure.subplots(), curves, name, falls=falls),
+        Predictions(columns, rows),
+    )
 
 
 WIDE = 20.0
-"""Times the smallest value of a curve; where the largest is more than that, the axis is logarithmic."""
+"""Times the smallest value of a curve that should fall; where its largest is more than that, the axis
+is logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,9 @@ def curve_of(seed: SeedFolder, name: str) -> Curve:
     return Curve(steps, values, acted[1] if steps and acted[0] == steps else None)
 
 
-def draw_curves(axes: Axes, curves: Mapping[int, Curve], name: str) -> None:
+def draw_curves(axes: Axes, curves: Mapping[int, Curve], name: str, *, falls: bool) -> None:
     """Every seed's curve and their middle, over environment steps where agents act: what a training
-    step costs differs between agents, an environment step does not."""
+    step costs differs between agents, an environment step does not. falls: whether less is better."""
     from matplotlib.ticker import LogFormatter
 
     acted = all(curve.acted is not None for curve in curves.values())
@@ -118,7 +123,7 @@ def draw_curves(axes: Axes, curves: Mapping[int, Curve], name: str) -> None:
         axes.plot(across, curve.values, label=f"seed {seed}")
     _draw_middle(axes, curves)
     values = [value for curve in curves.values() for value in curve.values]
-    if min(values, default=0.0) > 0 and max(values) > WIDE * min(values):
+    if falls and min(values, default=0.0) > 0 and max(values) > WIDE * min(values):
         # An untrained language model's perplexity would press all that is learnt onto one line.
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")

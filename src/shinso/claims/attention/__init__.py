@@ -1,1 +1,3 @@
 """Claims of the chapter on attention."""
+
+ORDER = ("alignment", "length")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, attention: which words belong together", "3 日目 注意機構:単語の関連度")
+PLACE = Text("Day 3, attention: which words belong together", "3 日目 注意機構：単語の関連度")
 SAYS = Text(
     "Attention learns by itself how strongly each word written is related to each word read.",
     "注意機構は、出力する語と入力の各語との関連の強さを自ら学習する。",
@@ -30,8 +30,8 @@ METHOD = Text(
     "which word belongs to which is known. A GRU with Luong attention learns 4,000 pairs; on 100 others, "
     "given the true words, how often the largest weight lies on the word that is translated.",
     "2〜12 語の乱数文に対し、各語を相手語に置き換えて逆順に並べたものを訳文とするので、正しい対応がわかって"
-    "いる。Luong の注意機構をもつ GRU に 4,000 組を学習させ、別の 100 組で正解の語を与えながら、重みが最大の語が"
-    "訳している語である割合を調べる。",
+    "いる。Luong の注意機構をもつ GRU に 4,000 組を学習させ、別の 100 組で正解の語を与えながら、重みが最大の入力語が"
+    "いま訳している語と一致する割合を調べる。",
 )
 CONTROL = Text(
     "All weights are equal (attention averaged): nothing can be found.",
@@ -39,9 +39,9 @@ CONTROL = Text(
 )
 RULE = Text(
     "Holds if the 95 % interval of the share lies above 0.8; does not hold if it lies below 0.5; "
-    "otherwise undecided. Chance is about 0.2.",
+    "otherwise undecided. By chance it is about 1/7: one word of each sentence, of 7 on average.",
     "割合の 95 % 区間が 0.8 より上なら成り立つ。0.5 より下なら成り立たない。それ以外は判定できない。"
-    "偶然なら約 0.2 である。",
+    "偶然なら約 1/7 である (平均 7 語の文につき 1 語)。",
 )
 SEEDS = {"quick": 3, "full": 8}
 BUDGET_S = {"quick": 20.0, "full": 200.0}
@@ -109,10 +109,14 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         because=Text(
             f"The largest weight lies on the translated word in {found.value:.1%} of all words "
             f"({found.low:.1%} to {found.high:.1%}).",
-            f"重みが最大の語は、{found.value:.1%} ({found.low:.1%}〜{found.high:.1%}) の語で"
-            "訳している語そのものだった。",
+            f"出力した語の {found.value:.1%} ({found.low:.1%}〜{found.high:.1%}) で、重みが最大の入力語が"
+            "訳している語と一致した。",
         ),
-        estimates=(intervals.estimate("words found (share)", found, seeds=seeds),),
+        estimates=(
+            intervals.estimate(
+                Text("words found (share)", "訳している語を見つけた語 (割合)"), found, seeds=seeds
+            ),
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, attention: long sentences", "3 日目 注意機構:長い文への対応")
+PLACE = Text("Day 3, attention: long sentences", "3 日目 注意機構：長い文への対応")
 SAYS = Text(
     "Seq2Seq squeezes a sentence of any length into a vector of fixed size and so fails on long ones; "
     "attention copes with them.",
@@ -36,10 +36,11 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of what the fixed vector loses lies above 0.1, and that of what attention "
     "loses lies below half of the fixed vector's mean loss; does not hold if attention loses as much or "
-    "more (interval of the difference below 0), or the fixed vector loses nothing; otherwise undecided.",
+    "more (interval of the difference below 0), or the fixed vector loses nothing (interval below 0); "
+    "otherwise undecided.",
     "固定ベクトルの低下の 95 % 区間が 0.1 より上で、注意機構の低下の区間が固定ベクトルの平均の低下の半分より"
-    "下なら成り立つ。注意機構の低下が同じかそれ以上 (差の区間が 0 より下)、または固定ベクトルが低下しなければ"
-    "成り立たない。それ以外は判定できない。",
+    "下なら成り立つ。注意機構の低下が同じかそれ以上 (差の区間が 0 より下)、または固定ベクトルが低下しなければ "
+    "(区間が 0 より下) 成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 8}
 BUDGET_S = {"quick": 25.0, "full": 280.0}
@@ -108,9 +109,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"({attentive.low:.2f}〜{attentive.high:.2f}) 低下した。",
         ),
         estimates=(
-            intervals.estimate("lost by the fixed vector (share)", fixed, seeds=seeds),
-            intervals.estimate("lost with attention (share)", attentive, seeds=seeds),
-            intervals.estimate("difference (share)", spared, seeds=seeds),
+            intervals.estimate(
+                Text("lost by the fixed vector (share)", "固定ベクトルの低下 (割合)"),
+                fixed,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("lost with attention (share)", "注意機構の低下 (割合)"), attentive, seeds=seeds
+            ),
+            intervals.estimate(
+                Text(
+                    "lost, fixed vector minus attention (share)",
+                    "低下の差、固定ベクトル − 注意機構 (割合)",
+                ),
+                spared,
+                seeds=seeds,
+            ),
         ),
     )
 

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 PLACE = Text("Day 3, autoencoder", "3 日目 オートエンコーダ")
 SAYS = Text(
-    "An autoencoder learns a code of lower dimension without labels, from which the input is "
-    "reconstructed.",
-    "オートエンコーダは、教師なしで次元を削減した符号を学習し、そこから入力を復元する。",
+    "Without labels an autoencoder learns a code of fewer dimensions than its input and restores the "
+    "input from it better than PCA of the same dimension does.",
+    "オートエンコーダは、ラベルなしで入力より低次元の符号を学習し、そこから同じ次元の PCA よりも良く入力を復元する。",
 )
 TRUTH = None
 METHOD = Text(
     "On 1,297 real digits (8×8, installed with scikit-learn), labels never read, an autoencoder with a "
     "code of 6 numbers and tanh layers of 64 units learns; compared is the mean square error on the "
     "other 500 with that of PCA with 6 components, which is the best linear code.",
-    "実在の手書き数字(8×8、scikit-learn に付属)1,297 枚で、ラベルを読まずに、符号 6 次元・tanh 64 ユニットの"
+    "実在の手書き数字 (8×8、scikit-learn に付属) 1,297 枚で、ラベルを読まずに、符号 6 次元・tanh 64 ユニットの"
     "オートエンコーダを学習させる。残り 500 枚での平均二乗誤差を、最良の線形符号である 6 成分の PCA と比べる。",
 )
 CONTROL = Text(
@@ -34,14 +34,19 @@ CONTROL = Text(
 )
 RULE = Text(
     "Holds if the 95 % interval of ln(error / error of PCA) lies below 0; does not hold if it lies "
-    "above; otherwise undecided.",
-    "ln(誤差 / PCA の誤差) の 95 % 区間が 0 より下にあれば成り立つ。上にあれば成り立たない。それ以外は判定できない。",
+    "above 0; otherwise undecided.",
+    "ln(誤差 / PCA の誤差) の 95 % 区間が 0 より下なら成り立つ。0 より上なら成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
 BUDGET_S = {"quick": 20.0, "full": 200.0}
 
 LATENT, HIDDEN, LR = 6, (64,), 5e-3
 STEPS = {"quick": 1000, "full": 4000}
+KINDS = {
+    "error": Text("autoencoder", "オートエンコーダ"),
+    "error_pca": Text("PCA", "PCA"),
+    "error_mean": Text("mean image", "平均画像"),
+}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -83,22 +88,31 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict = Verdict.HOLDS
     else:
         verdict = Verdict.REFUTED if ratio.low > 0 else Verdict.UNDECIDED
-    means = {
-        n: intervals.mean(column(measurements, n)) for n in ("error", "error_pca", "error_mean")
-    }
+    means = {name: intervals.mean(column(measurements, name)) for name in KINDS}
     times = math.exp(ratio.value)
     return Finding(
         verdict=verdict,
         because=Text(
             f"Mean square error {means['error'].value:.4f}, of PCA {means['error_pca'].value:.4f}, of "
-            f"the mean image {means['error_mean'].value:.4f}: {times:.2f} of PCA's.",
+            f"the mean image {means['error_mean'].value:.4f}: {times:.2f} times PCA's.",
             f"平均二乗誤差は {means['error'].value:.4f}、PCA は {means['error_pca'].value:.4f}、平均画像は "
             f"{means['error_mean'].value:.4f} で、PCA の {times:.2f} 倍である。",
         ),
         estimates=(
-            intervals.estimate("ln(error / error of PCA)", ratio, seeds=len(measurements)),
+            intervals.estimate(
+                Text("ln(error / error of PCA) (1)", "ln(誤差 / PCA の誤差) (無次元)"),
+                ratio,
+                seeds=len(measurements),
+            ),
             *(
-                intervals.estimate(f"{name} (square grey)", found, seeds=len(measurements))
+                intervals.estimate(
+                    Text(
+                        f"mean square error, {KINDS[name].en} (squared grey value)",
+                        f"平均二乗誤差、{KINDS[name].ja} (濃淡値の二乗)",
+                    ),
+                    found,
+                    seeds=len(measurements),
+                )
                 for name, found in means.items()
             ),
         ),
@@ -111,15 +125,10 @@ def draw(
     """Errors at every seed."""
     from shinso.claims.drawing import dots
 
-    names = {
-        "error": Text("autoencoder", "オートエンコーダ"),
-        "error_pca": Text("PCA", "PCA"),
-        "error_mean": Text("mean image", "平均画像"),
-    }
     dots(
         figure.subplots(),
-        list(names.values()),
-        [column(measurements, name) for name in names],
-        [column(controls, name) for name in names],
+        list(KINDS.values()),
+        [column(measurements, name) for name in KINDS],
+        [column(controls, name) for name in KINDS],
         ylabel=Text("mean square error on unseen images", "未知の画像での平均二乗誤差"),
     )

@@ -1,1 +1,3 @@
 """Claims of the chapter on batch normalization."""
+
+ORDER = ("moments", "speed", "init", "regularization")

@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, batch normalization: initial weights", "4 日目 バッチ正規化:重みの初期値")
+PLACE = Text("Day 4, batch normalization: initial weights", "4 日目 バッチ正規化：重みの初期値")
 SAYS = Text(
     "With batch normalization learning depends less on the scale of the initial weights.",
     "バッチ正規化により、重みの初期値の尺度への依存が小さくなる。",
@@ -23,18 +23,18 @@ METHOD = Text(
     "A network of six hidden layers begins with He's deviation times 0.1, 0.3, 1, 3 and 10 and learns "
     "real handwritten digits (8×8) by plain gradient descent, with and without batch normalization. The "
     "spread is the largest minus the least accuracy on 797 digits kept from learning.",
-    "隠れ層 6 層のネットワークを He の標準偏差の 0.1、0.3、1、3、10 倍の重みから始め、実在の手書き数字"
-    "(8×8)を単純な勾配降下法で学習させる。学習に使わない 797 枚での正解率の最大と最小の差(ばらつき)を"
+    "隠れ層 6 層のネットワークを He の標準偏差の 0.1、0.3、1、3、10 倍の重みから始め、実在の手書き数字 "
+    "(8×8) を単純な勾配降下法で学習させる。学習に使わない 797 枚での正解率の最大と最小の差 (ばらつき) を"
     "バッチ正規化の有無で比べる。",
 )
 CONTROL = Text(
     "Gain and bias stay, but mean and variance of the mini-batch are not taken: 0 and 1 stand in their place.",
-    "ゲインとバイアスは残し、ミニバッチの平均と分散を使わない(0 と 1 で置き換える)。",
+    "ゲインとバイアスは残し、ミニバッチの平均と分散を使わない (0 と 1 で置き換える)。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the difference of spreads, without − with, lies above 0.2; does not "
     "hold if it lies below 0; otherwise undecided.",
-    "ばらつきの差(なし − あり)の 95 % 区間が 0.2 より上なら成り立つ。0 より下なら成り立たない。"
+    "ばらつきの差 (正規化なし − あり) の 95 % 区間が 0.2 より上なら成り立つ。0 より下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -81,13 +81,27 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         because=Text(
             f"Accuracies spread over {spreads['with'].value:.3f} with and {spreads['without'].value:.3f} "
             f"without normalization; difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).",
-            f"正解率のばらつきはありで {spreads['with'].value:.3f}、なしで "
+            f"正解率のばらつきは正規化ありで {spreads['with'].value:.3f}、なしで "
             f"{spreads['without'].value:.3f}、差 {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
-            intervals.estimate("spread without minus spread with (share)", gain, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "spread without minus spread with (share)",
+                    "ばらつきの差、正規化なし − あり (割合)",
+                ),
+                gain,
+                seeds=seeds,
+            ),
             *(
-                intervals.estimate(f"spread {name} normalization (share)", one, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"spread {name} normalization (share)",
+                        f"ばらつき、{'正規化あり' if name == 'with' else '正規化なし'} (割合)",
+                    ),
+                    one,
+                    seeds=seeds,
+                )
                 for name, one in spreads.items()
             ),
         ),
@@ -101,6 +115,15 @@ def draw(
     from shinso.claims.drawing import SIDES, legend, spoken
 
     axes = figure.subplots()
+    # Below the others: without normalization and the control nearly coincide.
+    for number, one in enumerate(measurements):
+        axes.plot(
+            SCALES,
+            curve(one, "accuracies_without"),
+            color="0.75",
+            linewidth=4,
+            label=spoken(Text("without normalization", "正規化なし")) if number == 0 else None,
+        )
     for side, (style, label) in zip((measurements, controls), SIDES, strict=True):
         for number, one in enumerate(side):
             axes.plot(
@@ -109,14 +132,13 @@ def draw(
                 **style,
                 label=spoken(label) if number == 0 else None,
             )
-    for number, one in enumerate(measurements):
-        axes.plot(
-            SCALES,
-            curve(one, "accuracies_without"),
-            color="0.5",
-            label=spoken(Text("without", "正規化なし")) if number == 0 else None,
-        )
     axes.set_xscale("log")
-    axes.set_xlabel(spoken(Text("scale of initial weights (of He's)", "初期値の尺度 (He 比)")))
-    axes.set_ylabel(spoken(Text("accuracy on unseen digits (share)", "未知の数字での正解率")))
+    axes.set_xticks(SCALES, [f"{scale:g}" for scale in SCALES])
+    axes.minorticks_off()
+    axes.set_xlabel(
+        spoken(Text("scale of initial weights (of He's)", "初期値の尺度 (He の標準偏差比)"))
+    )
+    axes.set_ylabel(
+        spoken(Text("accuracy on unseen digits (share)", "未知の数字での正解率 (割合)"))
+    )
     legend(axes)

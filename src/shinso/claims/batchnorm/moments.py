@@ -12,16 +12,16 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, batch normalization: moments", "4 日目 バッチ正規化:平均と分散")
+PLACE = Text("Day 4, batch normalization: moments", "4 日目 バッチ正規化：平均と分散")
 SAYS = Text(
     "Within a mini-batch, each channel has mean 0 and variance 1 after batch normalization.",
     "バッチ正規化の後、ミニバッチ内の各チャネルは平均 0、分散 1 になる。",
 )
 TRUTH = Text(
-    "Before gain and bias, in training, and up to ε: the variance is σ²/(σ² + ε). A channel that is "
-    "nearly constant stays nearly constant.",
-    "ゲインとバイアスを掛ける前の、学習時の話であり、ε の分だけずれる。分散は正確には σ²/(σ² + ε) で、"
-    "ほぼ一定のチャネルはほぼ一定のままである。",
+    "Of the values in training, before the gain multiplies them and the bias is added, and up to ε: "
+    "the variance is σ²/(σ² + ε). A channel that is nearly constant stays nearly constant.",
+    "学習時の、ゲインを掛けてバイアスを加える前の値についての話である。分散は ε の分だけ 1 からずれ、正確には "
+    "σ²/(σ² + ε) になる。ほぼ一定のチャネルはほぼ一定のままである。",
 )
 METHOD = Text(
     "A random convolution of real handwritten digits gives 16 channels of different means and scales; "
@@ -44,8 +44,14 @@ BUDGET_S = {"quick": 5.0, "full": 8.0}
 
 CHANNELS, BATCH = 16, 32
 BOUNDS = (
-    Bound(of="mean_off", name=Text("mean", "平均"), most=1e-10),
-    Bound(of="variance_off", name=Text("variance, from σ²/(σ² + ε)", "分散"), most=1e-10),
+    Bound(
+        of="mean_off", name=Text("deviation of the mean from 0", "平均の 0 からのずれ"), most=1e-10
+    ),
+    Bound(
+        of="variance_off",
+        name=Text("deviation of the variance from σ²/(σ² + ε)", "分散の σ²/(σ² + ε) からのずれ"),
+        most=1e-10,
+    ),
 )
 
 

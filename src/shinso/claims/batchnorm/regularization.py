@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, batch normalization: overfitting", "4 日目 バッチ正規化:過学習の抑制")
+PLACE = Text("Day 4, batch normalization: overfitting", "4 日目 バッチ正規化：過学習の抑制")
 SAYS = Text(
     "Batch normalization curbs overfitting, since an image's neighbours in the mini-batch add noise.",
     "ミニバッチの他の画像がノイズとして働くので、バッチ正規化は過学習を抑える。",
@@ -23,7 +23,7 @@ METHOD = Text(
     "A network of six hidden layers learns 200 real handwritten digits (8×8) in mini-batches of 16, with "
     "and without batch normalization, until it knows nearly all of them. The gap is the accuracy on "
     "those minus the accuracy on 797 others.",
-    "隠れ層 6 層のネットワークに実在の手書き数字(8×8)200 枚を 16 枚のミニバッチで、ほぼすべて覚えるまで"
+    "隠れ層 6 層のネットワークに実在の手書き数字 (8×8) 200 枚を 16 枚のミニバッチで、ほぼすべて覚えるまで"
     "学習させる。その正解率から別の 797 枚の正解率を引いた差を、バッチ正規化の有無で比べる。",
 )
 CONTROL = Text(
@@ -33,7 +33,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the difference of gaps, without − with, lies above 0; does not hold "
     "if it lies below; otherwise undecided.",
-    "差の違い(なし − あり)の 95 % 区間が 0 より上なら成り立つ。下なら成り立たない。それ以外は判定できない。",
+    "この差の違い (正規化なし − あり) の 95 % 区間が 0 より上なら成り立つ。下なら成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 4, "full": 12}
 BUDGET_S = {"quick": 20.0, "full": 90.0}
@@ -87,15 +87,29 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=beyond(gain, 0),
         because=Text(
-            f"The gap is {gaps['with'].value:.3f} with and {gaps['without'].value:.3f} without "
-            f"normalization; difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).",
-            f"差はありで {gaps['with'].value:.3f}、なしで {gaps['without'].value:.3f}、その違いは "
-            f"{gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
+            f"Accuracy on the images learnt minus that on unseen ones is {gaps['with'].value:.3f} with "
+            f"and {gaps['without'].value:.3f} without normalization; difference, without − with, {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).",
+            f"学習した画像と未知の画像の正解率の差は、正規化ありで {gaps['with'].value:.3f}、なしで "
+            f"{gaps['without'].value:.3f} で、その違い (なし − あり) は {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
-            intervals.estimate("gap without minus gap with (share)", gain, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "gap without minus gap with (share)",
+                    "正解率の差の違い、正規化なし − あり (割合)",
+                ),
+                gain,
+                seeds=seeds,
+            ),
             *(
-                intervals.estimate(f"gap {name} normalization (share)", one, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"gap {name} normalization (share)",
+                        f"正解率の差、{'正規化あり' if name == 'with' else '正規化なし'} (割合)",
+                    ),
+                    one,
+                    seeds=seeds,
+                )
                 for name, one in gaps.items()
             ),
         ),
@@ -111,8 +125,13 @@ def draw(
     names = ["gap_with", "gap_without"]
     dots(
         figure.subplots(),
-        [Text("with", "あり"), Text("without", "なし")],
+        [
+            Text("with normalization", "正規化あり"),
+            Text("without normalization", "正規化なし"),
+        ],
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("accuracy learnt minus unseen (share)", "学習した画像と未知の画像の正解率の差"),
+        ylabel=Text(
+            "accuracy learnt minus unseen (share)", "正解率の差、学習した画像 − 未知 (割合)"
+        ),
     )

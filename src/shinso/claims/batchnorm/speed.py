@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, batch normalization: speed of learning", "4 日目 バッチ正規化:学習の速さ")
+PLACE = Text("Day 4, batch normalization: speed of learning", "4 日目 バッチ正規化：学習の速さ")
 SAYS = Text(
     "With batch normalization larger learning rates can be used and learning takes fewer steps.",
     "バッチ正規化により学習率を大きくでき、学習に要するステップが減る。",
@@ -23,17 +23,17 @@ METHOD = Text(
     "A network of six hidden layers learns real handwritten digits (8×8) by plain gradient descent, "
     "with and without batch normalization, each at four learning rates; counted are the steps until the "
     "running mean of the loss is below 0.3, at each one's best rate.",
-    "隠れ層 6 層のネットワークに実在の手書き数字(8×8)を単純な勾配降下法で学習させる。バッチ正規化の有無"
+    "隠れ層 6 層のネットワークに実在の手書き数字 (8×8) を単純な勾配降下法で学習させる。バッチ正規化の有無"
     "それぞれに 4 通りの学習率を試し、損失の移動平均が 0.3 を下回るまでのステップ数を最良の学習率で比べる。",
 )
 CONTROL = Text(
     "Gain and bias stay, but mean and variance of the mini-batch are not taken: 0 and 1 stand in their place.",
-    "ゲインとバイアスは残し、ミニバッチの平均と分散を使わない(0 と 1 で置き換える)。",
+    "ゲインとバイアスは残し、ミニバッチの平均と分散を使わない (0 と 1 で置き換える)。",
 )
 RULE = Text(
     "Holds if the 95 % interval of log(steps without / steps with) lies above log 1.2; does not hold if "
     "it lies below 0; otherwise undecided.",
-    "log(正規化なしのステップ数 / ありのステップ数)の 95 % 区間が log 1.2 より上なら成り立つ。"
+    "log (正規化なしのステップ数 ÷ ありのステップ数) の 95 % 区間が log 1.2 より上なら成り立つ。"
     "0 より下なら成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -86,15 +86,26 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=verdict,
         because=Text(
-            f"{steps['with'].value:.0f} steps with, {steps['without'].value:.0f} without; "
+            f"{steps['with'].value:.0f} steps with normalization, {steps['without'].value:.0f} without; "
             f"{times[0]:.2f} times fewer ({times[1]:.2f} to {times[2]:.2f}).",
-            f"ありで {steps['with'].value:.0f} ステップ、なしで {steps['without'].value:.0f} ステップ、"
-            f"{times[0]:.2f} 分の 1 ({times[1]:.2f}〜{times[2]:.2f})。",
+            f"正規化ありで {steps['with'].value:.0f} ステップ、なしで {steps['without'].value:.0f} ステップ。"
+            f"ステップ数の比 (なし ÷ あり) は {times[0]:.2f} ({times[1]:.2f}〜{times[2]:.2f})。",
         ),
         estimates=(
-            intervals.estimate("steps without over steps with (ratio)", shown, seeds=seeds),
+            intervals.estimate(
+                Text("steps without over steps with (ratio)", "ステップ数、正規化なし ÷ あり (比)"),
+                shown,
+                seeds=seeds,
+            ),
             *(
-                intervals.estimate(f"steps {name} normalization (count)", one, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"steps {name} normalization (count)",
+                        f"ステップ数、{'正規化あり' if name == 'with' else '正規化なし'} (回)",
+                    ),
+                    one,
+                    seeds=seeds,
+                )
                 for name, one in steps.items()
             ),
         ),
@@ -117,9 +128,12 @@ def draw(
             )
     for one in measurements[:1]:
         axes.plot(
-            curve(one, "losses_without"), color="0.5", label=spoken(Text("without", "正規化なし"))
+            curve(one, "losses_without"),
+            color="0.5",
+            label=spoken(Text("without normalization", "正規化なし")),
         )
-    axes.axhline(TARGET_LOSS, color="0.3", linewidth=0.8)
-    axes.set_xlabel(spoken(Text("step", "ステップ")))
-    axes.set_ylabel(spoken(Text("loss (nats)", "損失 (nat)")))
+    target = Text(f"target of the mean, {TARGET_LOSS}", f"移動平均の目標値 {TARGET_LOSS}")
+    axes.axhline(TARGET_LOSS, color="0.1", linestyle=":", label=spoken(target))
+    axes.set_xlabel(spoken(Text("step (first seed)", "ステップ (最初のシード)")))
+    axes.set_ylabel(spoken(Text("loss (nats)", "損失 (nats)")))
     legend(axes)

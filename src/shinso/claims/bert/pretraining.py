@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shinso.models.bert import BertClassifier
 
-PLACE = Text("Day 4, BERT: pre-training", "4 日目 BERT:事前学習")
+PLACE = Text("Day 4, BERT: pre-training", "4 日目 BERT：事前学習")
 SAYS = Text(
     "A BERT that was pre-trained on text without labels and then fine-tuned does better, where labels are "
     "few, than the same network trained on the labels alone.",
@@ -30,13 +30,13 @@ METHOD = Text(
     "words in sentences without labels (700 steps of 32 in the quick profile, 2,000 in the full one). 24 "
     "labelled sentences are learnt from, with and without it, and 500 others are named.",
     "人工言語の 14 語の文を使う。どの文も二つの話題のどちらかについてのもので、5 語がその話題の 80 語から、残りは意味のない "
-    "60 語から来る。事前学習では、ラベルのない文で隠された語を当てる(quick は 32 文 × 700 ステップ、full は 2,000 ステップ)。"
+    "60 語から来る。事前学習では、ラベルのない文で隠された語を当てる (quick は 32 文 × 700 ステップ、full は 2,000 ステップ)。"
     "24 文のラベルから、事前学習ありとなしで学習し、別の 500 文を分類する。",
 )
 CONTROL = Text(
-    "The words of the unlabelled text are shuffled over all sentences: which words stand together says "
-    "nothing about the subject.",
-    "ラベルのないテキストの語を文を越えてかき混ぜる。語の並びから話題が読み取れなくなる。",
+    "The words of the unlabelled text change places over all sentences, only those: which words stand "
+    "together says nothing about the subject.",
+    "ラベルのないテキストの語だけを、文を越えてかき混ぜる。同じ文に現れる語から話題が読み取れなくなる。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the gain in accuracy lies above 0.05; does not hold if it lies below "
@@ -66,9 +66,10 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     with seeded(seed):
         rng = np.random.default_rng(seed)
         raw, _subjects = _sentences(32 * STEPS[profile] // 6, rng)
-        if control:
-            raw = rng.permuted(raw.reshape(-1)).reshape(raw.shape)
         known, new = _sentences(LABELLED, rng), _sentences(NAMED, rng)
+        if control:
+            # A generator of its own: the labels alone must give the same in both arms.
+            raw = _shuffled(raw, np.random.default_rng([seed, 1]))
         config = BertClassifier.Config(**SIZE)
         found = {}
         for kind in KINDS:
@@ -100,6 +101,14 @@ def _sentences(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     np.put_along_axis(words, places, own, axis=1)
     ends = np.full((count, 1), SIGNS.index(CLASS)), np.full((count, 1), SIGNS.index(SEPARATOR))
     return np.hstack([ends[0], words, ends[1]]), subjects
+
+
+def _shuffled(sentences: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The words change places over all sentences; [CLS] and [SEP] stay at the ends."""
+    mixed = sentences.copy()
+    words = mixed[:, 1:-1]
+    mixed[:, 1:-1] = rng.permutation(words.reshape(-1)).reshape(words.shape)
+    return mixed
 
 
 def _pretrain(model: BertClassifier, raw: np.ndarray, rng: np.random.Generator, steps: int) -> None:
@@ -182,9 +191,19 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"差は {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
-            intervals.estimate("accuracy, pre-trained (share)", own, seeds=seeds),
-            intervals.estimate("accuracy, labels alone (share)", rival, seeds=seeds),
-            intervals.estimate("gain (share)", gain, seeds=seeds),
+            intervals.estimate(
+                Text("accuracy, pre-trained (share)", "正解率、事前学習あり (割合)"),
+                own,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("accuracy, labels alone (share)", "正解率、ラベルのみ (割合)"),
+                rival,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("gain in accuracy (share)", "正解率の向上 (割合)"), gain, seeds=seeds
+            ),
         ),
     )
 

@@ -1,1 +1,3 @@
 """Claims of the chapter on bidirectional networks."""
+
+ORDER = ("future", "leak")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column
+from shinso.claims.measured import column, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ METHOD = Text(
     "where its backward direction has read the answer, and at the series' last step, where there "
     "is nothing to read. shinso's forecasting is asked for a bidirectional network.",
     "双方向 GRU に、ランダムウォークの次の値を学習させる。正直な方法では、直前の値をそのまま答える場合の誤差 1 "
-    "を下回れない。系列の途中(逆方向が答えを読んでいる)と、系列の最後(読むものがない)で平均二乗誤差を"
+    "を下回れない。系列の途中 (逆方向が答えを読んでいる) と、系列の最後 (読むものがない) で平均二乗誤差を"
     "測る。あわせて shinso の forecast に双方向のネットワークを求めてみる。",
 )
 CONTROL = Text(
@@ -39,7 +39,7 @@ RULE = Text(
     "Holds if the 95 % interval of the error within the series lies below 0.5 (too good to be true), "
     "that of the error at the last step above 0.9 (nothing was learnt), and forecasting refuses. "
     "Does not hold if the error within lies above 0.5 or forecasting takes it; otherwise undecided.",
-    "系列の途中の誤差の 95 % 区間が 0.5 より下(ありえない良さ)、最後の誤差の区間が 0.9 より上"
+    "系列の途中の誤差の 95 % 区間が 0.5 より下 (ありえない良さ)、最後の誤差の区間が 0.9 より上"
     "(実は何も学習していない)、かつ forecast が拒めば成り立つ。途中の誤差の区間が 0.5 より上か、forecast が"
     "受け入れれば成り立たない。それ以外は判定できない。",
 )
@@ -112,16 +112,30 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=verdict,
         because=Text(
-            f"The error is {within.value:.3f} ({within.low:.3f} to {within.high:.3f}) of persistence's "
+            f"The error is {said(within.value)} ({said(within.low)} to {said(within.high)}) of persistence's "
             f"within the series and {end.value:.3f} ({end.low:.3f} to {end.high:.3f}) at its end; "
             f"forecasting {answer[0]} such a network.",
-            f"誤差は持続予測に対して、系列の途中で {within.value:.3f} 倍 ({within.low:.3f}〜{within.high:.3f})、"
-            f"最後で {end.value:.3f} 倍 ({end.low:.3f}〜{end.high:.3f}) である。forecast はこのネットワークを"
-            f"{answer[1]}。",
+            f"誤差は持続予測に対して、系列の途中で {said(within.value)} 倍 ({said(within.low)}〜"
+            f"{said(within.high)})、最後で {end.value:.3f} 倍 ({end.low:.3f}〜{end.high:.3f}) である。"
+            f"forecast はこのネットワークを{answer[1]}。",
         ),
         estimates=(
-            intervals.estimate("error within the series, over persistence's", within, seeds=seeds),
-            intervals.estimate("error at its last step, over persistence's", end, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "error within the series, over persistence's (ratio)",
+                    "系列の途中の誤差の、持続予測の誤差に対する比",
+                ),
+                within,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "error at its last step, over persistence's (ratio)",
+                    "系列の最後の誤差の、持続予測の誤差に対する比",
+                ),
+                end,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -130,7 +144,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Error of the forecast at each step; the line is persistence, which nothing honest beats."""
-    from shinso.claims.drawing import curves
+    from shinso.claims.drawing import curves, legend, spoken
     from shinso.claims.measured import curve
 
     axes = figure.subplots()
@@ -142,5 +156,6 @@ def draw(
         xlabel=Text("step of the series (24 is the last)", "系列の時刻 (24 が最後)"),
         ylabel=Text("squared error over persistence's", "持続予測に対する二乗誤差の比"),
     )
-    axes.axhline(1, color="0.4", linewidth=0.8)
+    axes.axhline(1, color="0.4", linewidth=0.8, label=spoken(Text("persistence", "持続予測")))
     axes.set_yscale("log")
+    legend(axes, loc="center left")

@@ -1,1 +1,3 @@
 """Claims of the course on data parallelism."""
+
+ORDER = ("equal", "speed", "sync_vs_async")

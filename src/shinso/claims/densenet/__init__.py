@@ -1,1 +1,3 @@
 """Claims of the chapter on DenseNet."""
+
+ORDER = ("connectivity", "growth", "parameters")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, DenseNet: connectivity", "4 日目 DenseNet:結合")
+PLACE = Text("Day 4, DenseNet: connectivity", "4 日目 DenseNet：結合")
 SAYS = Text(
     "In a dense block each layer receives the outputs of all earlier layers directly: L layers have "
     "L(L + 1)/2 connections instead of L.",
@@ -22,14 +22,14 @@ SAYS = Text(
 )
 TRUTH = Text(
     "A residual network carries earlier outputs along too, but only as one sum.",
-    "残差ネットワークも前の出力を運ぶが、1 つの和としてだけである。",
+    "残差ネットワークも前の層の出力を伝えるが、伝わるのはそれらを足し合わせた 1 つの和だけである。",
 )
 METHOD = Text(
     "A block of 8 layers with random weights reads random images. All outputs but one are held fixed as "
     "inputs of their own, and the Jacobian of each layer with respect to each earlier output is taken "
     "by automatic differentiation: a connection is a block of it that is not zero.",
-    "乱数の重みをもつ 8 層のブロックに乱数の画像を入力する。各層の出力を独立な入力として固定し、各層の"
-    "前の各出力に関するヤコビ行列を自動微分で求める。零でないブロックが結合である。",
+    "乱数の重みをもつ 8 層のブロックに乱数の画像を入力する。1 つを除くすべての出力を独立な入力として固定し、各層の"
+    "出力の、それより前の各出力に関するヤコビ行列を自動微分で求める。零でないブロックを結合とみなす。",
 )
 CONTROL = Text(
     "A residual block: each layer adds to the state before it and reads that alone.",
@@ -108,7 +108,15 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{fewest:.0f} of {pairs} pairs are connected at the seed with the fewest.",
             f"最も少ないシードで {pairs} 組のうち {fewest:.0f} 組が結合している。",
         ),
-        estimates=(certain("connected pairs, the fewest of all seeds (count)", fewest),),
+        estimates=(
+            certain(
+                Text(
+                    "connected pairs, the fewest of all seeds (count)",
+                    "結合している組、シード中の最小 (個)",
+                ),
+                fewest,
+            ),
+        ),
     )
 
 
@@ -124,7 +132,7 @@ def draw(
     grid = figure.subplots(1, len(sides), squeeze=False)[0]
     for axes, side, (_style, label) in zip(grid, sides, SIDES, strict=False):
         norms = np.array(table(side[0], "jacobian_norms"))
-        axes.imshow(np.where(norms > 0, norms, np.nan), cmap="Blues", vmin=0)
+        axes.imshow(np.where(norms > 0, norms, np.nan), cmap="Blues", vmin=0, aspect="auto")
         axes.grid(False)
         axes.set_title(spoken(label), fontsize=9)
         axes.set_xlabel(spoken(Text("earlier output", "前の出力")))

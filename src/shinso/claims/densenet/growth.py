@@ -12,11 +12,11 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, DenseNet: growth rate", "4 日目 DenseNet:成長率")
+PLACE = Text("Day 4, DenseNet: growth rate", "4 日目 DenseNet：成長率")
 SAYS = Text(
     "With k0 channels at its start and a growth rate k, layer l of a dense block reads k0 + l · k "
     "channels (l counted from 0) and leaves k0 + L · k behind after L layers.",
-    "入力が k0 チャネル、成長率が k の Dense ブロックでは、第 l 層(0 から数える)の入力は k0 + l · k "
+    "入力が k0 チャネル、成長率が k の Dense ブロックでは、第 l 層 (0 から数える) の入力は k0 + l · k "
     "チャネルで、L 層の後には k0 + L · k チャネルになる。",
 )
 TRUTH = None
@@ -41,7 +41,7 @@ SIZES, SIDE_PX = 5, 4
 BOUNDS = (
     Bound(
         of="channels_off",
-        name=Text("channels off", "チャネル数の差"),
+        name=Text("channels off k0 + l · k (count)", "k0 + l · k とのチャネル数の差 (個)"),
         most=0.0,
     ),
 )
@@ -105,5 +105,5 @@ def draw(
                 label=spoken(label) if number == 0 else None,
             )
     axes.set_xlabel("k0 + l · k")
-    axes.set_ylabel(spoken(Text("channels read", "読まれるチャネル数")))
+    axes.set_ylabel(spoken(Text("channels read", "入力のチャネル数")))
     legend(axes)

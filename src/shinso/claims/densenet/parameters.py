@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-PLACE = Text("Day 4, DenseNet: parameters", "4 日目 DenseNet:パラメータ数")
+PLACE = Text("Day 4, DenseNet: parameters", "4 日目 DenseNet：パラメータ数")
 SAYS = Text(
     "Since features are used again, a DenseNet reaches a residual network's accuracy with far fewer "
     "parameters.",
@@ -26,7 +26,7 @@ METHOD = Text(
     "first convolution and the same last layers, learn real handwritten digits (8×8); accuracy on 797 "
     "kept from learning. The dense network has less than half of the parameters.",
     "成長率 8 で 6 層の Dense ブロックと、32 チャネルで 3 個の残差ブロックに、同じ最初の畳み込みと同じ"
-    "最後の層を付け、実在の手書き数字(8×8)を学習させ、学習に使わない 797 枚での正解率を比べる。"
+    "最後の層を付け、実在の手書き数字 (8×8) を学習させ、学習に使わない 797 枚での正解率を比べる。"
     "Dense の方のパラメータ数は半分未満である。",
 )
 CONTROL = Text(
@@ -37,7 +37,7 @@ RULE = Text(
     "Holds if the dense network has at most half of the parameters and the 95 % interval of the "
     "difference of accuracies, dense − residual, lies above −0.01; does not hold if it lies below, or "
     "with more parameters; otherwise undecided.",
-    "Dense の方のパラメータ数が半分以下で、正解率の差(Dense − 残差)の 95 % 区間が −0.01 より上なら"
+    "Dense の方のパラメータ数が半分以下で、正解率の差 (Dense − 残差) の 95 % 区間が −0.01 より上なら"
     "成り立つ。下、またはパラメータがそれより多ければ成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -47,6 +47,7 @@ FIRST, GROWTH, LAYERS, WIDE, BLOCKS = 16, 8, 6, 32, 2
 LR = 1e-2
 STEPS = {"quick": 240, "full": 600}
 MARGIN = -0.01
+NAMES = {"dense": Text("dense", "密結合"), "residual": Text("residual", "残差")}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -130,16 +131,25 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"With {ratio:.2f} of the parameters: dense {shares['dense'].value:.1%}, residual "
             f"{shares['residual'].value:.1%}, difference {gap.value:+.3f} ({gap.low:+.3f} to "
             f"{gap.high:+.3f}).",
-            f"パラメータ数 {ratio:.2f} 倍で、Dense {shares['dense'].value:.1%}、残差 "
+            f"Dense のパラメータ数は残差の {ratio:.2f} 倍で、正解率は Dense {shares['dense'].value:.1%}、残差 "
             f"{shares['residual'].value:.1%}、差 {gap.value:+.3f} ({gap.low:+.3f}〜{gap.high:+.3f})。",
         ),
         estimates=(
-            certain("parameters, dense over residual (ratio)", ratio),
+            certain(
+                Text("parameters, dense over residual (ratio)", "パラメータ数、Dense ÷ 残差 (比)"),
+                ratio,
+            ),
             *(
-                intervals.estimate(f"accuracy, {name} (share)", one, seeds=seeds)
+                intervals.estimate(
+                    Text(f"accuracy, {name} (share)", f"正解率、{NAMES[name].ja} (割合)"),
+                    one,
+                    seeds=seeds,
+                )
                 for name, one in shares.items()
             ),
-            intervals.estimate("dense minus residual (share)", gap, seeds=seeds),
+            intervals.estimate(
+                Text("dense minus residual (share)", "差、Dense − 残差 (割合)"), gap, seeds=seeds
+            ),
         ),
     )
 
@@ -152,14 +162,18 @@ def draw(
 
     axes = figure.subplots()
     for side, (style, label) in zip((measurements, controls), SIDES, strict=True):
-        for number, name in enumerate(("dense", "residual")):
+        for number, name in enumerate(NAMES):
             if side:
                 axes.plot(
                     column(side, f"parameters_{name}"),
                     column(side, f"accuracy_{name}"),
                     **{**style, "linestyle": "none", "marker": "o" if number == 0 else "^"},
-                    label=f"{spoken(label)}: {name}",
+                    label=spoken(
+                        Text(f"{label.en} ({NAMES[name].en})", f"{label.ja} ({NAMES[name].ja})")
+                    ),
                 )
     axes.set_xlabel(spoken(Text("parameters", "パラメータ数")))
-    axes.set_ylabel(spoken(Text("accuracy on unseen digits (share)", "未知の数字での正解率")))
+    axes.set_ylabel(
+        spoken(Text("accuracy on unseen digits (share)", "未知の数字での正解率 (割合)"))
+    )
     legend(axes)

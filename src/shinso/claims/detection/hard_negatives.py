@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACE = Text(
-    "Day 4, object detection: hard negative mining", "4 日目 物体検出:ハードネガティブマイニング"
+    "Day 4, object detection: hard negative mining", "4 日目 物体検出：ハードネガティブマイニング"
 )
 SAYS = Text(
     "Almost all default boxes are background. Learning the three hardest of them for each matched one "
@@ -27,7 +27,7 @@ METHOD = Text(
     "Two equal SSDs look for handwritten 0 and 1 (installed with scikit-learn) among 2, 4, 5 and 7 on "
     "48×48 canvases, for equally many steps; one learns the hardest background, the other random "
     "background, 3:1 both. AP at IoU 0.5 on canvases with unseen handwriting.",
-    "48×48 のキャンバスに散らした手書き数字(scikit-learn に付属)から、2、4、5、7 に混じる 0 と 1 を"
+    "48×48 のキャンバスに散らした手書き数字 (scikit-learn に付属) から、2、4、5、7 に混じる 0 と 1 を"
     "探す。同じ SSD を 2 つ、同じステップ数だけ学習させ、一方は最も難しい背景、他方は無作為な背景を"
     "どちらも 3:1 で学習する。未知の筆跡のキャンバスで IoU 0.5 の AP を比べる。",
 )
@@ -38,7 +38,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the difference in AP, hardest − random, lies above 0; does not hold "
     "if it lies below; otherwise undecided.",
-    "AP の差(最も難しい背景 − 無作為)の 95 % 区間が 0 より上なら成り立つ。下なら成り立たない。"
+    "AP の差 (最も難しい背景 − 無作為) の 95 % 区間が 0 より上なら成り立つ。下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -48,6 +48,7 @@ SOUGHT, BESIDE = (0, 1), (2, 4, 5, 7)
 MOST = 5
 LEARNT, KEPT = 80, 64
 STEPS = {"quick": 45, "full": 200}
+NAMES = {"hardest": Text("hardest", "最も難しい背景"), "random": Text("random", "無作為な背景")}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -85,14 +86,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{shares['random'].value:.3f} with random; difference {gain.value:+.3f} "
             f"({gain.low:+.3f} to {gain.high:+.3f}).",
             f"AP は最も難しい背景で {shares['hardest'].value:.3f}、無作為で "
-            f"{shares['random'].value:.3f}、差 {gain.value:+.3f}({gain.low:+.3f}〜{gain.high:+.3f})。",
+            f"{shares['random'].value:.3f}、差 {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
             *(
-                intervals.estimate(f"AP, {name} background (share)", one, seeds=len(measurements))
+                intervals.estimate(
+                    Text(f"AP, {name} background (share)", f"AP、{NAMES[name].ja} (割合)"),
+                    one,
+                    seeds=len(measurements),
+                )
                 for name, one in shares.items()
             ),
-            intervals.estimate("hardest minus random (share)", gain, seeds=len(measurements)),
+            intervals.estimate(
+                Text("hardest minus random (share)", "差、最も難しい背景 − 無作為な背景 (割合)"),
+                gain,
+                seeds=len(measurements),
+            ),
         ),
     )
 
@@ -106,8 +115,8 @@ def draw(
     names = ["ap_hard", "ap_random"]
     dots(
         figure.subplots(),
-        [Text("hardest", "最も難しい背景"), Text("random", "無作為な背景")],
+        list(NAMES.values()),
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("AP at IoU 0.5 (share)", "AP(IoU 0.5)"),
+        ylabel=Text("AP at IoU 0.5 (share)", "IoU 0.5 の AP (割合)"),
     )

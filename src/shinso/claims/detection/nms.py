@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from shinso.objectives.detection_scores import Answers, Truths
 
-PLACE = Text("Day 4, object detection: suppression", "4 日目 物体検出:非最大値抑制")
+PLACE = Text("Day 4, object detection: suppression", "4 日目 物体検出：非最大値抑制")
 SAYS = Text(
     "Several default boxes answer to one object. Non-maximum suppression keeps the surest answer of "
     "each, and precision at the same recall rises.",
-    "1 つの物体に複数のデフォルトボックスが答える。非最大値抑制(NMS)は物体ごとに最も確かな答えだけを"
+    "1 つの物体に複数のデフォルトボックスが答える。非最大値抑制 (NMS) は物体ごとに最も確かな答えだけを"
     "残し、同じ再現率での適合率が上がる。",
 )
 TRUTH = None
 METHOD = Text(
     "An SSD learns handwritten digits (installed with scikit-learn) on 48×48 canvases. The AP at IoU "
     "0.5 of its answers on unseen handwriting, with suppression at IoU 0.45 and without.",
-    "48×48 のキャンバスに散らした手書き数字(scikit-learn に付属)を SSD に学習させる。未知の筆跡での"
+    "48×48 のキャンバスに散らした手書き数字 (scikit-learn に付属) を SSD に学習させる。未知の筆跡での"
     "答えについて、IoU 0.45 の抑制がある場合とない場合で IoU 0.5 の AP を比べる。",
 )
 CONTROL = Text(
@@ -38,7 +38,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the difference in AP, with − without suppression, lies above 0.05; "
     "does not hold if it lies below; otherwise undecided.",
-    "AP の差(抑制あり − なし)の 95 % 区間が 0.05 より上なら成り立つ。下なら成り立たない。"
+    "AP の差 (抑制あり − なし) の 95 % 区間が 0.05 より上なら成り立つ。下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -49,6 +49,10 @@ LEARNT, KEPT = 100, 80
 STEPS = {"quick": 60, "full": 200}
 OVERLAP, EVERY = 0.45, 400
 MARGIN = 0.05
+NAMES = {
+    "with suppression": Text("with suppression", "抑制あり"),
+    "without": Text("without", "抑制なし"),
+}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -121,14 +125,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{shares['without'].value:.3f} without; difference {gain.value:+.3f} "
             f"({gain.low:+.3f} to {gain.high:+.3f}).",
             f"AP は抑制ありで {shares['with suppression'].value:.3f}、なしで "
-            f"{shares['without'].value:.3f}、差 {gain.value:+.3f}({gain.low:+.3f}〜{gain.high:+.3f})。",
+            f"{shares['without'].value:.3f}、差 {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
             *(
-                intervals.estimate(f"AP, {name} (share)", own, seeds=len(measurements))
+                intervals.estimate(
+                    Text(f"AP, {name} (share)", f"AP、{NAMES[name].ja} (割合)"),
+                    own,
+                    seeds=len(measurements),
+                )
                 for name, own in shares.items()
             ),
-            intervals.estimate("with minus without (share)", gain, seeds=len(measurements)),
+            intervals.estimate(
+                Text("with minus without (share)", "差、抑制あり − なし (割合)"),
+                gain,
+                seeds=len(measurements),
+            ),
         ),
     )
 
@@ -142,8 +154,8 @@ def draw(
     names = ["ap_with", "ap_without"]
     dots(
         figure.subplots(),
-        [Text("with suppression", "抑制あり"), Text("without", "抑制なし")],
+        list(NAMES.values()),
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("AP at IoU 0.5 (share)", "AP(IoU 0.5)"),
+        ylabel=Text("AP at IoU 0.5 (share)", "IoU 0.5 の AP (割合)"),
     )

@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, object detection: several scales", "4 日目 物体検出:複数のスケール")
+PLACE = Text("Day 4, object detection: several scales", "4 日目 物体検出：複数のスケール")
 SAYS = Text(
     "Default boxes of several sizes, fine maps having small and coarse maps large ones, find small "
     "and large objects that boxes of one size miss.",
@@ -26,8 +26,8 @@ METHOD = Text(
     "Two SSDs with the same maps (strides 4, 8, 16) and equally many default boxes learn for equally "
     "many steps: one with a size for each map, from 8 to 28, the other with the middle size on all of "
     "them. AP at IoU 0.5 on unseen handwriting.",
-    "48×48 のキャンバスに高さ 8〜28 画素の手書き数字(scikit-learn に付属)を散らす。同じマップ"
-    "(ストライド 4、8、16)と同じ数のデフォルトボックスをもつ SSD を 2 つ、同じステップ数だけ学習させる。"
+    "48×48 のキャンバスに高さ 8〜28 画素の手書き数字 (scikit-learn に付属) を散らす。同じマップ "
+    "(ストライド 4、8、16) と同じ数のデフォルトボックスをもつ SSD を 2 つ、同じステップ数だけ学習させる。"
     "一方はマップごとに 8〜28 の異なる大きさ、他方はすべて中間の大きさのボックスをもつ。未知の筆跡で "
     "IoU 0.5 の AP を比べる。",
 )
@@ -38,7 +38,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the difference in AP, several − one scale, lies above 0.05; does "
     "not hold if it lies below; otherwise undecided.",
-    "AP の差(複数 − 1 つのスケール)の 95 % 区間が 0.05 より上なら成り立つ。下なら成り立たない。"
+    "AP の差 (複数 − 1 つのスケール) の 95 % 区間が 0.05 より上なら成り立つ。下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -50,6 +50,10 @@ MIDDLE_PX = (SMALLEST_PX * LARGEST_PX) ** 0.5
 LEARNT, KEPT = 100, 80
 STEPS = {"quick": 50, "full": 200}
 MARGIN = 0.05
+NAMES = {
+    "several scales": Text("several scales", "複数のスケール"),
+    "one scale": Text("one scale", "1 つのスケール"),
+}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -83,14 +87,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{shares['one scale'].value:.3f} with one; difference {gain.value:+.3f} "
             f"({gain.low:+.3f} to {gain.high:+.3f}).",
             f"AP は複数のスケールで {shares['several scales'].value:.3f}、1 つのスケールで "
-            f"{shares['one scale'].value:.3f}、差 {gain.value:+.3f}({gain.low:+.3f}〜{gain.high:+.3f})。",
+            f"{shares['one scale'].value:.3f}、差 {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。",
         ),
         estimates=(
             *(
-                intervals.estimate(f"AP, {name} (share)", own, seeds=len(measurements))
+                intervals.estimate(
+                    Text(f"AP, {name} (share)", f"AP、{NAMES[name].ja} (割合)"),
+                    own,
+                    seeds=len(measurements),
+                )
                 for name, own in shares.items()
             ),
-            intervals.estimate("several minus one (share)", gain, seeds=len(measurements)),
+            intervals.estimate(
+                Text("several minus one (share)", "差、複数 − 1 つのスケール (割合)"),
+                gain,
+                seeds=len(measurements),
+            ),
         ),
     )
 
@@ -99,13 +111,15 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """AP of both at every seed."""
-    from shinso.claims.drawing import dots
+    from shinso.claims.drawing import dots, legend
 
     names = ["ap_several", "ap_one"]
+    axes = figure.subplots()
     dots(
-        figure.subplots(),
-        [Text("several scales", "複数のスケール"), Text("one scale", "1 つのスケール")],
+        axes,
+        list(NAMES.values()),
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("AP at IoU 0.5 (share)", "AP(IoU 0.5)"),
+        ylabel=Text("AP at IoU 0.5 (share)", "IoU 0.5 の AP (割合)"),
     )
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

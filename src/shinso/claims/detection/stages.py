@@ -21,16 +21,16 @@ PLACE = Text("Day 4, object detection: one stage or two", "4 日目 物体検出
 SAYS = Text(
     "A detector of two stages, which proposes boxes and looks into each, is more accurate than one of "
     "a single stage, and slower.",
-    "候補領域を出してその中を見る 2 段階の検出器は、1 段階の検出器より正確だが遅い。",
+    "候補領域を提案してその中を調べる 2 段階の検出器は、1 段階の検出器より正確だが遅い。",
 )
 TRUTH = None
 METHOD = Text(
     "SSD and Faster R-CNN on equal backbones and top-down pyramids learn handwritten digits (installed "
     "with scikit-learn) on 48×48 canvases for equally many steps. AP at IoU 0.5 on unseen handwriting, "
-    "and processor seconds an image in batches of 16.",
+    "and processor time an image in batches of 16.",
     "同じバックボーンとトップダウン型ピラミッドをもつ SSD と Faster R-CNN に、48×48 のキャンバスの手書き"
-    "数字(scikit-learn に付属)を同じステップ数だけ学習させる。未知の筆跡での IoU 0.5 の AP と、バッチ 16 "
-    "での画像 1 枚あたりの CPU 秒を比べる。",
+    "数字 (scikit-learn に付属) を同じステップ数だけ学習させる。未知の筆跡での IoU 0.5 の AP と、バッチ 16 "
+    "での画像 1 枚あたりの CPU 時間を比べる。",
 )
 CONTROL = Text(
     "The second look sees nothing of its own: it is shown the whole image in place of each proposal.",
@@ -41,9 +41,9 @@ RULE = Text(
     "ratio of seconds above 1; does not hold if either lies below; otherwise undecided. Also undecided "
     "where either has not learnt its own training canvases yet (mean AP on them below 0.9): then the "
     "comparison would be one of how fast they learn.",
-    "AP の差(2 段階 − 1 段階)の 95 % 区間が 0 より上、時間の比の 95 % 区間が 1 より上なら成り立つ。"
+    "AP の差 (2 段階 − 1 段階) の 95 % 区間が 0 より上、時間の比の 95 % 区間が 1 より上なら成り立つ。"
     "どちらかが下なら成り立たない。それ以外は判定できない。どちらかが自分の訓練用キャンバスをまだ覚えて"
-    "いない(訓練用での平均 AP が 0.9 未満)ときも、学習の速さの比較になってしまうので判定できない。",
+    "いない (訓練用での平均 AP が 0.9 未満) ときも、学習の速さの比較になってしまうので判定できない。",
 )
 SEEDS = {"quick": 3, "full": 8}
 BUDGET_S = {"quick": 18.0, "full": 300.0}
@@ -54,6 +54,7 @@ STEPS = {"quick": 30, "full": 300}
 FITTED = 0.9
 TOP_DOWN, PROPOSALS, BINS, HIDDEN = 16, 20, 4, 64
 TIMED, ROUNDS = 16, 3
+NAMES = {"two stages": Text("two stages", "2 段階"), "one stage": Text("one stage", "1 段階")}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -155,21 +156,36 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"{ratio.value:.2f} times as long ({ratio.low:.2f} to {ratio.high:.2f}). On the training "
             f"canvases {fits['two'].value:.3f} and {fits['one'].value:.3f}.",
             f"AP は 2 段階で {shares['two stages'].value:.3f}、1 段階で "
-            f"{shares['one stage'].value:.3f}、差 {gain.value:+.3f}({gain.low:+.3f}〜{gain.high:+.3f})。"
-            f"時間は 2 段階が {ratio.value:.2f} 倍({ratio.low:.2f}〜{ratio.high:.2f})。"
-            f"訓練用キャンバスでは {fits['two'].value:.3f} と {fits['one'].value:.3f}。",
+            f"{shares['one stage'].value:.3f}、差 {gain.value:+.3f} ({gain.low:+.3f}〜{gain.high:+.3f})。"
+            f"CPU 時間は 2 段階が 1 段階の {ratio.value:.2f} 倍 ({ratio.low:.2f}〜{ratio.high:.2f})。"
+            f"訓練用キャンバスでの AP は 2 段階で {fits['two'].value:.3f}、1 段階で {fits['one'].value:.3f}。",
         ),
         estimates=(
             *(
-                intervals.estimate(f"AP, {name} (share)", own, seeds=seeds)
+                intervals.estimate(
+                    Text(f"AP, {name} (share)", f"AP、{NAMES[name].ja} (割合)"), own, seeds=seeds
+                )
                 for name, own in shares.items()
             ),
             *(
-                intervals.estimate(f"AP on training canvases, {name} (share)", own, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"AP on training canvases, {name} (share)",
+                        f"訓練用キャンバスでの AP、{NAMES[name].ja} (割合)",
+                    ),
+                    own,
+                    seeds=seeds,
+                )
                 for name, own in zip(shares, fits.values(), strict=True)
             ),
-            intervals.estimate("two minus one (share)", gain, seeds=seeds),
-            intervals.estimate("seconds, two over one (ratio)", ratio, seeds=seeds),
+            intervals.estimate(
+                Text("two minus one (share)", "AP の差、2 段階 − 1 段階 (割合)"), gain, seeds=seeds
+            ),
+            intervals.estimate(
+                Text("seconds, two over one (ratio)", "CPU 時間、2 段階 ÷ 1 段階 (比)"),
+                ratio,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -180,16 +196,21 @@ def draw(
     """AP of both at every seed, and the time of an image."""
     from shinso.claims.drawing import dots
 
-    names = [Text("two stages", "2 段階"), Text("one stage", "1 段階")]
     left, right = figure.subplots(1, 2)
     for axes, part, label in (
-        (left, "ap", Text("AP at IoU 0.5 (share)", "AP(IoU 0.5)")),
+        (left, "ap", Text("AP at IoU 0.5 (share)", "IoU 0.5 の AP (割合)")),
         (right, "ms", Text("processor time an image (ms)", "画像 1 枚の CPU 時間 (ms)")),
     ):
         columns = [f"{part}_two", f"{part}_one"]
         dots(
-            axes, names,
+            axes, list(NAMES.values()),
             [column(measurements, name) for name in columns],
             [column(controls, name) for name in columns],
             ylabel=label,
         )  # fmt: skip
+        if axes.get_legend():
+            axes.get_legend().remove()
+    figure.legend(
+        *left.get_legend_handles_labels(),
+        loc="outside upper left", ncols=2, frameon=False, fontsize=8.5,
+    )  # fmt: skip

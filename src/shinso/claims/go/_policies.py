@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -11,9 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from shinso.claims import intervals
-from shinso.claims.claim import Measurement, Verdict
-from shinso.claims.measured import column
 from shinso.data import samples
 from shinso.data.drawn_positions import DrawnPositions
 from shinso.data.go_files import GoGames, read_games
@@ -93,21 +89,3 @@ def improved(
         learner.step(batch)
         shares.append(source.points)
     return model, shares
-
-
-def share_of_points(measurements: Sequence[Measurement]) -> tuple[intervals.Interval, int]:
-    """The share of all seeds' games, with an interval that draws do not narrow; and their number."""
-    import math
-
-    points = sum(column(measurements, "points"))
-    games = round(sum(column(measurements, "games")))
-    low = intervals.proportion(math.floor(points), games).low
-    high = intervals.proportion(math.ceil(points), games).high
-    return intervals.Interval(points / games, low, high), games
-
-
-def beyond_half(share: intervals.Interval) -> Verdict:
-    """Holds above one half, does not below, otherwise undecided."""
-    if share.low > 0.5:
-        return Verdict.HOLDS
-    return Verdict.REFUTED if share.high < 0.5 else Verdict.UNDECIDED

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column
 from shinso.language import Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACE = Text(
-    "Day 4, AlphaGo Zero: search without rollouts", "4 日目 AlphaGo Zero:ロールアウトなしの探索"
+    "Day 4, AlphaGo Zero: search without rollouts", "4 日目 AlphaGo Zero：ロールアウトなしの探索"
 )
 SAYS = Text(
     "AlphaGo Zero's search plays no game to its end: the value of the network takes the rollout's place, and "
@@ -24,22 +23,33 @@ SAYS = Text(
 )  # fmt: skip
 TRUTH = None
 METHOD = Text(
-    "On 4×4 (komi 1.5) a residual network (16 filters, 2 blocks) teaches itself by self-play. Then two "
-    "searches of 16 simulations a move play each other with it: one takes a leaf's value from the network "
-    "alone, one mixes it half and half with the result of a random rollout.",
-    "4 路盤 (コミ 1.5 目) で残差ネットワーク (16 フィルター・2 ブロック) が自己対局で学習する。その後、同じ"
-    "ネットワークを使う 1 手 16 回の二つの探索が対局する。一方は葉の評価をネットワークの価値だけで行い、他方は無作為な"
-    "ロールアウトの結果と半々に混ぜる。",
+    "On 4×4 (komi 1.5) a residual network (16 filters, 2 blocks) teaches itself by self-play, 120 (quick) or "
+    "1,000 (full) steps of 64 positions. Then two searches of 16 simulations a move play each other with it, 60 "
+    "(quick) or 200 (full) games a seed: one takes a leaf's value from the network alone, one mixes it half and "
+    "half with the result of a random rollout. The interval is over games, not over trainings.",
+    "4 路盤 (コミ 1.5 目) で残差ネットワーク (16 フィルター・2 ブロック) が自己対局で学習する (64 局面ずつ、120 (quick) "
+    "または 1,000 (full) ステップ)。その後、同じネットワークを使う 1 手 16 回の二つの探索が、シードごとに 60 (quick) "
+    "または 200 (full) 局対局する。一方は葉の評価をネットワークの価値だけで行い、他方は無作為なロールアウトの結果と"
+    "半々に混ぜる。区間は対局にわたるもので、学習にわたるものではない。",
 )
 CONTROL = Text(
     "The network has learnt nothing: its value says nothing of who wins.",
     "ネットワークに何も学習させない。その価値は勝敗について何も語らない。",
 )
 RULE = Text(
-    "Holds if the 95 % interval of the share of points without rollouts lies above 40 % and does not lie "
-    "below one half; does not hold if it lies below one half; otherwise undecided.",
-    "ロールアウトなしの得点率の 95 % 区間が 40 % より上で、かつ全体が 2 分の 1 より下でなければ成り立つ。"
-    "2 分の 1 より下なら成り立たない。それ以外は判定できない。",
+    "Holds if the 95 % interval over games of the share of points without rollouts and the share of every seed "
+    "lie above 40 % and the interval does not lie below one half; does not hold if the interval and the share of "
+    "every seed lie below one half; otherwise undecided.",
+    "ロールアウトなしの得点率について、対局にわたる 95 % 区間と各シードの値がすべて 40 % より上にあり、かつ区間全体が "
+    "2 分の 1 より下でなければ成り立つ。区間と各シードの値がすべて 2 分の 1 より下なら成り立たない。"
+    "それ以外は判定できない。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, the interval over all games decided alone. It treats the games of a few "
+    "trainings as independent, and two trainings that differ in nothing but their random numbers can differ by "
+    "more than it allows; now every training must point the same way.",
+    "2026-12-01 に変更。以前は、全対局の区間だけで判定していた。この区間は少数の学習による対局を互いに独立とみなすが、"
+    "乱数だけが異なる二つの学習の間にも、区間を超える差が生じうる。そこで、どの学習も同じ側を示すことを条件に加えた。",
 )
 SEEDS = {"quick": 2, "full": 6}
 BUDGET_S = {"quick": 40.0, "full": 300.0}
@@ -94,26 +104,38 @@ def _teach_itself(model: Any, seed: int, steps: int) -> dict[str, Any]:
 
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
-    from shinso.claims.go._policies import share_of_points
+    from shinso.claims.go._shares import (
+        beyond_at_every_seed,
+        share_of_points,
+        shares_by_seed,
+        spoken_by_seed,
+    )
 
     share, games = share_of_points(measurements)
-    if share.high < 0.5:
+    own = shares_by_seed(measurements)
+    if beyond_at_every_seed(share, own) is Verdict.REFUTED:
         verdict = Verdict.REFUTED
-    elif share.low > LEAST:
+    elif share.high >= 0.5 and beyond_at_every_seed(share, own, LEAST) is Verdict.HOLDS:
         verdict = Verdict.HOLDS
     else:
         verdict = Verdict.UNDECIDED
+    seeds = spoken_by_seed(own)
     return Finding(
         verdict=verdict,
         because=Text(
             f"Without rollouts the search takes {share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of "
-            f"the points of {games} games against the same search with them.",
+            f"the points of {games} games against the same search with them {seeds.en}.",
             f"ロールアウトなしの探索は、ロールアウトを混ぜた同じ探索との {games} 局で得点率 {share.value:.0%} "
-            f"({share.low:.0%}〜{share.high:.0%}) を得る。",
+            f"({share.low:.0%}〜{share.high:.0%}) を得る {seeds.ja}。",
         ),
         estimates=(
             intervals.estimate(
-                "points without against with rollouts (share)", share, seeds=len(measurements)
+                Text(
+                    "points without against with rollouts, interval over games (share)",
+                    "ロールアウトなしのロールアウトありに対する得点率、対局にわたる区間 (割合)",
+                ),
+                share,
+                seeds=len(measurements),
             ),
         ),
     )
@@ -124,17 +146,15 @@ def draw(
 ) -> None:
     """Share of points without rollouts, seed by seed."""
     from shinso.claims.drawing import dots
+    from shinso.claims.go._shares import shares_by_seed
 
-    shares = [
-        [a / b for a, b in zip(column(side, "points"), column(side, "games"), strict=True)]
-        for side in (measurements, controls)
-    ]
     axes = figure.subplots()
     dots(
         axes,
         [Text("network alone", "ネットワークのみ")],
-        shares[:1],
-        shares[1:],
+        [shares_by_seed(measurements)],
+        [shares_by_seed(controls)],
         ylabel=Text("points against half a rollout", "ロールアウト併用に対する得点率"),
     )
     axes.axhline(0.5, color="grey", linewidth=0.8)
+    axes.axhline(LEAST, color="grey", linewidth=0.8, linestyle=":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shinso.claims import intervals
+from shinso.claims import intervals, measured
 from shinso.claims.claim import Finding, Measurement, Profile
 from shinso.claims.measured import column
 from shinso.language import Text
@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, AlphaGo: pool of opponents", "4 日目 AlphaGo:対戦相手のプール")
+PLACE = Text("Day 4, AlphaGo: pool of opponents", "4 日目 AlphaGo：対戦相手のプール")
 SAYS = Text(
     "Playing against randomly chosen earlier policies, and not only against the current one, keeps the "
     "policy from overfitting to its opponent and makes it stronger.",
@@ -21,22 +21,33 @@ SAYS = Text(
 )
 TRUTH = None
 METHOD = Text(
-    "On 7×7 (komi 9) a small policy learns the moves of 240 bundled games. Two copies go on by REINFORCE, "
-    "equally long: one against a pool to which it is added every 2 steps, one against itself as it is. "
-    "Then the two play each other, and each plays the policy they began as.",
-    "7 路盤 (コミ 9 目) で小さな方策が同梱の 240 局の着手を学習する。二つの複製が同じ長さだけ REINFORCE で学習を"
-    "続ける。一方の相手は 2 ステップごとに自分を加えるプール、他方の相手は常にそのときの自分である。その後、両者が"
-    "互いに、また出発点の方策とも対局する。",
+    "On 7×7 (komi 9) a small policy learns the moves of 240 bundled games in 80 (quick) or 400 (full) steps. "
+    "Two copies go on by REINFORCE, equally long, 8 (quick) or 60 (full) steps of 32 games: one against a pool "
+    "to which it is added every 2 steps, one against itself as it is. Then the two play each other, and each "
+    "plays the policy they began as, 60 (quick) or 200 (full) games a seed. The interval is over games, not "
+    "over trainings.",
+    "7 路盤 (コミ 9 目) で小さな方策が同梱の 240 局の着手を 80 (quick) または 400 (full) ステップで学習する。二つの"
+    "複製が同じ長さだけ REINFORCE で学習を続ける (32 局ずつ、8 (quick) または 60 (full) ステップ)。一方の相手は 2 "
+    "ステップごとに自分を加えるプール、他方の相手は常にそのときの自分である。その後、両者が互いに、また出発点の方策とも、"
+    "シードごとに 60 (quick) または 200 (full) 局ずつ対局する。区間は対局にわたるもので、学習にわたるものではない。",
 )
 CONTROL = Text(
     "The pool is taken away: both copies play against themselves as they are, with other games.",
     "プールを除く。どちらの複製も常にそのときの自分と対局する (対局の乱数は異なる)。",
 )
 RULE = Text(
-    "Holds if the 95 % interval of the share of points of the policy with the pool, against the one "
-    "without, lies above one half; does not hold if it lies below; otherwise undecided.",
-    "プールで学習した方策の、プールなしの方策に対する得点率の 95 % 区間が 2 分の 1 より上なら成り立つ。"
-    "下なら成り立たない。それ以外は判定できない。",
+    "Holds if the 95 % interval over games of the share of points of the policy with the pool, against the one "
+    "without, and the share of every seed lie above one half; does not hold if all lie below; otherwise "
+    "undecided.",
+    "プールで学習した方策の、プールなしの方策に対する得点率について、対局にわたる 95 % 区間と各シードの値がすべて "
+    "2 分の 1 より上なら成り立つ。すべて下なら成り立たない。それ以外は判定できない。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, the interval over all games decided alone. It treats the games of a few "
+    "trainings as independent, and two trainings that differ in nothing but their random numbers can differ by "
+    "more than it allows; now every training must point the same way.",
+    "2026-12-01 に変更。以前は、全対局の区間だけで判定していた。この区間は少数の学習による対局を互いに独立とみなすが、"
+    "乱数だけが異なる二つの学習の間にも、区間を超える差が生じうる。そこで、どの学習も同じ側を示すことを条件に加えた。",
 )
 SEEDS = {"quick": 2, "full": 6}
 BUDGET_S = {"quick": 40.0, "full": 300.0}
@@ -45,6 +56,15 @@ LEARNT = {"quick": 80, "full": 400}
 STEPS = {"quick": 8, "full": 60}
 GAMES = {"quick": 60, "full": 200}
 BATCH_GAMES, SNAPSHOT_EVERY = 32, 2
+AGAINST_START = {
+    "pooled_against_start_share": Text(
+        "points with the pool against the start (share)", "プールありの出発点に対する得点率 (割合)"
+    ),
+    "latest_against_start_share": Text(
+        "points without the pool against the start (share)",
+        "プールなしの出発点に対する得点率 (割合)",
+    ),
+}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -73,28 +93,40 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
-    from shinso.claims.go._policies import beyond_half, share_of_points
+    from shinso.claims.go._shares import (
+        beyond_at_every_seed,
+        share_of_points,
+        shares_by_seed,
+        spoken_by_seed,
+    )
 
     share, games = share_of_points(measurements)
-    starts = [
-        sum(column(measurements, f"{name}_against_start_share")) / len(measurements)
-        for name in ("pooled", "latest")
-    ]
+    own = shares_by_seed(measurements)
+    starts = {key: measured.share(column(measurements, key)) for key in AGAINST_START}
+    pooled, latest = (found.value for found in starts.values())
+    seeds = spoken_by_seed(own)
     return Finding(
-        verdict=beyond_half(share),
+        verdict=beyond_at_every_seed(share, own),
         because=Text(
             f"The policy with the pool takes {share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of the "
-            f"points of {games} games against the one without; against the policy they began as they take "
-            f"{starts[0]:.0%} and {starts[1]:.0%}.",
+            f"points of {games} games against the one without {seeds.en}; against the policy they "
+            f"began as they take {pooled:.0%} and {latest:.0%}.",
             f"プールで学習した方策は、プールなしの方策との {games} 局で得点率 {share.value:.0%} "
-            f"({share.low:.0%}〜{share.high:.0%}) を得る。出発点の方策に対してはそれぞれ {starts[0]:.0%}、"
-            f"{starts[1]:.0%} である。",
+            f"({share.low:.0%}〜{share.high:.0%}) を得る {seeds.ja}。出発点の方策に"
+            f"対する得点率は、プールありが {pooled:.0%}、プールなしが {latest:.0%} である。",
         ),
         estimates=(
             intervals.estimate(
-                "points of the pool against the latest opponent (share)",
+                Text(
+                    "points with the pool against without, interval over games (share)",
+                    "プールありのプールなしに対する得点率、対局にわたる区間 (割合)",
+                ),
                 share,
                 seeds=len(measurements),
+            ),
+            *(
+                intervals.estimate(AGAINST_START[key], found, seeds=len(measurements))
+                for key, found in starts.items()
             ),
         ),
     )
@@ -103,18 +135,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
 def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
-    """Share of points of both policies against the start, and against each other."""
+    """Share of points of both policies against each other, and of each against the start."""
     from shinso.claims.drawing import dots
+    from shinso.claims.go._shares import shares_by_seed
 
-    names = (
-        Text("pool against start", "プール対出発点"),
-        Text("latest against start", "最新対出発点"),
-    )
-    keys = ("pooled_against_start_share", "latest_against_start_share")
+    axes = figure.subplots()
     dots(
-        figure.subplots(),
-        names,
-        [column(measurements, key) for key in keys],
-        [column(controls, key) for key in keys],
+        axes,
+        (
+            Text("pool against\nno pool", "プールあり 対 なし"),
+            Text("pool against\nstart", "プールあり 対 出発点"),
+            Text("no pool against\nstart", "プールなし 対 出発点"),
+        ),
+        *(
+            [shares_by_seed(side), *(column(side, key) for key in AGAINST_START)]
+            for side in (measurements, controls)
+        ),
         ylabel=Text("share of points", "得点率"),
     )
+    axes.axhline(0.5, color="grey", linewidth=0.8)

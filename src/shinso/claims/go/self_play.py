@@ -1,33 +1,44 @@
-"""From random play and without a game of people, generations of self-play grow stronger."""
+"""From random weights and without a game of people, self-play makes a network stronger."""
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column, curve
+from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.measured import column, curve, number
 from shinso.language import Text
 
 if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, AlphaGo Zero: learning from oneself", "4 日目 AlphaGo Zero:自己対局による学習")
-SAYS = Text(
-    "Without any game of people, a network that learns from its own games with a search grows stronger "
-    "from generation to generation.",
-    "人間の棋譜を一切使わず、探索つきの自己対局だけから学習したネットワークが、世代とともに強くなる。",
+PLACE = Text(
+    "Day 4, AlphaGo Zero: learning from oneself", "4 日目 AlphaGo Zero：自己対局による学習"
 )
-TRUTH = None
+SAYS = Text(
+    "Without any game of people, a network that learns from its own games with a search becomes stronger than "
+    "it was before learning.",
+    "人間の棋譜を一切使わず、探索つきの自己対局だけから学習したネットワークは、学習前より強くなる。",
+)
+TRUTH = Text(
+    "Asked is whether the last generation beats the network before learning, not whether every generation beats "
+    "the one before it.",
+    "問うのは、最終世代が学習前のネットワークに勝つかどうかであり、各世代が一つ前の世代に勝つかどうかではない。",
+)
 METHOD = Text(
     "On 4×4 (komi 1.5) a residual network of 16 filters and 2 blocks plays itself from random weights, 8 "
-    "simulations a move with Gumbel noise, and learns from the last games. Two generations are kept. "
-    "Each plays 16 games against the untrained network, both with 16 simulations a move.",
-    "4 路盤 (コミ 1.5 目) で、16 フィルター・2 ブロックの残差ネットワークが無作為な重みから自己対局する "
-    "(1 手 8 回の探索、Gumbel ノイズ)。直近の対局から学習し、2 世代を残す。各世代は学習前のネットワークと "
-    "16 局対局する (双方 1 手 16 回の探索)。",
+    "simulations a move with Gumbel noise, and learns from the last games, 120 (quick) or 1,000 (full) steps of "
+    "64 positions. Two generations are kept, after half of the steps and after all. Each plays 16 (quick) or 40 "
+    "(full) games a seed against the network before learning, both with 16 simulations a move. The interval is "
+    "over games, not over trainings.",
+    "4 路盤 (コミ 1.5 目) で、16 フィルター・2 ブロックの残差ネットワークが無作為な重みから自己対局し "
+    "(1 手 8 回の探索、Gumbel ノイズ)、直近の対局から学習する (64 局面ずつ、120 (quick) または 1,000 (full) ステップ)。"
+    "半分のステップと全ステップの後の 2 世代を残す。各世代は学習前のネットワークと、シードごとに 16 (quick) または "
+    "40 (full) 局対局する (双方 1 手 16 回の探索)。区間は対局にわたるもので、学習にわたるものではない。",
 )
 CONTROL = Text(
     "Nothing of the search is learnt: the policy is taught its own chances instead of what the search "
@@ -35,10 +46,18 @@ CONTROL = Text(
     "探索から何も学ばせない。方策には探索が改めた確率でなく自分自身の確率を教え、勝敗は硬貨投げで決める。",
 )
 RULE = Text(
-    "Holds if the 95 % interval of the last generation's share of points against the untrained network "
-    "lies above one half; does not hold if it lies below; otherwise undecided.",
-    "学習前のネットワークに対する最終世代の得点率の 95 % 区間が 2 分の 1 より上なら成り立つ。"
-    "下なら成り立たない。それ以外は判定できない。",
+    "Holds if the 95 % interval over games of the last generation's share of points against the network before "
+    "learning and the share of every seed lie above one half; does not hold if all lie below; otherwise "
+    "undecided.",
+    "学習前のネットワークに対する最終世代の得点率について、対局にわたる 95 % 区間と各シードの値がすべて "
+    "2 分の 1 より上なら成り立つ。すべて下なら成り立たない。それ以外は判定できない。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, the interval over all games decided alone. It treats the games of a few "
+    "trainings as independent, and two trainings that differ in nothing but their random numbers can differ by "
+    "more than it allows; now every training must point the same way.",
+    "2026-12-01 に変更。以前は、全対局の区間だけで判定していた。この区間は少数の学習による対局を互いに独立とみなすが、"
+    "乱数だけが異なる二つの学習の間にも、区間を超える差が生じうる。そこで、どの学習も同じ側を示すことを条件に加えた。",
 )
 SEEDS = {"quick": 2, "full": 5}
 BUDGET_S = {"quick": 40.0, "full": 300.0}
@@ -50,7 +69,6 @@ BATCH, LR = 64, 5e-3
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
-
     from shinso.claims.sequence_training import seeded
     from shinso.experience.self_play import SelfPlay
     from shinso.games.go import Rules
@@ -62,7 +80,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
     with seeded(seed) as generator:
         model = GoNetwork(GoNetwork.Config(filters=16, blocks=2), side=SIDE)
-        untrained = _copy(model)
+        untrained = copy.deepcopy(model)
         steps = STEPS[profile]
         source = SelfPlay(
             Rules(side=SIDE, komi=KOMI),
@@ -84,7 +102,7 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     return {
         "points": shares[-1],
         "games": float(games),
-        "share_by_generation": [0.5, *(one / games for one in shares)],
+        "share_by_generation": [one / games for one in shares],
         "games_of_self_play": float(source.finished),
         "last_loss": float(scalars["loss"]),
     }
@@ -101,12 +119,6 @@ def _unsearched(batch: Any, model: Any, generator: torch.Generator) -> Any:
     return batch._replace(policy=own, result=tossed)
 
 
-def _copy(model: Any) -> Any:
-    import copy
-
-    return copy.deepcopy(model)
-
-
 def _points(model: Any, untrained: Any, seed: int, games: int) -> float:
     """Points against the network that the run began with."""
     from shinso.games.go import Rules
@@ -120,30 +132,33 @@ def _points(model: Any, untrained: Any, seed: int, games: int) -> float:
 
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
-    import math
+    from shinso.claims.go._shares import (
+        beyond_at_every_seed,
+        share_of_points,
+        shares_by_seed,
+        spoken_by_seed,
+    )
 
-    points, games = sum(column(measurements, "points")), sum(column(measurements, "games"))
-    low = intervals.proportion(math.floor(points), int(games)).low
-    high = intervals.proportion(math.ceil(points), int(games)).high
-    share = intervals.Interval(points / games, low, high)
-    if low > 0.5:
-        verdict = Verdict.HOLDS
-    elif high < 0.5:
-        verdict = Verdict.REFUTED
-    else:
-        verdict = Verdict.UNDECIDED
+    share, games = share_of_points(measurements)
+    own = shares_by_seed(measurements)
     played = sum(column(measurements, "games_of_self_play")) / len(measurements)
+    seeds = spoken_by_seed(own)
     return Finding(
-        verdict=verdict,
+        verdict=beyond_at_every_seed(share, own),
         because=Text(
             f"After {played:.0f} games of self-play a seed, the last generation takes {share.value:.0%} "
-            f"({low:.0%} to {high:.0%}) of the points of {games:.0f} games against the first.",
-            f"1 シードあたり {played:.0f} 局の自己対局の後、最終世代は最初の世代との {games:.0f} 局で得点率 "
-            f"{share.value:.0%} ({low:.0%}〜{high:.0%}) を得る。",
+            f"({share.low:.0%} to {share.high:.0%}) of the points of {games} games against the network before "
+            f"learning {seeds.en}.",
+            f"1 シードあたり {played:.0f} 局の自己対局の後、最終世代は学習前のネットワークとの {games} 局で得点率 "
+            f"{share.value:.0%} ({share.low:.0%}〜{share.high:.0%}) を得る {seeds.ja}。",
         ),
         estimates=(
             intervals.estimate(
-                "points of the last generation against the first (share)",
+                Text(
+                    "points of the last generation against the network before learning, interval over games "
+                    "(share)",
+                    "最終世代の学習前に対する得点率、対局にわたる区間 (割合)",
+                ),
                 share,
                 seeds=len(measurements),
             ),
@@ -151,17 +166,39 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     )
 
 
+def _elo(share: float, games: float) -> float:
+    """Elo's difference that gives this share; half a point more for each side, so that a share of 0
+    or 1 is not infinitely far away."""
+    points = share * games
+    return 400 * math.log10((points + 0.5) / (games - points + 0.5))
+
+
 def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
-    """Share of points against the untrained network, generation by generation."""
-    from shinso.claims.drawing import curves
+    """Elo above the network before learning, generation by generation."""
+    from shinso.claims.drawing import curves, legend, spoken
 
+    axes = figure.subplots()
+    lines = [
+        [
+            [_elo(share, number(one, "games")) for share in curve(one, "share_by_generation")]
+            for one in side
+        ]
+        for side in (measurements, controls)
+    ]
+    generations = list(range(1, GENERATIONS + 1))
     curves(
-        figure.subplots(),
-        list(range(GENERATIONS + 1)),
-        [curve(one, "share_by_generation") for one in measurements],
-        [curve(one, "share_by_generation") for one in controls],
+        axes,
+        generations,
+        *lines,
         xlabel=Text("generation", "世代"),
-        ylabel=Text("points against the untrained network", "学習前のネットワークに対する得点率"),
+        ylabel=Text("Elo above the network before learning", "学習前のネットワークとの Elo の差"),
     )
+    axes.axhline(
+        0, color="grey", linewidth=0.8,
+        label=spoken(Text("before learning (0 by definition)", "学習前 (定義により 0)")),
+    )  # fmt: skip
+    axes.set_xticks(generations)
+    axes.set_xlim(0.8, GENERATIONS + 0.2)
+    legend(axes)

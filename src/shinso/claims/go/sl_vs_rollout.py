@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 PLACE = Text(
-    "Day 4, AlphaGo: SL policy and rollout policy", "4 日目 AlphaGo:SL 方策とロールアウト方策"
+    "Day 4, AlphaGo: SL policy and rollout policy", "4 日目 AlphaGo：SL 方策とロールアウト方策"
 )
 SAYS = Text(
     "The supervised policy network predicts moves more accurately than the rollout policy, a linear softmax "
@@ -25,11 +25,14 @@ SAYS = Text(
 )
 TRUTH = None
 METHOD = Text(
-    "Both learn the moves of 240 bundled games on 7×7 and are asked about all moves of the 60 other games. "
+    "Both learn the moves of 240 bundled games on 7×7, the network in 100 (quick) or 800 (full) steps of 64 "
+    "positions, the rollout policy in 100 or 400 of 128, and are asked about all moves of the 60 other games. "
     "Seconds of the processor: the network for one position at a time, its planes made before; the rollout "
     "policy in whole games from the empty board, rules included.",
-    "両者が同梱の 7 路盤 240 局の着手を学習し、残り 60 局の全着手を予測する。プロセッサ時間は、ネットワークは 1 局面"
-    "ずつ (入力平面は作成済み)、ロールアウト方策は空の盤から終局までの対局 (ルールの処理を含む) で測る。",
+    "両者が同梱の 7 路盤 240 局の着手を学習し (ネットワークは 64 局面ずつ 100 (quick) または 800 (full) ステップ、"
+    "ロールアウト方策は 128 局面ずつ 100 または 400 ステップ)、残り 60 局の全着手を予測する。プロセッサ時間は、"
+    "ネットワークは 1 局面ずつ (入力平面は作成済み)、ロールアウト方策は空の盤から終局までの対局 (ルールの処理を含む) で"
+    "測る。",
 )
 CONTROL = Text(
     "The network sees nothing but the point itself: its convolutions are 1×1.",
@@ -38,10 +41,10 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval over seeds of the difference in accuracy (network less rollout policy) "
     "lies above 0 and the network takes at least 20 times as long for a move at every seed; does not hold "
-    "if the interval lies below 0, or the rollout policy is not faster; otherwise undecided.",
+    "if the interval lies below 0, or the rollout policy is slower at any seed; otherwise undecided.",
     "正解率の差 (ネットワーク − ロールアウト方策) のシードにわたる 95 % 区間が 0 より上で、かつどのシードでも"
-    "ネットワークの 1 手の時間が 20 倍以上なら成り立つ。区間が 0 より下か、ロールアウト方策のほうが遅ければ成り立た"
-    "ない。それ以外は判定できない。",
+    "ネットワークの 1 手の時間がロールアウト方策の 20 倍以上なら成り立つ。区間が 0 より下か、ロールアウト方策のほうが"
+    "遅いシードがあれば成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 5}
 BUDGET_S = {"quick": 40.0, "full": 200.0}
@@ -139,11 +142,12 @@ def _rollout_seconds(model: nn.Module) -> float:
 
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
+
     network, rollout = (column(measurements, f"{name}_top1") for name in ("network", "rollout"))
     lead = intervals.paired_difference(network, rollout)
     slow, fast = (column(measurements, f"seconds_{name}") for name in ("network", "rollout"))
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
-    ratio = intervals.mean(ratios)
+    ratio = intervals.geometric_mean(ratios)
     if lead.high < 0 or min(ratios) < 1:
         verdict = Verdict.REFUTED
     elif lead.low > 0 and min(ratios) >= 20:
@@ -163,8 +167,22 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"({lead.low:+.1%}〜{lead.high:+.1%}) である。",
         ),
         estimates=(
-            intervals.estimate("accuracy of the network less the rollout policy (share)", lead, seeds=count),
-            intervals.estimate("time of the network over the rollout policy (ratio)", ratio, seeds=count),
+            intervals.estimate(
+                Text(
+                    "accuracy of the network less the rollout policy (share)",
+                    "正解率の差、ネットワーク − ロールアウト方策 (割合)",
+                ),
+                lead,
+                seeds=count,
+            ),
+            intervals.estimate(
+                Text(
+                    "time of the network over the rollout policy (ratio)",
+                    "1 手の時間の比、ネットワーク ÷ ロールアウト方策 (倍)",
+                ),
+                ratio,
+                seeds=count,
+            ),
         ),
     )  # fmt: skip
 

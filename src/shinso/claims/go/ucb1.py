@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, AlphaGo: UCB1 tree search", "4 日目 AlphaGo:UCB1 による木探索")
+PLACE = Text("Day 4, AlphaGo: UCB1 tree search", "4 日目 AlphaGo：UCB1 による木探索")
 SAYS = Text(
     "With the UCB1 rule, Monte Carlo tree search converges to the best move, and its strength grows "
     "with the number of simulations.",
@@ -23,10 +23,11 @@ TRUTH = None
 METHOD = Text(
     "On 3×3 with a komi of 8.5 only the centre wins for Black, who then owns all nine points. Searches "
     "of 100 to 12,800 simulations from the empty board: is the centre chosen? On 5×5 (komi 2.5, two "
-    "random moves first) a search of 400 simulations a move plays 10 games against one of 100.",
+    "random moves first) a search of 400 simulations a move plays 10 (quick) or 40 (full) games a "
+    "seed against one of 100.",
     "3 路盤でコミ 8.5 目のとき、黒は中央に打った場合だけ全 9 点を取って勝てる。空の盤から 100〜12,800 回の"
     "シミュレーションで探索し、中央を選ぶかを調べる。さらに 5 路盤 (コミ 2.5 目、最初の 2 手は無作為) で、"
-    "1 手 400 回の探索と 100 回の探索を 10 局対局させる。",
+    "1 手 400 回の探索と 100 回の探索を、シードごとに 10 (quick) または 40 (full) 局対局させる。",
 )
 CONTROL = Text(
     "The confidence bound is taken away: after one try of each, the child with the best mean is always "
@@ -90,13 +91,10 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
-    import math
+    from shinso.claims.go._shares import share_of_points
 
     found = column(measurements, "centre_at_last")
-    points, games = sum(column(measurements, "points")), sum(column(measurements, "games"))
-    low = intervals.proportion(math.floor(points), int(games)).low
-    high = intervals.proportion(math.ceil(points), int(games)).high
-    share = intervals.Interval(points / games, low, high)
+    share, games = share_of_points(measurements)
     right = sum(found)
     if right == len(found) and share.low > 0.5:
         verdict = Verdict.HOLDS
@@ -108,17 +106,25 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict=verdict,
         because=Text(
             f"{right:.0f} of {len(found)} seeds choose the centre at {COUNTS[-1]:,} simulations; four "
-            f"times the simulations take {share.value:.0%} ({low:.0%} to {high:.0%}) of {games:.0f} games.",
-            f"{COUNTS[-1]:,} 回のとき {len(found)} シード中 {right:.0f} が中央を選ぶ。4 倍の回数の探索は "
-            f"{games:.0f} 局で得点率 {share.value:.0%} ({low:.0%}〜{high:.0%}) である。",
+            f"times the simulations take {share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of the points of "
+            f"{games} games.",
+            f"{COUNTS[-1]:,} 回のとき、{len(found)} シードのうち {right:.0f} シードが中央を選ぶ。4 倍の回数の探索は "
+            f"{games} 局で得点率 {share.value:.0%} ({share.low:.0%}〜{share.high:.0%}) を得る。",
         ),
         estimates=(
             intervals.estimate(
-                "seeds that choose the centre (share)",
+                Text("seeds that choose the centre (share)", "中央を選ぶシード (割合)"),
                 intervals.proportion(int(right), len(found)),
                 seeds=len(found),
             ),
-            intervals.estimate("points of 4× simulations (share)", share, seeds=len(found)),
+            intervals.estimate(
+                Text(
+                    "points of 4× simulations, interval over games (share)",
+                    "4 倍の回数の探索の得点率、対局にわたる区間 (割合)",
+                ),
+                share,
+                seeds=len(found),
+            ),
         ),
     )
 
@@ -126,16 +132,33 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
 def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
-    """How sure the search is of the centre as simulations grow."""
-    from shinso.claims.drawing import curves
+    """How many seeds choose the centre as simulations grow, and the points of four times as many."""
+    from shinso.claims.drawing import curves, dots
+    from shinso.claims.go._shares import shares_by_seed
 
-    axes = figure.subplots()
-    axes.set_xscale("log")
+    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    left.set_xscale("log")
     curves(
-        axes,
+        left,
         list(COUNTS),
-        [curve(one, "value_of_centre") for one in measurements],
-        [curve(one, "value_of_centre") for one in controls],
+        *(
+            [[sum(each) / len(side) for each in zip(*(curve(one, "chosen") for one in side), strict=True)]]
+            if side
+            else []
+            for side in (measurements, controls)
+        ),
         xlabel=Text("simulations", "シミュレーション回数"),
-        ylabel=Text("mean result of the centre (−1 … 1)", "中央の平均結果 (−1〜1)"),
+        ylabel=Text("seeds that choose the centre (share)", "中央を選ぶシードの割合"),
+    )  # fmt: skip
+    left.set_ylim(-0.05, 1.05)
+    dots(
+        right,
+        [Text("4× simulations", "4 倍の回数")],
+        [shares_by_seed(measurements)],
+        [shares_by_seed(controls)],
+        ylabel=Text("points against 1× (share)", "元の回数に対する得点率"),
     )
+    if repeated := right.get_legend():
+        repeated.remove()
+    right.axhline(0.5, color="grey", linewidth=0.8)
+    right.set_ylim(-0.05, 1.05)

@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, GRU: number of parameters", "3 日目 GRU:パラメータ数")
+PLACE = Text("Day 3, GRU: number of parameters", "3 日目 GRU：パラメータ数")
 SAYS = Text(
     "A GRU has drastically fewer parameters than an LSTM.",
     "GRU のパラメータ数は LSTM に比べて大幅に少ない。",
@@ -86,17 +86,34 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict = Verdict.REFUTED
     else:
         verdict = Verdict.UNDECIDED
+    ratio = (
+        Text(f"{least:g} in every case", f"どの場合も {least:g}")
+        if least == largest
+        else Text(f"{least:g} to {largest:g}", f" {least:g} から {largest:g}")
+    )
     return Finding(
         verdict=verdict,
         because=Text(
-            f"At equal width the ratio of parameters is {least:g} to {largest:g}; “drastically fewer” "
-            f"would be at most {DRASTIC:g}.",
-            f"同じ幅でのパラメータ数の比は {least:g}〜{largest:g} である。「大幅に少ない」なら {DRASTIC:g} 以下で"
-            "なければならない。",
+            f"At equal width the ratio of parameters is {ratio.en}; “drastically fewer” would be at most "
+            f"{DRASTIC:g}.",
+            f"同じ幅でのパラメータ数の比 (GRU/LSTM) は{ratio.ja} である。"
+            f"「大幅に少ない」なら {DRASTIC:g} 以下でなければならない。",
         ),
         estimates=(
-            certain("least ratio of parameters, GRU over LSTM", least),
-            certain("largest ratio of parameters, GRU over LSTM", largest),
+            certain(
+                Text(
+                    "least ratio of parameters, GRU over LSTM",
+                    "パラメータ数の比の最小値 (GRU/LSTM)",
+                ),
+                least,
+            ),
+            certain(
+                Text(
+                    "largest ratio of parameters, GRU over LSTM",
+                    "パラメータ数の比の最大値 (GRU/LSTM)",
+                ),
+                largest,
+            ),
         ),
     )
 
@@ -119,7 +136,7 @@ def draw(
         ratios(measurements),
         ratios(controls),
         xlabel=Text("hidden units", "中間層のユニット数"),
-        ylabel=Text("parameters, GRU over LSTM (ratio)", "パラメータ数の比(GRU/LSTM)"),
+        ylabel=Text("parameters, GRU over LSTM (ratio)", "パラメータ数の比 (GRU/LSTM)"),
     )
     axes.axhspan(0, DRASTIC, color="0.9")
     axes.text(1, 0.25, spoken(Text("“drastically fewer”", "「大幅に少ない」")))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, GRU: accuracy", "3 日目 GRU:精度")
+PLACE = Text("Day 3, GRU: accuracy", "3 日目 GRU：精度")
 SAYS = Text(
     "With fewer parameters a GRU is expected to be as accurate as an LSTM, or more.",
     "GRU は少ないパラメータで、LSTM と同等またはそれ以上の精度が期待できる。",
@@ -26,8 +26,8 @@ TRUTH = None
 METHOD = Text(
     "Real handwritten digits (8×8, 1,797 images, installed with scikit-learn) are read one pixel at a "
     "time, 64 steps, and classified at the end. An LSTM of 24 units, a GRU of 24 and one of 28 units, "
-    "which has as many parameters, learn on 1,297 images; accuracy on the other 500.",
-    "実在の手書き数字(8×8、1,797 枚、scikit-learn に付属)を 1 画素ずつ 64 ステップで読み、最後に分類する。"
+    "which has about as many parameters, learn on 1,297 images; accuracy on the other 500.",
+    "実在の手書き数字 (8×8、1,797 枚、scikit-learn に付属) を 1 画素ずつ 64 ステップで読み、最後に分類する。"
     "24 ユニットの LSTM、24 ユニットの GRU、パラメータ数を LSTM に合わせた 28 ユニットの GRU を 1,297 枚で学習"
     "させ、残りの 500 枚での正解率を比べる。",
 )
@@ -39,7 +39,7 @@ RULE = Text(
     "As accurate means at most 0.03 below. Holds if the 95 % interval of the difference GRU − LSTM lies "
     "above −0.03 at equal width and at equal parameters; holds under a condition if at one of them only; "
     "does not hold if it lies below −0.03 at both; otherwise undecided.",
-    "「同等」とは差が 0.03 以内を指す。正解率の差(GRU − LSTM)の 95 % 区間が、同じ幅でも同じパラメータ数でも "
+    "「同等」とは差が 0.03 以内を指す。正解率の差 (GRU − LSTM) の 95 % 区間が、同じ幅でも同じパラメータ数でも "
     "−0.03 より上なら成り立つ。片方だけなら条件つきで成り立つ。どちらも −0.03 より下なら成り立たない。"
     "それ以外は判定できない。",
 )
@@ -144,17 +144,35 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"The LSTM is right in {lstm:.1%}. The GRU differs by {width.value:+.3f} ({width.low:+.3f} to "
             f"{width.high:+.3f}) at equal width and by {parameters.value:+.3f} ({parameters.low:+.3f} to "
             f"{parameters.high:+.3f}) at equal parameters.",
-            f"LSTM の正解率は {lstm:.1%} である。GRU との差は、同じ幅で {width.value:+.3f} "
+            f"LSTM の正解率は {lstm:.1%} である。GRU の差 (GRU − LSTM) は、同じ幅で {width.value:+.3f} "
             f"({width.low:+.3f}〜{width.high:+.3f})、同じパラメータ数で {parameters.value:+.3f} "
             f"({parameters.low:+.3f}〜{parameters.high:+.3f}) である。",
         ),
         estimates=(
             *(
-                intervals.estimate(f"accuracy, {NETWORKS[name].en} (share)", found, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"accuracy, {NETWORKS[name].en} (share)",
+                        f"{NETWORKS[name].ja} の正解率 (割合)",
+                    ),
+                    found,
+                    seeds=seeds,
+                )
                 for name, found in shares.items()
             ),
-            intervals.estimate("GRU minus LSTM, equal width (share)", width, seeds=seeds),
-            intervals.estimate("GRU minus LSTM, equal parameters (share)", parameters, seeds=seeds),
+            intervals.estimate(
+                Text("GRU minus LSTM, equal width (share)", "正解率の差 GRU − LSTM、同じ幅 (割合)"),
+                width,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "GRU minus LSTM, equal parameters (share)",
+                    "正解率の差 GRU − LSTM、同じパラメータ数 (割合)",
+                ),
+                parameters,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -163,13 +181,15 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Accuracy of the three networks at every seed."""
-    from shinso.claims.drawing import dots
+    from shinso.claims.drawing import dots, legend
 
     names = [f"accuracy_{name}" for name in NETWORKS]
+    axes = figure.subplots()
     dots(
-        figure.subplots(),
+        axes,
         list(NETWORKS.values()),
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
         ylabel=Text("accuracy on unseen images (share)", "未知の画像での正解率"),
     )
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

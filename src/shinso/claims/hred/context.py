@@ -14,7 +14,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, HRED: the context of a dialogue", "3 日目 HRED:対話の文脈")
+PLACE = Text("Day 3, HRED: the context of a dialogue", "3 日目 HRED：対話の文脈")
 SAYS = Text(
     "HRED uses the n − 1 earlier turns to make the next one, and so answers in the flow of the "
     "conversation.",
@@ -26,20 +26,27 @@ METHOD = Text(
     "last turn alone) learn four fifths of short talks and are compared by the nats a word of the "
     "answers in the rest. Quick: 400 generated talks; full: 3,000 of DailyDialog where SHINSO_DATA "
     "has them.",
-    "HRED と、文脈をターンごとに作り直すだけの同じネットワーク(パラメータ数は等しく、直前の発話だけを知る)に対話の"
+    "HRED と、文脈をターンごとに作り直すだけの同じネットワーク (パラメータ数は等しく、直前の発話だけを知る) に対話の"
     "5 分の 4 を学習させ、残りの応答の 1 語あたりの nats を比べる。quick は生成した 400 対話、full は SHINSO_DATA に"
     "あれば DailyDialog の 3,000 対話を使う。",
 )
 CONTROL = Text(
-    "Pairs of neighbouring turns change places between talks: the last turn fits, the earlier ones "
-    "do not.",
-    "隣り合う発話の組を対話の間で入れ替える。直前の発話は合うが、それ以前は合わなくなる。",
+    "Pairs of neighbouring turns change places between talks: within a pair the last turn fits, but what "
+    "stands before the pair does not.",
+    "隣り合う発話の組を対話の間で入れ替える。組の中では直前の発話が合うが、組より前の発話は合わなくなる。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the difference in nats a word (HRED − last turn alone) lies below "
-    "0; does not hold if it lies above −0.005; otherwise undecided.",
-    "1 語あたりの nats の差(HRED − 直前のみ)の 95 % 区間が 0 より下なら成り立つ。−0.005 より上にあれば成り立たない。"
-    "それ以外は判定できない。",
+    "−0.005; does not hold if it lies above −0.005; otherwise undecided. Less than 0.005 nats is no gain.",
+    "1 語あたりの nats の差 (HRED − 直前のみ) の 95 % 区間が −0.005 より下なら成り立つ。−0.005 より上なら成り立たない。"
+    "それ以外は判定できない。0.005 nats に満たない低下は改善とみなさない。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, the claim held below 0 and did not hold above −0.005, so that an "
+    "interval between the two did both. The negative verdict took a gain of less than 0.005 nats for none; "
+    "now the positive one does too.",
+    "2026-12-01 に変更：それまでは 0 より下なら成り立ち、−0.005 より上なら成り立たないとしていたため、その間の区間は両方に"
+    "当てはまった。否定の判定は 0.005 nats に満たない低下を改善とみなしていなかったので、肯定の判定でもそれにそろえた。",
 )
 SEEDS = {"quick": 3, "full": 5}
 BUDGET_S = {"quick": 25.0, "full": 300.0}
@@ -63,26 +70,39 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     seeds = len(measurements)
     hred, alone = (column(measurements, f"nats_{name}") for name in ("hred", "alone"))
     difference = intervals.paired_difference(hred, alone)
-    if difference.high < 0:
+    if difference.high < NOTHING:
         verdict = Verdict.HOLDS
     else:
         verdict = Verdict.REFUTED if difference.low > NOTHING else Verdict.UNDECIDED
     means = [intervals.mean(values) for values in (hred, alone)]
-    lower = 1 - math.exp(difference.value)
+    change = math.exp(difference.value) - 1
+    direction = Text("higher", "高い") if change > 0 else Text("lower", "低い")
     return Finding(
         verdict=verdict,
         because=Text(
             f"{means[0].value:.3f} nats a word with all turns, {means[1].value:.3f} with the last one "
             f"alone: {difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), a "
-            f"perplexity lower by {lower:.1%}.",
+            f"perplexity {direction.en} by {abs(change):.1%}.",
             f"すべての発話を知ると 1 語あたり {means[0].value:.3f} nats、直前だけでは {means[1].value:.3f} nats。"
-            f"差は {difference.value:+.4f}({difference.low:+.4f}〜{difference.high:+.4f})で、パープレキシティは "
-            f"{lower:.1%} 低い。",
+            f"差は {difference.value:+.4f} ({difference.low:+.4f}〜{difference.high:+.4f}) で、パープレキシティは "
+            f"{abs(change):.1%} {direction.ja}。",
         ),
         estimates=(
-            intervals.estimate("HRED minus last turn alone (nats a word)", difference, seeds=seeds),
-            intervals.estimate("HRED (nats a word)", means[0], seeds=seeds),
-            intervals.estimate("last turn alone (nats a word)", means[1], seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "HRED minus last turn alone (nats a word)", "HRED − 直前のみ (1 語あたり nats)"
+                ),
+                difference,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("HRED (nats a word)", "HRED (1 語あたり nats)"), means[0], seeds=seeds
+            ),
+            intervals.estimate(
+                Text("last turn alone (nats a word)", "直前のみ (1 語あたり nats)"),
+                means[1],
+                seeds=seeds,
+            ),
         ),
     )
 

@@ -25,7 +25,7 @@ TRUTH = Text(
 METHOD = Text(
     "A random convolution of 16 real handwritten digits (8×8), in float64: values and gradients of "
     "instance normalization of all of them, and of batch normalization of one image after another.",
-    "実在の手書き数字(8×8)16 枚に乱数の畳み込みを施し(float64)、全体のインスタンス正規化と、1 枚ずつの"
+    "実在の手書き数字 (8×8) 16 枚に乱数の畳み込みを施し (float64)、全体のインスタンス正規化と、1 枚ずつの"
     "バッチ正規化の値と勾配を比べる。",
 )
 CONTROL = Text("Batches of two.", "バッチサイズを 2 にする。")
@@ -38,8 +38,8 @@ BUDGET_S = {"quick": 4.0, "full": 6.0}
 
 CHANNELS, IMAGES = 8, 16
 BOUNDS = (
-    Bound(of="values_off", name=Text("values", "値"), most=1e-10),
-    Bound(of="gradients_off", name=Text("gradients", "勾配"), most=1e-10),
+    Bound(of="values_off", name=Text("difference of values", "値の差"), most=1e-10),
+    Bound(of="gradients_off", name=Text("difference of gradients", "勾配の差"), most=1e-10),
 )
 
 
@@ -84,6 +84,6 @@ def draw(
         [bound.name for bound in BOUNDS],
         [[max(v, 1e-17) for v in column(measurements, bound.of)] for bound in BOUNDS],
         [[max(v, 1e-17) for v in column(controls, bound.of)] for bound in BOUNDS],
-        ylabel=Text("largest difference", "差の最大値"),
+        ylabel=Text("largest difference (0 drawn at 10⁻¹⁷)", "差の最大値 (0 は 10⁻¹⁷ に表示)"),
     )
     axes.set_yscale("log")

@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import certain, column
+from shinso.claims.claim import Estimate, Finding, Measurement, Profile, Verdict
+from shinso.claims.measured import certain, column, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-PLACE = Text("Day 4, layer normalization: invariance", "4 日目 レイヤー正規化:不変性")
+PLACE = Text("Day 4, layer normalization: invariance", "4 日目 レイヤー正規化：不変性")
 SAYS = Text(
-    "Layer normalization of W x does not change when an input is scaled, nor when the weight matrix is "
-    "scaled or shifted by the same row everywhere.",
-    "W x のレイヤー正規化は、入力の定数倍、重み行列の定数倍、重み行列のすべての行に同じ行ベクトルを加える"
+    "Layer normalization of W x does not change when an input is scaled by a positive constant, nor "
+    "when the weight matrix is, nor when the same row is added to all rows of the matrix.",
+    "W x のレイヤー正規化は、入力の正の定数倍、重み行列の正の定数倍、重み行列のすべての行に同じ行ベクトルを加える"
     "シフトに対して不変である。",
 )
 TRUTH = Text(
-    "It is not invariant to scaling a single row of the matrix (one neuron's weights), nor to shifting "
-    "the inputs; batch normalization is, but not to scaling a single input.",
-    "行列の 1 行 (1 ニューロンの重み) の定数倍や入力のシフトに対しては不変ではない。バッチ正規化はそれらに"
-    "不変だが、1 つの入力の定数倍に対しては不変ではない。",
+    "Exact with ε = 0 only. A negative constant turns the sign of the normalized values. It is not invariant to "
+    "scaling a single row of the matrix (one neuron's weights), nor to shifting the inputs; batch "
+    "normalization is, for positive constants, but not to scaling a single input.",
+    "厳密に成り立つのは ε = 0 のときだけである。負の定数を掛けると正規化後の値の符号が反転する。行列の 1 行 (1 ニューロンの重み) の"
+    "定数倍や入力のシフトに対しては不変ではない。バッチ正規化はそれら (定数は正) に不変だが、1 つの入力の定数倍に"
+    "対しては不変ではない。",
 )
 METHOD = Text(
     "Real handwritten digits (64 pixels) times a random matrix of 32 rows, in float64, ε = 1e-12; the "
     "largest change of the normalized values under each change of inputs or matrix.",
-    "実在の手書き数字(64 画素)に 32 行の乱数の行列を掛け(float64、ε = 1e-12)、入力や行列を変えたときの"
+    "実在の手書き数字 (64 画素) に 32 行の乱数の行列を掛け (float64、ε = 1e-12)、入力や行列を変えたときの"
     "正規化後の値の変化の最大値を求める。",
 )
 CONTROL = Text("Batch normalization in its place.", "代わりにバッチ正規化を使う。")
@@ -94,18 +96,43 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     least = {name: min(column(measurements, name)) for name in VARIANT}
     still = all(value <= STILL for value in worst.values())
     moved = all(value > MOVED for value in least.values())
-    found = {**worst, **least}
     return Finding(
         verdict=Verdict.HOLDS if still and moved else Verdict.REFUTED,
         because=Text(
-            "Largest change: "
-            + "; ".join(f"{CHANGES[n].en} {v:.1e}" for n, v in found.items())
+            "Largest change at any seed, "
+            + "; ".join(f"{CHANGES[n].en}: {said(v)}" for n, v in worst.items())
+            + ". Largest change at the seed where it is least, "
+            + "; ".join(f"{CHANGES[n].en}: {said(v)}" for n, v in least.items())
             + ".",
-            "変化の最大値:"
-            + "、".join(f"{CHANGES[n].ja} {v:.1e}" for n, v in found.items())
+            "全シードを通じた変化の最大値："
+            + "、".join(f"{CHANGES[n].ja} で {said(v)}" for n, v in worst.items())
+            + "。変化が最も小さいシードでの最大値："
+            + "、".join(f"{CHANGES[n].ja} で {said(v)}" for n, v in least.items())
             + "。",
         ),
-        estimates=tuple(certain(CHANGES[name].en, value) for name, value in found.items()),
+        estimates=(
+            *(
+                Estimate(
+                    name=Text(f"change, {CHANGES[n].en}", f"変化、{CHANGES[n].ja}"),
+                    value=v,
+                    low=v,
+                    high=v,
+                    seeds=len(measurements),
+                    largest=True,
+                )
+                for n, v in worst.items()
+            ),
+            *(
+                certain(
+                    Text(
+                        f"change, {CHANGES[n].en}, the least of all seeds",
+                        f"変化、{CHANGES[n].ja}、シード中の最小",
+                    ),
+                    v,
+                )
+                for n, v in least.items()
+            ),
+        ),
     )
 
 

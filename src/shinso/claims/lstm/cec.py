@@ -12,11 +12,11 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: the constant error carousel (CEC)", "3 日目 LSTM:CEC")
+PLACE = Text("Day 3, LSTM: the constant error carousel (CEC)", "3 日目 LSTM：CEC")
 SAYS = Text(
     "In the constant error carousel, the memory cell without gates, the gradient is 1 at every "
     "step, so that error neither vanishes nor explodes.",
-    "CEC(ゲートのない記憶セル)では勾配が毎時刻 1 であり、誤差は消失も爆発もしない。",
+    "CEC (ゲートのない記憶セル) では勾配が毎時刻 1 であり、誤差は消失も爆発もしない。",
 )
 TRUTH = Text(
     "Exactly 1 is the cell's own loop, c_{t−1} → c_t. Beside it error also flows through the output "
@@ -28,9 +28,9 @@ METHOD = Text(
     "A cell with random weights and no gates reads 100 random steps in float64. Automatic "
     "differentiation gives ∂c_t/∂c_{t−1} along its own loop at each step, and ∂c_100/∂c_0 over "
     "all 100. Beside it, not judged: the same through all ways.",
-    "乱数の重みをもつゲートなしのセルに、乱数の入力を 100 ステップ与える(float64)。自動微分により、"
+    "乱数の重みをもつゲートなしのセルに、乱数の入力を 100 ステップ与える (float64)。自動微分により、"
     "セル自身のループに沿う ∂c_t/∂c_{t−1} を各時刻で、∂c_100/∂c_0 を全体で求める。"
-    "参考として、すべての経路を通る値も示す(判定には使わない)。",
+    "参考として、すべての経路を通る値も示す (判定には使わない)。",
 )
 CONTROL = Text(
     "The loop gets a factor other than 1: the forget gate is switched on.",
@@ -108,8 +108,8 @@ def draw(
     from shinso.claims.drawing import curves, spoken
 
     titles = (
-        Text("along the cell's own loop", "セル自身のループに沿って"),
-        Text("through all ways", "すべての経路を通って"),
+        Text("along the cell's own loop", "セル自身のループ"),
+        Text("through all ways", "すべての経路"),
     )
     panels = figure.subplots(1, 2, sharey=True)
     for axes, title, name in zip(
@@ -120,7 +120,7 @@ def draw(
             list(range(STEPS + 1)),
             [curve(m, name) for m in measurements],
             [curve(m, name) for m in controls],
-            xlabel=Text("steps back", "さかのぼる時刻(ステップ)"),
+            xlabel=Text("steps back", "さかのぼる時刻 (ステップ)"),
             ylabel=Text("mean |∂c_100/∂c|", "|∂c_100/∂c| の平均"),
         )
         axes.set_title(spoken(title))

@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: the fault of the CEC", "3 日目 LSTM:CEC の課題")
+PLACE = Text("Day 3, LSTM: the fault of the CEC", "3 日目 LSTM：CEC の課題")
 SAYS = Text(
     "The constant error carousel gives every step the same weight, whatever the input: it cannot "
     "choose what to keep.",
@@ -28,7 +28,7 @@ METHOD = Text(
     "A cell without gates, its recurrent weights at 0 so that memory is the carousel alone, reads "
     "30 steps of noise (float64). The same pulse is put in at each step in turn, against two "
     "backgrounds of noise; taken is how much it changes the cell at the end.",
-    "ゲートがなく、再帰の重みを 0 にして記憶を CEC だけにしたセルに、雑音を 30 ステップ与える(float64)。"
+    "ゲートがなく、再帰の重みを 0 にして記憶を CEC だけにしたセルに、雑音を 30 ステップ与える (float64)。"
     "同じパルスを各時刻に順に入れ、背景の雑音を 2 通りにして、最後のセルの変化量を測る。",
 )
 CONTROL = Text(
@@ -118,6 +118,6 @@ def draw(
         list(range(1, STEPS + 1)),
         [curve(m, "effect_by_step_rel") for m in measurements],
         [curve(m, "effect_by_step_rel") for m in controls],
-        xlabel=Text("step of the pulse", "パルスを入れた時刻(ステップ)"),
-        ylabel=Text("its effect on the last cell (mean 1)", "最後のセルへの効果(平均を 1 とする)"),
+        xlabel=Text("step of the pulse", "パルスを入れた時刻 (ステップ)"),
+        ylabel=Text("its effect on the last cell (mean 1)", "最後のセルへの効果 (平均を 1 とする)"),
     )

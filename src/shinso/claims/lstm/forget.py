@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column, curve
+from shinso.claims.measured import column, curve, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: the forget gate", "3 日目 LSTM:忘却ゲート")
+PLACE = Text("Day 3, LSTM: the forget gate", "3 日目 LSTM：忘却ゲート")
 SAYS = Text(
     "Without a forget gate the LSTM keeps all of the past, needed or not; with it, what is no longer "
     "needed is forgotten at that moment.",
@@ -30,24 +30,31 @@ METHOD = Text(
     "32 such streams, 100 steps at a time, their state carried on and never set back, as in Gers et al. "
     "(2000). Then, with weights fixed, the streams go on for 1,000 steps: taken is the error there over "
     "the variance of the target, and by what factor the cell has grown since a tenth of the way.",
-    "印が新しい区間の始まり(平均 10 ステップ)を示す数の流れで、各時刻に、直前の印以降の和を答える。"
-    "忘却ゲートのある LSTM とない LSTM (16 ユニット) を、32 本の流れに沿って 100 ステップずつ学習させる。"
-    "Gers ら (2000) と同じく、状態は引き継ぎ、一度も初期化しない。その後、重みを固定して流れを 1,000 ステップ"
-    "続け、誤差(目標値の分散で割る)と、全体の 10 分の 1 の時点からセルの値が何倍になったかを測る。",
+    "印が新しい区間 (平均 10 ステップ) の始まりを示す数のストリームで、各時刻に、直前の印以降の和を答える。"
+    "忘却ゲートのある LSTM とない LSTM (16 ユニット) を、32 本のストリームに沿って 100 ステップずつ学習させる。"
+    "Gers ら (2000) と同じく、状態は引き継ぎ、一度も初期化しない。その後、重みを固定してストリームを 1,000 ステップ"
+    "続け、誤差 (目標値の分散で割る) と、全体の 10 分の 1 の時点からセルの値が何倍になったかを測る。",
 )
 CONTROL = Text(
     "The stream is cut: each 100 steps are one episode, and the state is set back before each. "
     "Nothing useless is left in the cell.",
-    "流れを断つ。100 ステップごとに一つの区間とし、その前に状態を初期化する。不要な情報がセルに残らない。",
+    "ストリームを断つ。100 ステップごとに一つの区間とし、その前に状態を初期化する。不要な情報がセルに残らない。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the error lies below 0.2 with forget gate and above 0.5 without, "
     "and the cell without it grows by more than 2 (interval). Does not hold if without forget gate the "
     "error lies below 0.2 or the growth below 2, or if with it the error lies above 0.5; otherwise "
-    "undecided.",
+    "undecided. Means over seeds are geometric, their intervals taken on the logarithm.",
     "誤差の 95 % 区間が、忘却ゲートありで 0.2 より下、なしで 0.5 より上であり、なしのセルの増大の区間が 2 倍"
     "より上なら成り立つ。なしの誤差が 0.2 より下、増大が 2 倍より下、またはありの誤差が 0.5 より上なら"
-    "成り立たない。それ以外は判定できない。",
+    "成り立たない。それ以外は判定できない。シードにわたる平均は幾何平均とし、区間は対数でとる。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, it did not say how the intervals are taken, and they were those of "
+    "arithmetic means. Errors and growth are above zero and scatter by factors; the interval of the error "
+    "without forget gate reached down to −1, which no error can be.",
+    "2026-12-01 に変更。以前は区間のとり方を定めておらず、算術平均の区間を用いていた。誤差と増大は正の値で、シードごとに"
+    "何倍も違う。忘却ゲートなしの誤差の区間は、誤差がとりえない −1 にまで達していた。",
 )
 SEEDS = {"quick": 3, "full": 10}
 BUDGET_S = {"quick": 30.0, "full": 300.0}
@@ -116,7 +123,7 @@ def _piece(rng: np.random.Generator, *, cut: bool) -> tuple[torch.Tensor, torch.
 def holds(measurements: Sequence[Measurement]) -> Finding:
     seeds = len(measurements)
     kept, lost, growth = (
-        intervals.mean(column(measurements, name))
+        intervals.geometric_mean(column(measurements, name))
         for name in ("late_error_with_rel", "late_error_without_rel", "cell_growth_without")
     )
     if kept.low > FAILED or lost.high < LEARNT or growth.high < PILED_UP:
@@ -128,22 +135,39 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=verdict,
         because=Text(
-            f"After learning the error is {kept.value:.3f} ({kept.low:.3f} to {kept.high:.3f}) of the "
-            f"variance with a forget gate and {lost.value:.2f} ({lost.low:.2f} to {lost.high:.2f}) without; "
-            f"there the cell has grown {growth.value:.1f} times ({growth.low:.1f} to {growth.high:.1f}).",
-            f"学習後の誤差は、忘却ゲートありで分散の {kept.value:.3f} 倍 ({kept.low:.3f}〜{kept.high:.3f})、"
-            f"なしで {lost.value:.2f} 倍 ({lost.low:.2f}〜{lost.high:.2f}) であり、なしのセルは "
-            f"{growth.value:.1f} 倍 ({growth.low:.1f}〜{growth.high:.1f}) に増大した。",
+            f"After learning the error is {said(kept.value)} ({said(kept.low)} to {said(kept.high)}) of "
+            f"the variance with a forget gate and {said(lost.value)} ({said(lost.low)} to "
+            f"{said(lost.high)}) without; there the cell has grown {said(growth.value)} times "
+            f"({said(growth.low)} to {said(growth.high)}).",
+            f"学習後の誤差は、忘却ゲートありで分散の {said(kept.value)} 倍 ({said(kept.low)}〜"
+            f"{said(kept.high)})、なしで {said(lost.value)} 倍 ({said(lost.low)}〜{said(lost.high)}) "
+            f"であり、なしのセルは {said(growth.value)} 倍 ({said(growth.low)}〜{said(growth.high)}) "
+            "に増大した。",
         ),
         estimates=(
             intervals.estimate(
-                "late error with forget gate (share of variance)", kept, seeds=seeds
+                Text(
+                    "late error with forget gate (share of variance)",
+                    "忘却ゲートありの学習後の誤差 (分散に対する比)",
+                ),
+                kept,
+                seeds=seeds,
             ),
             intervals.estimate(
-                "late error without forget gate (share of variance)", lost, seeds=seeds
+                Text(
+                    "late error without forget gate (share of variance)",
+                    "忘却ゲートなしの学習後の誤差 (分散に対する比)",
+                ),
+                lost,
+                seeds=seeds,
             ),
             intervals.estimate(
-                "growth of the cell without forget gate (factor)", growth, seeds=seeds
+                Text(
+                    "growth of the cell without forget gate (factor)",
+                    "忘却ゲートなしのセルの増大 (倍)",
+                ),
+                growth,
+                seeds=seeds,
             ),
         ),
     )
@@ -163,10 +187,10 @@ def draw(
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         curves(
             axes,
-            curve(measurements[0], "steps"),
+            [step / 1e4 for step in curve(measurements[0], "steps")],
             [curve(m, f"errors_{name}_rel") for m in measurements],
             [curve(m, f"errors_{name}_rel") for m in controls],
-            xlabel=Text("place in the stream (steps)", "流れの中の位置 (ステップ)"),
+            xlabel=Text("place in the stream (10⁴ steps)", "ストリーム中の位置 (10⁴ ステップ)"),
             ylabel=Text("error (share of the variance)", "誤差 (分散に対する比)"),
         )
         axes.set_title(spoken(title))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column
+from shinso.claims.measured import column, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: input and output gate", "3 日目 LSTM:入力ゲートと出力ゲート")
+PLACE = Text("Day 3, LSTM: input and output gate", "3 日目 LSTM：入力ゲートと出力ゲート")
 SAYS = Text(
     "Input and output gate let the weights of what is written and read follow the input and the state, "
     "and so mend the fault of the carousel.",
@@ -27,8 +27,8 @@ METHOD = Text(
     "others of the same kind arrive. Output gate: a stored value must not show in the outputs, which "
     "repeat the present input, until it is asked for at the end. On each, the whole LSTM and one without "
     "the gate learn equally long, with forget gates that start open; error over the variance.",
-    "30 ステップの課題を二つ用いる (12 ユニットの LSTM)。入力ゲート: 印のついた値を、同種の値が続々と来る間"
-    "保持する。出力ゲート: 各時刻には現在の入力を答え、保持した値は最後に問われるまで出力に現れては"
+    "30 ステップの課題を二つ用いる (12 ユニットの LSTM)。入力ゲート：印のついた値を、同種の値が続々と来る間"
+    "保持する。出力ゲート：各時刻には現在の入力を答え、保持した値は最後に問われるまで出力に現れては"
     "ならない。それぞれについて、完全な LSTM とゲートを外した LSTM を、忘却ゲートを開いた状態から同じだけ学習"
     "させ、値の分散に対する誤差を比べる。",
 )
@@ -133,13 +133,21 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict=verdict,
         condition=condition,
         because=Text(
-            f"Without the input gate the error rises by {i.value:.3f} of the variance ({i.low:.3f} to "
-            f"{i.high:.3f}), without the output gate by {o.value:.3f} ({o.low:.3f} to {o.high:.3f}).",
-            f"入力ゲートを外すと誤差は分散の {i.value:.3f} だけ増え ({i.low:.3f}〜{i.high:.3f})、"
-            f"出力ゲートを外すと {o.value:.3f} だけ増える ({o.low:.3f}〜{o.high:.3f})。",
+            f"Without the input gate the error rises by {said(i.value)} of the variance ({said(i.low)} to "
+            f"{said(i.high)}), without the output gate by {said(o.value)} ({said(o.low)} to "
+            f"{said(o.high)}).",
+            f"入力ゲートを外すと誤差は分散の {said(i.value)} 倍だけ増え ({said(i.low)}〜{said(i.high)})、"
+            f"出力ゲートを外すと {said(o.value)} 倍だけ増える ({said(o.low)}〜{said(o.high)})。",
         ),
         estimates=tuple(
-            intervals.estimate(f"cost of no {gate} gate (share of variance)", cost, seeds=seeds)
+            intervals.estimate(
+                Text(
+                    f"cost of no {GATES[gate].en} (share of variance)",
+                    f"{GATES[gate].ja}を外す代償 (分散に対する比)",
+                ),
+                cost,
+                seeds=seeds,
+            )
             for gate, cost in costs.items()
         ),
     )
@@ -149,7 +157,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Error of all four networks, on the tasks that need the gate and on those that do not."""
-    from shinso.claims.drawing import dots, spoken
+    from shinso.claims.drawing import dots, legend, spoken
 
     panels = figure.subplots(1, len(GATES), sharey=True)
     for axes, (gate, title) in zip(panels, GATES.items(), strict=True):
@@ -163,3 +171,6 @@ def draw(
         )
         axes.set_title(spoken(title))
         axes.set_yscale("log")
+        axes.get_legend().remove()
+    panels[0].set_ylim(top=10 * panels[0].get_ylim()[1])  # leaves a place for the legend
+    legend(panels[0], loc="upper left")

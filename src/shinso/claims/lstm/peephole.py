@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
 from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import column
+from shinso.claims.measured import column, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: peephole connections", "3 日目 LSTM:覗き穴結合")
+PLACE = Text("Day 3, LSTM: peephole connections", "3 日目 LSTM：覗き穴結合")
 SAYS = Text(
     "Peephole connections let the gates see the cell's own value, and with it an LSTM masters tasks "
     "that need precise timing.",
@@ -85,27 +84,47 @@ def _error(seed: int, *, peephole: bool, told: bool, steps: int) -> float:
 def holds(measurements: Sequence[Measurement]) -> Finding:
     seeds = len(measurements)
     having, lacking = (column(measurements, f"error_{name}") for name in ("with", "without"))
-    logs = intervals.mean([math.log(a / b) for a, b in zip(having, lacking, strict=True)])
-    ratio = intervals.Interval(*(math.exp(min(v, 700)) for v in (logs.value, logs.low, logs.high)))
+    ratio = intervals.geometric_mean([a / b for a, b in zip(having, lacking, strict=True)])
     if ratio.high < BETTER:
         verdict = Verdict.HOLDS
     elif ratio.low > BETTER:
         verdict = Verdict.REFUTED
     else:
         verdict = Verdict.UNDECIDED
-    with_it, without = intervals.mean(having), intervals.mean(lacking)
+    with_it, without = intervals.geometric_mean(having), intervals.geometric_mean(lacking)
     return Finding(
         verdict=verdict,
         because=Text(
             f"With peepholes the error is {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) of that "
-            f"without: {with_it.value:.4f} and {without.value:.4f} on average.",
+            f"without: {said(with_it.value)} and {said(without.value)} (geometric means).",
             f"覗き穴結合ありの誤差は、なしの {ratio.value:.2f} 倍 ({ratio.low:.2f}〜{ratio.high:.2f}) である。"
-            f"平均はありが {with_it.value:.4f}、なしが {without.value:.4f} である。",
+            f"幾何平均はありが {said(with_it.value)}、なしが {said(without.value)} である。",
         ),
         estimates=(
-            intervals.estimate("error with peepholes over without (ratio)", ratio, seeds=seeds),
-            intervals.estimate("squared error with peepholes (range 1)", with_it, seeds=seeds),
-            intervals.estimate("squared error without peepholes (range 1)", without, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "error with peepholes over without (ratio)",
+                    "覗き穴結合ありの誤差の、なしに対する比",
+                ),
+                ratio,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "squared error with peepholes (range 1)",
+                    "覗き穴結合ありの二乗誤差 (幅を 1 とする)",
+                ),
+                with_it,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "squared error without peepholes (range 1)",
+                    "覗き穴結合なしの二乗誤差 (幅を 1 とする)",
+                ),
+                without,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -114,7 +133,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Error of both networks at every seed."""
-    from shinso.claims.drawing import dots
+    from shinso.claims.drawing import dots, legend
 
     axes = figure.subplots()
     names = ("error_without", "error_with")
@@ -126,3 +145,4 @@ def draw(
         ylabel=Text("squared error of the interval (range 1)", "間隔の二乗誤差 (幅を 1 とする)"),
     )
     axes.set_yscale("log")
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, LSTM: the vanishing gradient", "3 日目 LSTM:勾配消失問題")
+PLACE = Text("Day 3, LSTM: the vanishing gradient", "3 日目 LSTM：勾配消失問題")
 SAYS = Text(
     "The sigmoid's derivative is largest at 0, where it is 0.25; so its products over many layers "
     "or steps vanish.",
@@ -27,7 +27,7 @@ TRUTH = Text(
 METHOD = Text(
     "The derivative is taken by automatic differentiation in float64 at 0, at 10,000 random places "
     "and on a grid from −10 to 10. Its largest value is raised to the power of 1 to 30 layers.",
-    "0、乱数で選んだ 10,000 点、−10 から 10 の格子点で、自動微分により微分を求める(float64)。"
+    "0、乱数で選んだ 10,000 点、−10 から 10 の格子点で、自動微分により微分を求める (float64)。"
     "その最大値を 1〜30 層分掛け合わせる。",
 )
 CONTROL = Text(
@@ -50,7 +50,11 @@ BOUNDS = (
         name=Text("largest derivative minus 0.25", "微分の最大値と 0.25 の差"),
         most=1e-9,
     ),
-    Bound(of="place_of_peak", name=Text("its place", "最大となる位置"), most=1e-6),
+    Bound(
+        of="place_of_peak",
+        name=Text("place of the largest derivative", "微分が最大となる位置"),
+        most=1e-6,
+    ),
     Bound(
         of="product_of_20",
         name=Text("largest product of 20 factors", "20 回の積の最大値"),
@@ -87,7 +91,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """The derivative on the left, its largest products over depth on the right."""
-    from shinso.claims.drawing import curves
+    from shinso.claims.drawing import curves, legend
 
     left, right = figure.subplots(1, 2)
     curves(
@@ -98,13 +102,16 @@ def draw(
         xlabel=Text("z", "z"),
         ylabel=Text("derivative", "微分"),
     )
-    left.axhline(0.25, color="0.4", linewidth=0.8)
+    quarter = left.axhline(0.25, color="0.4", linewidth=0.8, label="0.25")
+    left.set_ylim(top=1.2)
+    legend(left, handles=[quarter], loc="upper left")  # the right one tells the colours
     curves(
         right,
         DEPTHS,
         [curve(m, "products") for m in measurements[:1]],
         [curve(m, "products") for m in controls[:1]],
-        xlabel=Text("factors (layers or steps)", "掛ける回数(層または時刻)"),
+        xlabel=Text("factors (layers or steps)", "掛ける回数 (層または時刻)"),
         ylabel=Text("largest possible product", "積のとりうる最大値"),
     )
     right.set_yscale("log")
+    legend(right, loc="lower left")

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shinso.claims import intervals
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import certain, column, curve
+from shinso.claims.claim import Estimate, Finding, Measurement, Profile, Verdict
+from shinso.claims.measured import certain, column, curve, said
 from shinso.language import Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-PLACE = Text("Day 4, MobileNet: multiply-adds", "4 日目 MobileNet:積和演算の数")
+PLACE = Text("Day 4, MobileNet: multiply-adds", "4 日目 MobileNet：積和演算の数")
 SAYS = Text(
     "Depthwise and pointwise convolutions together need 1/N + 1/k² of the multiply-adds of a full "
     "convolution with N outputs and a k × k kernel; for k = 3, an eighth to a ninth.",
@@ -30,10 +30,10 @@ TRUTH = Text(
 METHOD = Text(
     "At 12 random sizes the multiply-adds of both are counted by hooks while they run and, independently, "
     "by PyTorch's FlopCounterMode. The whole of MobileNet V1 is counted beside its twin of full "
-    "convolutions at 224 pixels. Seconds of a layer of 128 channels at 28 pixels stand beside.",
+    "convolutions at 224 pixels. Processor time of a layer of 128 channels at 28 pixels stands beside.",
     "乱数で選んだ 12 通りの大きさで、実行中のフックと、独立に PyTorch の FlopCounterMode で積和演算を数える。"
-    "MobileNet V1 全体も、通常の畳み込みだけの双子と 224 画素で比べる。128 チャネル、28 画素の層の時間も"
-    "併せて測る。",
+    "MobileNet V1 全体も、通常の畳み込みだけで作った同じ構成のネットワークと 224 画素で比べる。128 チャネル、28 画素の"
+    "層の CPU 時間も併せて測る。",
 )
 CONTROL = Text(
     "The kernels of the first convolution see all channels: nothing is separated.",
@@ -41,7 +41,7 @@ CONTROL = Text(
 )
 RULE = Text(
     "Holds if at every size both counters give 1/N + 1/k² within 1e-12 and the whole network needs 8 to "
-    "9 times fewer; does not hold if one of these fails. Seconds do not enter.",
+    "9 times fewer; does not hold if one of these fails. Time does not enter.",
     "すべての大きさで両方の計数器が 1/N + 1/k² を 1e-12 以内で与え、ネットワーク全体で 8〜9 分の 1 なら"
     "成り立つ。いずれかが外れれば成り立たない。時間は判定に使わない。",
 )
@@ -144,22 +144,42 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     exact = max(own, independent) <= MOST and all(8 <= one <= 9 for one in times)
     seconds = intervals.mean(column(measurements, "seconds_ratio"))
     ratio = max(times)
+    seeds = len(measurements)
     return Finding(
         verdict=Verdict.HOLDS if exact else Verdict.REFUTED,
         because=Text(
-            f"The counts deviate from 1/N + 1/k² by {own:.0e} at most (independent counter: "
-            f"{independent:.0e}); the network needs {ratio:.2f} times fewer. The timed layer takes "
-            f"{seconds.value:.2f} of the full one's seconds.",
-            f"演算数と 1/N + 1/k² のずれは最大 {own:.0e} (独立した計数器では {independent:.0e})、"
-            f"ネットワーク全体では {ratio:.2f} 分の 1 である。時間を測った層は通常の畳み込みの "
-            f"{seconds.value:.2f} 倍の時間で済む。",
+            f"The counts deviate from 1/N + 1/k² by {said(own)} at most (independent counter: "
+            f"{said(independent)}); the network needs {ratio:.2f} times fewer. The timed layer takes "
+            f"{seconds.value:.2f} of the full one's processor time.",
+            f"演算数の割合と 1/N + 1/k² のずれは最大 {said(own)} (独立した計数器では {said(independent)})、"
+            f"ネットワーク全体の演算数は {ratio:.2f} 分の 1 である。時間を測った層は通常の畳み込みの "
+            f"{seconds.value:.2f} 倍の CPU 時間で済む。",
         ),
         estimates=(
-            certain("deviation from 1/N + 1/k² (ratio)", own),
-            certain("deviation of the independent counter (ratio)", independent),
-            certain("multiply-adds of the twin over MobileNet V1's (ratio)", ratio),
+            *(
+                Estimate(name=name, value=off, low=off, high=off, seeds=seeds, largest=True)
+                for name, off in (
+                    (Text("deviation from 1/N + 1/k² (ratio)", "1/N + 1/k² からのずれ (比)"), own),
+                    (
+                        Text(
+                            "deviation of the independent counter (ratio)",
+                            "独立した計数器でのずれ (比)",
+                        ),
+                        independent,
+                    ),
+                )
+            ),
+            certain(
+                Text(
+                    "multiply-adds of the twin over MobileNet V1's (ratio)",
+                    "積和演算の数、通常の畳み込みのネットワーク ÷ MobileNet V1 (比)",
+                ),
+                ratio,
+            ),
             intervals.estimate(
-                "seconds, separable over full (ratio)", seconds, seeds=len(measurements)
+                Text("seconds, separable over full (ratio)", "CPU 時間、separable ÷ 通常 (比)"),
+                seconds,
+                seeds=seeds,
             ),
         ),
     )
@@ -185,6 +205,6 @@ def draw(
     axes.set_xscale("log")
     axes.set_xlabel("1/N + 1/k²")
     axes.set_ylabel(
-        spoken(Text("counted share of a full convolution", "通常の畳み込みに対する割合"))
+        spoken(Text("counted share of a full convolution", "数えた演算数 (通常の畳み込み比)"))
     )
     legend(axes)

@@ -1,1 +1,3 @@
 """Claims of the course on model parallelism."""
+
+ORDER = ("equal", "memory", "size")

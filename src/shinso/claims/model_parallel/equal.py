@@ -18,8 +18,8 @@ SAYS = Text(
     "モデル並列化は、一つのモデルを複数のワーカーに分割して割り当て、それぞれに計算させる。",
 )
 TRUTH = Text(
-    "Divided is one model: the workers together compute exactly what one would.",
-    "分割されるのは一つのモデルである。ワーカー全体で計算される結果は、1 台で計算した場合と同じである。",
+    "What is divided is one model: the workers together compute what one would, up to rounding.",
+    "分割されるのは一つのモデルである。ワーカー全体で計算される結果は、丸め誤差を除いて 1 台で計算した場合と同じである。",
 )
 METHOD = Text(
     "Real processes that meet through gloo. Two workers cut every matrix of two Transformer blocks "

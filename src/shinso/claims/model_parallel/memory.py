@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, model parallelism: memory", "4 日目 モデル並列化:メモリ")
+PLACE = Text("Day 4, model parallelism: memory", "4 日目 モデル並列化：メモリ")
 SAYS = Text(
     "A model too large for one worker can be trained if it is divided among several.",
     "1 台に載らない大きなモデルも、複数のワーカーに分割すれば学習できる。",
@@ -89,11 +89,14 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict=Verdict.HOLDS if fits else Verdict.REFUTED,
         because=Text(
             f"Held by the fullest of 2 and of 4 workers: {listed}.",
-            f"2 および 4 ワーカーのうち最も多く持つワーカーの割合: {listed_ja}。",
+            f"2 および 4 ワーカーのうち最も多く持つワーカーの割合：{listed_ja}。",
         ),
         estimates=tuple(
             certain(
-                f"largest share of {CASES[case].en} among {workers} (share)",
+                Text(
+                    f"largest share of {CASES[case].en} among {workers} (share)",
+                    f"{CASES[case].ja}、{workers} ワーカーのうちの最大 (割合)",
+                ),
                 worst[f"{case}_{workers}"],
             )
             for case in CASES

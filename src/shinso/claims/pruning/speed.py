@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, lighter models: pruning, speed", "4 日目 モデルの軽量化:枝刈りと速度")
+PLACE = Text("Day 4, lighter models: pruning, speed", "4 日目 モデルの軽量化：枝刈りと速度")
 SAYS = Text(
     "Pruning removes weights that matter little, and the model computes less and faster.",
     "重要でない重みを取り除く枝刈りにより、計算量が減り、処理が速くなる。",
@@ -25,11 +25,11 @@ TRUTH = Text(
     "掛け算が行われる。",
 )
 METHOD = Text(
-    "A dense network of 2 × 1,024 units reads 64 images of 16×16. Half of its hidden units are "
-    "removed (a quarter of the products between them is left), or half of its weights are set to "
+    "A dense network of 2 × 1,024 units (2,048 in the full profile) reads 64 images of 16×16. Half of "
+    "its hidden units are removed (a quarter of the products between them is left), or half of its weights are set to "
     "zero. Processor time of each beside that of the whole network, in turn, median of 41 runs.",
-    "1,024 ユニット × 2 層の全結合ネットワークが 16×16 の画像 64 枚を読む。隠れユニットを半分取り除いた場合"
-    "(層間の積は 1/4 になる)と、重みの半分を 0 にした場合の CPU 時間を、元のネットワークと交互に測り、41 回の中央値の"
+    "1,024 ユニット (full プロファイルでは 2,048) × 2 層の全結合ネットワークが 16×16 の画像 64 枚を読む。隠れユニットを半分取り除いた場合 "
+    "(層間の積は 1/4 になる) と、重みの半分を 0 にした場合の CPU 時間を、元のネットワークと交互に測り、41 回の中央値の"
     "比をとる。",
 )
 CONTROL = Text(
@@ -41,7 +41,7 @@ RULE = Text(
     "seeds). Holds under a condition if only removing channels does and zeros take 0.9 or more at "
     "the lower end. Does not hold if removing channels takes 0.9 or more at its lower end. "
     "Otherwise undecided.",
-    "両方とも時間が 0.9 倍以下(シードを通じた 95 % 区間の上端)なら、そのまま成り立つ。チャネルの除去だけが 0.9 倍以下で、"
+    "両方とも時間が 0.9 倍以下 (シードを通じた 95 % 区間の上端) なら、そのまま成り立つ。チャネルの除去だけが 0.9 倍以下で、"
     "0 にした場合が区間の下端で 0.9 倍以上なら、条件つきで成り立つ。チャネルの除去が下端で 0.9 倍以上なら成り立たない。"
     "それ以外は判定できない。",
 )
@@ -109,14 +109,24 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"With {products.value:.2f} of the products, removed channels take {removed.value:.2f} "
             f"({removed.low:.2f} to {removed.high:.2f}) of the time, zeros {zeros.value:.2f} "
             f"({zeros.low:.2f} to {zeros.high:.2f}).",
-            f"チャネルを除くと、積は {products.value:.2f} 倍、時間は {removed.value:.2f} 倍 "
-            f"({removed.low:.2f}〜{removed.high:.2f})。0 にしただけでは {zeros.value:.2f} 倍 "
+            f"チャネルを除くと、積の数は {products.value:.2f} 倍、時間は {removed.value:.2f} 倍 "
+            f"({removed.low:.2f}〜{removed.high:.2f}) になる。重みを 0 にしただけでは、時間は {zeros.value:.2f} 倍 "
             f"({zeros.low:.2f}〜{zeros.high:.2f}) である。",
         ),
         estimates=(
-            intervals.estimate("time, channels removed (ratio)", removed, seeds=seeds),
-            intervals.estimate("time, weights zero (ratio)", zeros, seeds=seeds),
-            intervals.estimate("products, channels removed (ratio)", products, seeds=seeds),
+            intervals.estimate(
+                Text("time, channels removed (ratio)", "時間、チャネルを除去 (比)"),
+                removed,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("time, weights zero (ratio)", "時間、重みを 0 に (比)"), zeros, seeds=seeds
+            ),
+            intervals.estimate(
+                Text("products, channels removed (ratio)", "積の数、チャネルを除去 (比)"),
+                products,
+                seeds=seeds,
+            ),
         ),
     )
 

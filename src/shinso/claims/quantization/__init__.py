@@ -1,1 +1,1 @@
-"""Claims of the chapter on gated recurrent units."""
+"""Claims of the chapter on quantization."""

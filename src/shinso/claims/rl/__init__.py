@@ -1,1 +1,3 @@
 """Claims on reinforcement learning."""
+
+ORDER = ("exploration", "q_learning", "values", "approximation", "policy_gradient")

@@ -14,7 +14,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, reinforcement learning: function approximation", "4 日目 強化学習:関数近似")
+PLACE = Text("Day 4, reinforcement learning: function approximation", "4 日目 強化学習：関数近似")
 SAYS = Text(
     "A table needs an entry for every state. Where states are too many, or continuous, a function of few "
     "parameters approximates the values, and the agent still learns.",
@@ -27,18 +27,18 @@ METHOD = Text(
     "1,000 steps. SARSA(λ) on 8 tilings of 8 × 8 tiles with 1,024 weights an action learns for 60 (quick) or 200 "
     "(full) episodes. Steps of the last 20 episodes; states met, and how many of them were met only once.",
     "マウンテンカー。位置と速度は連続で、1 ステップごとに −1、頂上または 1,000 ステップでエピソードが終わる。"
-    "8 × 8 のタイル 8 枚、行動ごとに 1,024 個の重みをもつ SARSA(λ) が 60(quick)または 200(full)エピソード学習する。"
+    "8 × 8 のタイル 8 枚、行動ごとに 1,024 個の重みをもつ SARSA(λ) が 60 (quick) または 200 (full) エピソード学習する。"
     "最後の 20 エピソードの歩数、出会った状態の数、一度しか出会わなかった状態の割合を測る。",
 )
 CONTROL = Text(
     "Nothing is shared between states: every distinct state has features of its own, as in a table, in the same memory.",
-    "状態間の共有をなくす。表のように、異なる状態はそれぞれ別の特徴をもつ(メモリ量は同じ)。",
+    "状態間の共有をなくす。表のように、異なる状態はそれぞれ別の特徴をもつ (メモリ量は同じ)。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the mean steps of the last 20 episodes lies below 250 and more distinct states than "
     "weights were met at every seed; does not hold if it lies above 250; otherwise undecided.",
-    "最後の 20 エピソードの平均歩数の 95 % 区間が 250 より下で、かつすべてのシードで重みより多くの異なる状態に出会って"
-    "いれば成り立つ。区間が 250 より上なら成り立たない。それ以外は判定できない。",
+    "最後の 20 エピソードの平均歩数の 95 % 区間が 250 より下で、かつすべてのシードで重みの数より多くの異なる状態に"
+    "出会っていれば成り立つ。区間が 250 より上なら成り立たない。それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
 BUDGET_S = {"quick": 30.0, "full": 200.0}
@@ -127,15 +127,25 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict=verdict,
         because=Text(
             f"The last 20 episodes take {steps.value:.0f} steps ({steps.low:.0f} to {steps.high:.0f}). "
-            f"{states.value:.0f} distinct states were met, {share.value:.1%} of them once only; the memory holds "
-            f"{3 * MEMORY} weights.",
-            f"最後の 20 エピソードは {steps.value:.0f} 歩({steps.low:.0f}〜{steps.high:.0f})である。出会った異なる状態は "
-            f"{states.value:.0f} 個で、{share.value:.1%} は一度きりである。重みは {3 * MEMORY} 個である。",
+            f"{states.value:,.0f} distinct states were met, {share.value:.1%} of them once only; the memory holds "
+            f"{3 * MEMORY:,} weights.",
+            f"最後の 20 エピソードは {steps.value:.0f} 歩 ({steps.low:.0f}〜{steps.high:.0f}) である。出会った異なる状態は "
+            f"{states.value:,.0f} 個で、そのうち {share.value:.1%} には一度しか出会っていない。重みは {3 * MEMORY:,} 個である。",
         ),
         estimates=(
-            intervals.estimate("steps of the last 20 episodes (steps)", steps, seeds=seeds),
-            intervals.estimate("distinct states met (count)", states, seeds=seeds),
-            intervals.estimate("met once only (share)", share, seeds=seeds),
+            intervals.estimate(
+                Text("steps of the last 20 episodes (steps)", "最後の 20 エピソードの歩数 (歩)"),
+                steps,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("distinct states met (count)", "出会った異なる状態 (個)"), states, seeds=seeds
+            ),
+            intervals.estimate(
+                Text("states met once only (share)", "一度しか出会わなかった状態 (割合)"),
+                share,
+                seeds=seeds,
+            ),
         ),
     )
 

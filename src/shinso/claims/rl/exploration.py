@@ -13,18 +13,18 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, reinforcement learning: exploration", "4 日目 強化学習:探索")
+PLACE = Text("Day 4, reinforcement learning: exploration", "4 日目 強化学習：探索")
 SAYS = Text(
     "An agent that only exploits what it knows stays with the first reward it found; one that explores "
-    "too finds the better one.",
-    "既知の行動だけを利用するエージェントは、最初に見つけた報酬にとどまる。探索もすれば、よりよい報酬を"
+    "too finds the best.",
+    "既知の行動だけを利用するエージェントは、最初に見つけた報酬にとどまる。探索もすれば、最良の報酬を"
     "見つけられる。",
 )
 TRUTH = Text(
     "It is so where one choice brings the reward. Where a reward is several steps away, one-step Q-learning "
     "carries its value back one step an episode; until it has reached the start, an agent that does not explore "
     "still wanders among equal values, and may end with another reward, the nearest rather than the best.",
-    "一度の選択で報酬が得られるときはそのとおりである。報酬が数ステップ先にあると、1 ステップの Q 学習では価値が"
+    "一度の選択で報酬が得られるときはそのとおりである。報酬が数ステップ先にあると、1 ステップの Q 学習では価値が "
     "1 エピソードに 1 歩ずつしか伝わらない。スタートに届くまでは、探索しないエージェントも同じ価値の間をさまよい、"
     "最良ではなく最も近い別の報酬に落ち着くことがある。",
 )
@@ -32,7 +32,7 @@ METHOD = Text(
     "A bandit of 10 actions that pay 1 to 10, in an order by lot. At each seed 100 Q-learning agents that always take "
     "the best known action, one of equal ones by lot, and 100 with a share of 0.2 random actions, choose 2,000 times. "
     "Recorded: what the first choice paid, and what the action pays that the final table prefers.",
-    "1 から 10 を支払う 10 個の行動をくじで並べたバンディット。シードごとに、常に既知の最善行動をとる(同値ならくじ)"
+    "1 から 10 を支払う 10 個の行動をくじで並べたバンディット。シードごとに、常に既知の最善の行動をとる (同値ならくじで選ぶ) "
     "Q 学習エージェント 100 体と、確率 0.2 でランダムに行動する 100 体が 2,000 回選択する。最初の選択の報酬と、"
     "最終的な表が選ぶ行動の報酬を記録する。",
 )
@@ -42,10 +42,10 @@ CONTROL = Text(
 )
 RULE = Text(
     "Holds if the 95 % interval of the share of agents without exploration that end with the reward they "
-    "found first lies above 0.95, and that of exploring agents that end with the better reward above 0.9; "
+    "found first lies above 0.95, and that of exploring agents that end with the best reward above 0.9; "
     "does not hold if either lies below; otherwise undecided.",
     "探索しないエージェントのうち最初に見つけた報酬にとどまる割合の 95 % 区間が 0.95 より上にあり、かつ探索する"
-    "エージェントのうちよい方の報酬に至る割合の区間が 0.9 より上にあれば成り立つ。どちらかが下にあれば成り立たない。"
+    "エージェントのうち最良の報酬に至る割合の区間が 0.9 より上にあれば成り立つ。どちらかが下にあれば成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 5, "full": 20}
@@ -94,15 +94,36 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     return Finding(
         verdict=verdict,
         because=Text(
-            f"Of the first group {stays.value:.1%} end with the reward they found first, and "
-            f"{alone.value:.1%} with the better one; of the exploring group {finds.value:.1%}.",
-            f"最初の群では {stays.value:.1%} が最初に見つけた報酬にとどまり、よい方の報酬に至ったのは "
-            f"{alone.value:.1%} である。探索する群では {finds.value:.1%} がよい方に至った。",
+            f"Of the group without exploration {stays.value:.1%} end with the reward they found first, and "
+            f"{alone.value:.1%} with the best; of the exploring group {finds.value:.1%} do.",
+            f"探索しない群では {stays.value:.1%} が最初に見つけた報酬にとどまり、最良の報酬に至ったのは "
+            f"{alone.value:.1%} である。探索する群では {finds.value:.1%} が最良の報酬に至った。",
         ),
         estimates=(
-            intervals.estimate("stay with the first reward (share)", stays, seeds=seeds),
-            intervals.estimate("first group: end with the better (share)", alone, seeds=seeds),
-            intervals.estimate("exploring: end with the better (share)", finds, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "without exploration: stay with the first reward (share)",
+                    "探索しない群：最初の報酬にとどまる (割合)",
+                ),
+                stays,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "without exploration: end with the best reward (share)",
+                    "探索しない群：最良の報酬に至る (割合)",
+                ),
+                alone,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "exploring: end with the best reward (share)",
+                    "探索する群：最良の報酬に至る (割合)",
+                ),
+                finds,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -117,9 +138,9 @@ def draw(
     dots(
         figure.subplots(),
         [
-            Text("stays with the first", "最初の報酬にとどまる"),
-            Text("finds the better", "よい報酬に至る"),
-            Text("exploring: finds the better", "探索:よい報酬に至る"),
+            Text("no exploration:\nstays with the first", "探索しない群：\n最初の報酬にとどまる"),
+            Text("no exploration:\nfinds the best", "探索しない群：\n最良の報酬に至る"),
+            Text("exploring:\nfinds the best", "探索する群：\n最良の報酬に至る"),
         ],
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],

@@ -13,33 +13,39 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, reinforcement learning: policy gradient", "4 日目 強化学習:方策勾配法")
+PLACE = Text("Day 4, reinforcement learning: policy gradient", "4 日目 強化学習：方策勾配法")
 SAYS = Text(
-    "The policy can be learnt directly: the mean of Σ ∇log π(a|s) · G over episodes is the gradient of the "
-    "expected return, and following it solves the task without a table of values.",
-    "方策は直接学習できる。エピソードにわたる Σ ∇log π(a|s) · G の平均は期待収益の勾配であり、それに従えば"
+    "The policy can be learnt directly: the mean of Σ γᵗ G_t ∇log π(a_t|s_t) over episodes is the gradient of "
+    "the expected return, and following it solves the task without a table of values.",
+    "方策は直接学習できる。エピソードにわたる Σ γᵗ G_t ∇log π(a_t|s_t) の平均は期待収益の勾配であり、それに従えば"
     "価値の表なしで課題を解ける。",
 )
 TRUTH = None
 METHOD = Text(
     "The corridor of 9 places (left end 1, right end 10, at most 20 steps, γ = 0.95), with a softmax policy over "
     "two actions a place. At a random policy the mean over 20,000 (quick) or 200,000 (full) episodes is compared "
-    "with the exact gradient, differentiated automatically through the expected return, in standard errors. Then "
-    "300 updates of 50 episodes; what the learnt policy still lacks of the best return.",
-    "9 マスの通路(左端 1、右端 10、最大 20 歩、γ = 0.95)と、各マス 2 行動の softmax 方策。ランダムな方策で、"
-    "20,000(quick)または 200,000(full)エピソードの平均を、期待収益を自動微分した厳密な勾配と標準誤差を単位として"
-    "比べる。次に 50 エピソードずつ 300 回更新し、学習した方策が最良の収益にどれだけ届かないかを測る。",
+    "with the exact gradient, differentiated automatically through the expected return, in standard errors; a "
+    "parameter whose estimate is the same in every episode has none and is left out. Then 300 updates of 50 episodes; what the learnt policy still lacks of the best return.",
+    "9 マスの通路 (左端 1、右端 10、最大 20 歩、γ = 0.95) と、各マス 2 行動の softmax 方策。ランダムな方策で、"
+    "20,000 (quick) または 200,000 (full) エピソードの平均を、期待収益を自動微分した厳密な勾配と標準誤差を単位として"
+    "比べる。推定値がどのエピソードでも同じパラメータには標準誤差がないので除く。次に 50 エピソードずつ 300 回更新し、学習した方策が最良の収益にどれだけ届かないかを測る。",
 )
 CONTROL = Text(
     "An action is credited with its next reward only, not with all that follow.",
-    "行動に対し、その後のすべての報酬でなく、直後の報酬だけを割り当てる。",
+    "行動に対し、その後のすべての報酬ではなく、直後の報酬だけを割り当てる。",
 )
 RULE = Text(
-    "Holds if at every seed the root mean square deviation over parameters is at most 2 standard errors (1 is "
-    "expected) and at most 0.05 of the best return is lacking; does not hold otherwise; undecided if a number is "
-    "not finite.",
-    "すべてのシードで、パラメータについての二乗平均平方根のずれが 2 標準誤差以下(期待値は 1)、かつ最良の収益に"
-    "足りない割合が 0.05 以下なら成り立つ。そうでなければ成り立たない。有限でない数があれば判定できない。",
+    "Holds if at every seed the root mean square deviation, over the parameters whose estimates scatter, is at "
+    "most 2 standard errors (1 is expected) and at most 0.05 of the best return is lacking; does not hold "
+    "otherwise; undecided if a number is not finite.",
+    "すべてのシードで、推定値にばらつきのあるパラメータについてのずれの二乗平均平方根が 2 標準誤差以下 (期待値は 1)、"
+    "かつ最良の収益に足りない割合が 0.05 以下なら成り立つ。そうでなければ成り立たない。有限でない数があれば判定できない。",
+)
+RULE_CHANGED = Text(
+    "Changed on 2026-12-01: before, a standard error of 0 was replaced by 10⁻⁹, which made the control's "
+    "deviation hundreds of millions of standard errors; now such parameters are left out.",
+    "2026-12-01 に変更。以前は、0 の標準誤差を 10⁻⁹ で置き換えていたため、対照実験のずれが数億標準誤差になっていた。"
+    "現在は、そのようなパラメータを除く。",
 )
 SEEDS = {"quick": 3, "full": 10}
 BUDGET_S = {"quick": 15.0, "full": 120.0}
@@ -51,13 +57,13 @@ BOUNDS = (
     Bound(
         of="deviation_se",
         name=Text(
-            "deviation from the exact gradient (standard errors)", "厳密な勾配とのずれ(標準誤差)"
+            "deviation from the exact gradient (standard errors)", "厳密な勾配とのずれ (標準誤差)"
         ),
         most=2.0,
     ),
     Bound(
         of="lacking_share",
-        name=Text("lacking of the best return (share)", "最良の収益に足りない割合"),
+        name=Text("lacking of the best return (share)", "最良の収益に足りない分 (割合)"),
         most=0.05,
     ),
 )
@@ -76,8 +82,8 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
     estimates = np.concatenate(parts)
     inside = slice(1, LENGTH - 1)  # no one ever acts at the ends
     errors = estimates.std(axis=0, ddof=1)[inside] / np.sqrt(len(estimates))
-    # Where no estimate ever differs from 0, its standard error is 0 too.
-    z = (estimates.mean(axis=0) - exact)[inside] / np.maximum(errors, 1e-9)
+    scatters = errors > 0
+    z = (estimates.mean(axis=0) - exact)[inside][scatters] / errors[scatters]
     learnt, returns = np.zeros((LENGTH, 2)), []
     best = FAR * GAMMA ** (LENGTH - 2 - START)
     for update in range(UPDATES):

@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, reinforcement learning: Q-learning", "4 日目 強化学習:Q 学習")
+PLACE = Text("Day 4, reinforcement learning: Q-learning", "4 日目 強化学習：Q 学習")
 SAYS = Text(
     "Q-learning, which replaces the value of a state and action by the reward and the best value that "
     "follows, converges to the optimal action values Q*.",
@@ -21,21 +21,21 @@ SAYS = Text(
 TRUTH = Text(
     "It does if every action is tried in every state again and again and the step sizes fall as the "
     "theorem asks (Watkins & Dayan 1992); with a constant step size the values keep fluctuating.",
-    "すべての状態ですべての行動が繰り返し試され、学習率が定理の条件どおりに減衰するときに収束する"
+    "すべての状態ですべての行動が繰り返し試され、学習率が定理の条件どおりに減衰するときに収束する "
     "(Watkins & Dayan 1992)。学習率が一定だと、値は揺らぎ続ける。",
 )
 METHOD = Text(
     "A random world of 30 states, 3 actions and 3 outcomes each (γ = 0.9). Actions are drawn at random; "
     "α falls as 11/(10 + n) with the visits n. After 3 million steps (quick) or 30 million (full), max |Q − Q*|, "
     "divided by max |Q*|; Q* by value iteration.",
-    "30 状態、3 行動、各 3 通りの結果をもつランダムな世界(γ = 0.9)。行動はランダムに選び、α は訪問回数 n に"
-    "対し 11/(10 + n) で減衰させる。300 万(quick)または 3,000 万(full)ステップ後の max |Q − Q*| を max |Q*| "
+    "30 状態、3 行動、各 3 通りの結果をもつランダムな世界 (γ = 0.9)。行動はランダムに選び、α は訪問回数 n に"
+    "対し 11/(10 + n) で減衰させる。300 万 (quick) または 3,000 万 (full) ステップ後の max |Q − Q*| を max |Q*| "
     "で割った値を求める。Q* は価値反復による。",
 )
 CONTROL = Text(
     "The maximum is taken away: the value of the action that really follows is used (SARSA), with the "
     "same random actions.",
-    "最大値をとるのをやめ、実際に次にとる行動の価値を使う(SARSA)。行動は同じくランダムに選ぶ。",
+    "最大値をとるのをやめ、実際に次にとる行動の価値を使う (SARSA)。行動は同じくランダムに選ぶ。",
 )
 RULE = Text(
     "Holds if at every seed the largest deviation is at most 0.05 of max |Q*|; does not hold otherwise; "

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from shinso.experience.transition_table import TransitionTable
 
-PLACE = Text("Day 4, reinforcement learning: value functions", "4 日目 強化学習:価値関数")
+PLACE = Text("Day 4, reinforcement learning: value functions", "4 日目 強化学習：価値関数")
 SAYS = Text(
     "The state value is the mean of the action values under the policy: V(s) = Σ π(a|s) Q(s,a).",
-    "状態価値は、方策による行動価値の平均である:V(s) = Σ π(a|s) Q(s,a)。",
+    "状態価値は、方策による行動価値の平均である：V(s) = Σ π(a|s) Q(s,a)。",
 )
 TRUTH = None
 METHOD = Text(
     "A random world of 20 states and 4 actions with a random policy (γ = 0.9). Q is solved from its own "
     "equations over states and actions. Σ π Q is compared with V solved from the equations over states, and "
     "with the mean return of 4,000 (quick) or 40,000 (full) simulated episodes from every state, in standard errors.",
-    "20 状態、4 行動のランダムな世界とランダムな方策(γ = 0.9)。Q は状態と行動についての方程式を解いて求める。"
-    "Σ π Q を、状態についての方程式から解いた V、および各状態から 4,000(quick)または 40,000(full)回の"
+    "20 状態、4 行動のランダムな世界とランダムな方策 (γ = 0.9)。Q は状態と行動についての方程式を解いて求める。"
+    "Σ π Q を、状態についての方程式から解いた V、および各状態から 4,000 (quick) または 40,000 (full) 回の"
     "シミュレーションで得た平均収益と、標準誤差を単位として比べる。",
 )
 CONTROL = Text(
@@ -36,7 +36,7 @@ RULE = Text(
     "Holds if at every seed the exact deviation is at most 1e-9 and the root mean square over states of the "
     "deviation from simulation at most 1.7 standard errors (20 states; 1 is expected); does not hold otherwise.",
     "すべてのシードで、厳密なずれが 1e-9 以下、かつシミュレーションとのずれの状態についての二乗平均平方根が "
-    "1.7 標準誤差以下(20 状態、期待値は 1)なら成り立つ。そうでなければ成り立たない。",
+    "1.7 標準誤差以下 (20 状態、期待値は 1) なら成り立つ。そうでなければ成り立たない。",
 )
 SEEDS = {"quick": 3, "full": 10}
 BUDGET_S = {"quick": 10.0, "full": 120.0}
@@ -47,7 +47,9 @@ BOUNDS = (
     Bound(of="deviation_exact", name=Text("exact deviation", "厳密なずれ"), most=1e-9),
     Bound(
         of="deviation_simulated_se",
-        name=Text("from simulation (standard errors)", "シミュレーションとのずれ(標準誤差)"),
+        name=Text(
+            "deviation from simulation (standard errors)", "シミュレーションとのずれ (標準誤差)"
+        ),
         most=1.7,
     ),
 )

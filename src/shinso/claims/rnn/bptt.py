@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 PLACE = Text(
     "Day 3, recurrent networks: back-propagation through time (BPTT)",
-    "3 日目 再帰型ネットワーク:BPTT",
+    "3 日目 再帰型ネットワーク：BPTT",
 )
 SAYS = Text(
     "BPTT, back-propagation along the unrolled network, gives the gradients of an RNN's weights.",
-    "BPTT(時間方向に展開したネットワークの誤差逆伝播)により、RNN の重みの勾配が求まる。",
+    "BPTT (時間方向に展開したネットワークの誤差逆伝播) により、RNN の重みの勾配が求まる。",
 )
 TRUTH = None
 METHOD = Text(
@@ -28,12 +28,12 @@ METHOD = Text(
     "out by hand, by automatic differentiation and by central differences of step 1e-6. Deviations "
     "are divided by the largest gradient.",
     "4 ユニットのエルマンネットワーク、乱数の 12 ステップ、損失 Σ(h − d)²/2 について、すべての重み、バイアス、"
-    "入力、初期状態の勾配を、手で書き下した式、自動微分、刻み 1e-6 の中心差分で求める(float64)。"
+    "入力、初期状態の勾配を、手で書き下した式、自動微分、刻み 1e-6 の中心差分で求める (float64)。"
     "ずれは最大の勾配で割る。",
 )
 CONTROL = Text(
     "The way through time is cut short: the error of a step passes through 2 steps only (truncated BPTT).",
-    "時間方向の経路を打ち切る。各時刻の誤差を 2 ステップだけさかのぼらせる(打ち切り型 BPTT)。",
+    "時間方向の経路を打ち切る。各時刻の誤差を 2 ステップだけさかのぼらせる (打ち切り型 BPTT)。",
 )
 RULE = Text(
     "Holds if, at every seed, no gradient deviates by more than 1e-10 from automatic differentiation "
@@ -142,7 +142,9 @@ def draw(
                 markersize=4,
                 label=spoken(label),
             )
-    axes.axline((0, 0), slope=1, color="0.4", linewidth=0.8)
+    axes.axline(
+        (0, 0), slope=1, color="0.4", linewidth=0.8, label=spoken(Text("equal", "両者が等しい"))
+    )
     axes.set_xlabel(spoken(Text("gradient by automatic differentiation", "自動微分による勾配")))
     axes.set_ylabel(spoken(Text("gradient by hand", "書き下した式による勾配")))
     legend(axes)

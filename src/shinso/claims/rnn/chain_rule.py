@@ -12,7 +12,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, recurrent networks: the chain rule", "3 日目 再帰型ネットワーク:連鎖律")
+PLACE = Text("Day 3, recurrent networks: the chain rule", "3 日目 再帰型ネットワーク：連鎖律")
 SAYS = Text(
     "For z = t² and t = x + y, the chain rule gives dz/dx = 2t = 2(x + y).",
     "z = t²、t = x + y のとき、連鎖律により dz/dx = 2t = 2(x + y) である。",
@@ -26,7 +26,7 @@ TRUTH = Text(
 METHOD = Text(
     "At 64 random points (x, y), 2t is compared with automatic differentiation and with central "
     "differences of step 1e-5, all in float64. Deviations are divided by the largest |2t|.",
-    "乱数で選んだ 64 点 (x, y) で、2t を自動微分および刻み 1e-5 の中心差分と比べる(float64)。"
+    "乱数で選んだ 64 点 (x, y) で、2t を自動微分および刻み 1e-5 の中心差分と比べる (float64)。"
     "ずれは |2t| の最大値で割る。",
 )
 CONTROL = Text(
@@ -98,7 +98,9 @@ def draw(
                 **{**style, "linestyle": "none"},
                 label=spoken(label) if number == 0 else None,
             )
-    axes.axline((0, 0), slope=1, color="0.4", linewidth=0.8)
-    axes.set_xlabel(spoken(Text("2t, as the course says", "2t(講座の式)")))
+    axes.axline(
+        (0, 0), slope=1, color="0.4", linewidth=0.8, label=spoken(Text("equal", "両者が等しい"))
+    )
+    axes.set_xlabel(spoken(Text("2t, as the course says", "2t (講座の式)")))
     axes.set_ylabel(spoken(Text("dz/dx by automatic differentiation", "自動微分による dz/dx")))
-    legend(axes)
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PLACE = Text(
     "Day 3, recurrent networks: recapitulation of convolution",
-    "3 日目 再帰型ネットワーク:畳み込みの復習",
+    "3 日目 再帰型ネットワーク：畳み込みの復習",
 )
 SAYS = Text(
     "A 5×5 image convolved with a 3×3 filter at stride 2 gives a 2×2 output.",
@@ -24,14 +24,14 @@ SAYS = Text(
 TRUTH = Text(
     "Each side is ⌊(5 + 2p − 3)/2⌋ + 1: 2×2 without padding (p = 0), but 3×3 with padding 1. "
     "Without the padding the question has no answer.",
-    "一辺は ⌊(5 + 2p − 3)/2⌋ + 1 である。パディングなし(p = 0)なら 2×2、パディング 1 なら 3×3 "
+    "一辺は ⌊(5 + 2p − 3)/2⌋ + 1 である。パディングなし (p = 0) なら 2×2、パディング 1 なら 3×3 "
     "になる。パディングを決めなければ答えは定まらない。",
 )
 METHOD = Text(
     "A random image is convolved by explicit sums over every place of the window, with padding 0 "
     "and 1; the framework's convolution must give the same numbers. The size formula is compared "
     "with counted places for all inputs 1–12, filters 1–5, strides 1–3 and paddings 0–2.",
-    "乱数の画像を、窓の位置ごとに和を書き下して畳み込む(パディング 0 と 1)。フレームワークの畳み込みと"
+    "乱数の画像を、窓の位置ごとに和を書き下して畳み込む (パディング 0 と 1)。フレームワークの畳み込みと"
     "値が一致することも確かめる。さらに入力 1〜12、フィルタ 1〜5、ストライド 1〜3、パディング 0〜2 の"
     "すべてで、大きさの公式を窓の位置の数え上げと比べる。",
 )
@@ -136,9 +136,21 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"公式と数え上げが食い違った例は {mismatches} 件である。",
         ),
         estimates=(
-            certain("side of the output with padding 0 (px)", without),
-            certain("side of the output with padding 1 (px)", padded),
-            certain("cases in which the size formula is wrong (count)", mismatches),
+            certain(
+                Text("side of the output with padding 0 (px)", "パディング 0 での出力の一辺 (px)"),
+                without,
+            ),
+            certain(
+                Text("side of the output with padding 1 (px)", "パディング 1 での出力の一辺 (px)"),
+                padded,
+            ),
+            certain(
+                Text(
+                    "cases in which the size formula is wrong (count)",
+                    "大きさの公式が誤っていた例 (件)",
+                ),
+                mismatches,
+            ),
         ),
     )
 
@@ -147,7 +159,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """The side of the output at each padding, beside the side that is claimed."""
-    from shinso.claims.drawing import dots
+    from shinso.claims.drawing import dots, legend, spoken
 
     axes = figure.subplots()
     dots(
@@ -155,7 +167,9 @@ def draw(
         [Text("padding 0", "パディング 0"), Text("padding 1", "パディング 1")],
         [[curve(m, "side_px")[place] for m in measurements] for place in (0, 1)],
         [[curve(m, "side_px")[place] for m in controls] for place in (0, 1)],
-        ylabel=Text("side of the output (pixels)", "出力の一辺(画素)"),
+        ylabel=Text("side of the output (px)", "出力の一辺 (px)"),
     )
-    axes.axhline(CLAIMED_SIDE, color="0.4", linewidth=0.8)
+    claimed = spoken(Text("2, as the course says", "2 (講座の答え)"))
+    axes.axhline(CLAIMED_SIDE, color="0.4", linewidth=0.8, label=claimed)
     axes.set_ylim(0, 6)
+    legend(axes, loc="upper left")

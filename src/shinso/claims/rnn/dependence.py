@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACE = Text(
-    "Day 3, recurrent networks: what a time series is", "3 日目 再帰型ネットワーク:時系列データとは"
+    "Day 3, recurrent networks: what a time series is",
+    "3 日目 再帰型ネットワーク：時系列データとは",
 )
 SAYS = Text(
     "Time-series data are observed one after another at regular intervals, and neighbouring values "
@@ -59,6 +60,7 @@ RATES = "exchange_rate/exchange_rate.txt.gz"
 CURRENCIES = ["Australia", "Britain", "Canada", "Switzerland", "China", "Japan", "New Zealand", "Singapore"]  # fmt: skip
 LAGS, LEVEL, DAYS = 10, 0.01, 1000
 MOST, FEW = 0.9, 0.5
+SMALLEST_DRAWN = 1e-20
 NAMES = {
     "values": Text("values", "値"),
     "changes": Text("changes", "変化"),
@@ -125,21 +127,28 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     en = "" if real else " The exchange rates are not on this machine: other real series stand in."
     ja = "" if real else "為替レートのデータがこの計算機にないため、別の実データで代用した。"
     changes, squares = shares["changes"].value, shares["squares"].value
+    least, most = f"{values.low:.0%}", f"{values.high:.0%}"
+    en_ends, ja_ends = (
+        ("", "") if least == most else (f" ({least} to {most})", f" ({least}〜{most})")
+    )
     return Finding(
         verdict=verdict,
         because=Text(
-            f"{values.value:.0%} ({values.low:.0%} to {values.high:.0%}) of the series depend on their "
-            f"past; of their changes {changes:.0%} do, of the squared changes {squares:.0%}.{en}",
-            f"過去に依存する系列は {values.value:.0%} ({values.low:.0%}〜{values.high:.0%}) である。"
-            f"変化では {changes:.0%}、変化の二乗では {squares:.0%} である。{ja}",
+            f"{values.value:.0%}{en_ends} of the series depend on their past; of their changes "
+            f"{changes:.0%} do, of the squared changes {squares:.0%}.{en}",
+            f"過去に依存する系列は {values.value:.0%}{ja_ends} である。変化では {changes:.0%}、"
+            f"変化の二乗では {squares:.0%} である。{ja}",
         ),
         estimates=tuple(
             intervals.estimate(
-                f"series whose {name} depend on their past (share)", found, seeds=seeds
+                Text(
+                    f"series whose {NAMES[name].en} depend on their past (share)",
+                    f"{NAMES[name].ja}が過去に依存する系列 (割合)",
+                ),
+                found,
+                seeds=seeds,
             )
-            for name, found in zip(
-                ("values", "changes", "squared changes"), shares.values(), strict=True
-            )
+            for name, found in shares.items()
         ),
     )
 
@@ -148,22 +157,34 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """p values of all series on the left, shares that depend on the right."""
-    from shinso.claims.drawing import dots
+    from matplotlib.ticker import NullLocator
+
+    from shinso.claims.drawing import dots, legend
 
     left, right = figure.subplots(1, 2)
 
     def p_values(side: Sequence[Measurement]) -> list[list[float]]:
-        return [[max(p, 1e-300) for m in side for p in curve(m, "p_of_values")]]
+        return [[max(p, SMALLEST_DRAWN) for m in side for p in curve(m, "p_of_values")]]
 
     dots(
         left,
         [NAMES["values"]],
         p_values(measurements),
         p_values(controls),
-        ylabel=Text("p value of Ljung–Box", "リュング・ボックス検定の p 値"),
+        ylabel=Text(
+            "p value of Ljung–Box (smaller ones at 10⁻²⁰)",
+            "リュング・ボックス検定の p 値 (10⁻²⁰ 未満は 10⁻²⁰)",
+        ),
     )
+    left.axhline(LEVEL, color="0.4", linewidth=0.8, label="p = 0.01")
     left.set_yscale("log")
-    left.axhline(LEVEL, color="0.4", linewidth=0.8)
+    left.set_ylim(SMALLEST_DRAWN / 10, 1)
+    for marks in left.lines:
+        marks.set_clip_on(False)
+    left.set_yticks([10.0**-power for power in range(0, 21, 4)])
+    left.yaxis.set_minor_locator(NullLocator())
+    left.set_xlim(-0.4, 1.8)  # leaves a place for the legend
+    legend(left, loc="center right")
     dots(
         right,
         list(NAMES.values()),
@@ -172,3 +193,4 @@ def draw(
         ylabel=Text("series with p < 0.01 (share)", "p < 0.01 となる系列の割合"),
     )
     right.set_ylim(-0.05, 1.05)
+    right.get_legend().remove()  # the left one tells what the marks are

@@ -13,7 +13,9 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, recurrent networks: binary addition", "3 日目 再帰型ネットワーク:バイナリ加算")
+PLACE = Text(
+    "Day 3, recurrent networks: binary addition", "3 日目 再帰型ネットワーク：バイナリ加算"
+)
 SAYS = Text(
     "The recurrent weight carries the state of the past to the present; an RNN learns binary "
     "addition because it passes the carry on through it.",
@@ -26,8 +28,8 @@ METHOD = Text(
     "learns from 10,000 random pairs. Then all 16,384 pairs are added. Counted is the share of "
     "right bits, once where a carry comes in and once where none does; the mean of both shares is "
     "the balanced accuracy. A network without memory cannot know the carry and reaches about 0.5.",
-    "講座のネットワーク(シグモイドの 2–16–1、1 組ずつ、学習率 0.1、正しい勾配)を乱数の 10,000 組で学習させ、"
-    "16,384 組すべてを足させる。桁上がりが入る桁と入らない桁に分けて正解率を求め、その平均を釣り合い正解率"
+    "講座のネットワーク (シグモイドの 2–16–1、1 組ずつ、学習率 0.1、正しい勾配) を乱数の 10,000 組で学習させ、"
+    "16,384 組すべてを足させる。下の桁から桁上がりが入る桁と入らない桁に分けて正解率を求め、その平均を均衡正解率"
     "とする。記憶のないネットワークは桁上がりを知りえず、約 0.5 になる。",
 )
 CONTROL = Text(
@@ -37,7 +39,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the balanced accuracy over seeds lies above 0.9; does not hold "
     "if it lies below 0.6; otherwise undecided.",
-    "シードにわたる釣り合い正解率の 95 % 区間が 0.9 より上なら成り立つ。0.6 より下なら成り立たない。"
+    "シードにわたる均衡正解率の 95 % 区間が 0.9 より上なら成り立つ。0.6 より下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 10}
@@ -81,17 +83,27 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         verdict = Verdict.REFUTED
     else:
         verdict = Verdict.UNDECIDED
+    least, most = f"{balanced.low:.3f}", f"{balanced.high:.3f}"
+    en_ends, ja_ends = (
+        ("", "") if least == most else (f" ({least} to {most})", f" ({least}〜{most})")
+    )
     return Finding(
         verdict=verdict,
         because=Text(
-            f"The balanced accuracy is {balanced.value:.3f} ({balanced.low:.3f} to "
-            f"{balanced.high:.3f}); {sums.value:.1%} of all sums are wholly right.",
-            f"釣り合い正解率は {balanced.value:.3f}({balanced.low:.3f}〜{balanced.high:.3f})で、"
-            f"和がすべての桁で正しい組は {sums.value:.1%} である。",
+            f"The balanced accuracy is {balanced.value:.3f}{en_ends}; {sums.value:.1%} of all sums are "
+            "wholly right.",
+            f"均衡正解率は {balanced.value:.3f}{ja_ends} で、和がすべての桁で正しい組は "
+            f"{sums.value:.1%} である。",
         ),
         estimates=(
-            intervals.estimate("balanced accuracy of bits (share)", balanced, seeds=seeds),
-            intervals.estimate("sums wholly right (share)", sums, seeds=seeds),
+            intervals.estimate(
+                Text("balanced accuracy of bits (share)", "桁の均衡正解率 (割合)"),
+                balanced,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("sums wholly right (share)", "すべての桁が正しい和 (割合)"), sums, seeds=seeds
+            ),
         ),
     )
 
@@ -100,7 +112,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Learning curves on the left, accuracy with and without a carry coming in on the right."""
-    from shinso.claims.drawing import curves, dots
+    from shinso.claims.drawing import curves, dots, legend
 
     left, right = figure.subplots(1, 2)
     curves(
@@ -109,8 +121,10 @@ def draw(
         [curve(m, "mean_losses") for m in measurements],
         [curve(m, "mean_losses") for m in controls],
         xlabel=Text("pairs learnt from", "学習した組の数"),
-        ylabel=Text("loss Σ(d − y)²/2, mean of 100 pairs", "誤差 Σ(d − y)²/2(100 組の平均)"),
+        ylabel=Text("loss Σ(d − y)²/2, mean of 100 pairs", "損失 Σ(d − y)²/2 (100 組の平均)"),
     )
+    left.set_ylim(top=1.25 * left.get_ylim()[1])  # leaves a place for the legend
+    legend(left, loc="upper right")
     names = ("accuracy_with_carry", "accuracy_without_carry")
     dots(
         right,
@@ -120,3 +134,4 @@ def draw(
         ylabel=Text("right bits (share)", "正しい桁の割合"),
     )
     right.set_ylim(-0.05, 1.05)
+    right.get_legend().remove()  # the left one tells what the colours are

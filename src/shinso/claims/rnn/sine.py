@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shinso.figures.predict_sin import Config
 
 PLACE = Text(
-    "Day 3, recurrent networks: prediction of a sine", "3 日目 再帰型ネットワーク:sin 波の予測"
+    "Day 3, recurrent networks: prediction of a sine", "3 日目 再帰型ネットワーク：sin 波の予測"
 )
 SAYS = Text("An RNN learns to predict a sine.", "RNN は sin 波を予測できるようになる。")
 TRUTH = Text(
@@ -31,9 +31,9 @@ METHOD = Text(
     "epochs, as in the course's figure. One step: error on windows kept from training, over that of "
     "saying the last value again. Running by itself: 200 predictions from the first two true "
     "values; its error against 0.71, that of always saying 0.",
-    "講座のネットワーク(1–5–1、tanh、窓は 2 つの値、正しい勾配)を講座の図と同じく 500 エポック学習させる。"
-    "1 ステップ先:学習に使わない窓での誤差を、直前の値をそのまま答える場合の誤差で割る。"
-    "自己回帰的予測:最初の真の値 2 つから 200 回続けて予測し、その誤差を、常に 0 と答える場合の 0.71 と比べる。",
+    "講座のネットワーク (1–5–1、tanh、窓は 2 つの値、正しい勾配) を講座の図と同じく 500 エポック学習させる。"
+    "1 ステップ先：学習に使わない窓での誤差を、直前の値をそのまま答える場合の誤差で割る。"
+    "自己回帰的予測：最初の真の値 2 つから 200 回続けて予測し、その誤差を、常に 0 と答える場合の 0.71 と比べる。",
 )
 CONTROL = Text(
     "The window holds the last value only, so that there is no past for the recurrence to carry: "
@@ -54,6 +54,7 @@ SEEDS = {"quick": 5, "full": 20}
 BUDGET_S = {"quick": 5.0, "full": 10.0}
 
 GOOD_RATIO, SAYING_ZERO_RMSE = 0.5, math.sqrt(0.5)
+SEEDS_DRAWN = 3
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -143,15 +144,27 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"One step ahead the error is {ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of "
             f"saying the last value again. Running by itself its RMSE is {own_run.value:.2f} "
             f"({own_run.low:.2f} to {own_run.high:.2f}); always saying 0 has 0.71.",
-            f"1 ステップ先の誤差は、直前の値をそのまま答える場合の {ratio.value:.3f} 倍"
-            f"({ratio.low:.3f}〜{ratio.high:.3f})である。自己回帰的予測の RMSE は {own_run.value:.2f}"
-            f"({own_run.low:.2f}〜{own_run.high:.2f})で、常に 0 と答える場合は 0.71 である。",
+            f"1 ステップ先の誤差は、直前の値をそのまま答える場合の {ratio.value:.3f} 倍 "
+            f"({ratio.low:.3f}〜{ratio.high:.3f}) である。自己回帰的予測の RMSE は {own_run.value:.2f} "
+            f"({own_run.low:.2f}〜{own_run.high:.2f}) で、常に 0 と答える場合は 0.71 である。",
         ),
         estimates=(
             intervals.estimate(
-                "error one step ahead over that of persistence (ratio)", ratio, seeds=seeds
+                Text(
+                    "error one step ahead over that of persistence (ratio)",
+                    "1 ステップ先の誤差の、持続予測の誤差に対する比",
+                ),
+                ratio,
+                seeds=seeds,
             ),
-            intervals.estimate("RMSE of 200 steps by itself (amplitude 1)", own_run, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "RMSE of 200 steps by itself (amplitude 1)",
+                    "自己回帰的予測 200 回の RMSE (振幅 1)",
+                ),
+                own_run,
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -160,21 +173,28 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """The network's own run beside the sine, and the error one step ahead."""
-    from shinso.claims.drawing import curves, dots, spoken
+    from shinso.claims.drawing import curves, dots, legend, spoken
 
     left, right = figure.subplots(1, 2, width_ratios=(2, 1))
     steps = curve(measurements[0], "steps")
-    left.plot(steps, curve(measurements[0], "sine"), color="0.75", linewidth=4)
+    left.plot(
+        steps,
+        curve(measurements[0], "sine"),
+        color="0.75",
+        linewidth=5,
+        label=spoken(Text("the sine", "sin 波")),
+    )
     curves(
         left,
         steps,
-        [curve(m, "own_run") for m in measurements],
-        [curve(m, "own_run") for m in controls],
-        xlabel=Text("step (2π is 100 steps)", "ステップ(2π は約 100 ステップ)"),
+        [curve(m, "own_run") for m in measurements[:SEEDS_DRAWN]],
+        [curve(m, "own_run") for m in controls[:SEEDS_DRAWN]],
+        xlabel=Text("step (2π is about 100 steps)", "ステップ (2π は約 100 ステップ)"),
         ylabel=Text("200 predictions by itself", "自己回帰的に続けた 200 回の予測"),
     )
-    left.set_title(spoken(Text("pale: the sine", "淡い線: sin 波")))
-    left.set_ylim(-2, 2.6)
+    left.set_title(spoken(Text(f"first {SEEDS_DRAWN} seeds", f"最初の {SEEDS_DRAWN} シード")))
+    left.set_ylim(-1.3, 2.2)
+    legend(left, loc="upper right")
     dots(
         right,
         [Text("one step ahead", "1 ステップ先")],
@@ -183,4 +203,7 @@ def draw(
         ylabel=Text("error over persistence's (ratio)", "持続予測に対する誤差の比"),
     )
     right.set_yscale("log")
-    right.axhline(GOOD_RATIO, color="0.4", linewidth=0.8)
+    bound = right.axhline(
+        GOOD_RATIO, color="0.4", linewidth=0.8, label=spoken(Text("bound 0.5", "境界 0.5"))
+    )
+    legend(right, handles=[bound])

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
+from shinso.claims import intervals
+from shinso.claims.claim import Estimate, Finding, Measurement, Profile, Verdict
 from shinso.claims.measured import certain, column, table
 from shinso.language import Text
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACE = Text(
-    "Day 3, recurrent networks: the weights of an RNN", "3 日目 再帰型ネットワーク:RNN の重み"
+    "Day 3, recurrent networks: the weights of an RNN", "3 日目 再帰型ネットワーク：RNN の重み"
 )
 SAYS = Text(
     "An RNN has three weights: from the input to the hidden layer, from the hidden layer to the "
@@ -31,7 +32,7 @@ METHOD = Text(
     "size of ∂y_t/∂x_s is taken for all pairs of steps: of the past (s < t), of the same step and "
     "of the future (s > t). Then each weight is set to zero in turn and the sizes are taken again.",
     "乱数の RNN と読み出し層について、勾配を受け取る重み行列を数える。また、すべての時刻の組で ∂y_t/∂x_s "
-    "の大きさを求め、過去(s < t)、同時刻、未来(s > t)に分ける。次に重みを一つずつ 0 にして測り直す。",
+    "の大きさを求め、過去 (s < t)、同時刻、未来 (s > t) に分ける。次に重みを一つずつ 0 にして測り直す。",
 )
 CONTROL = Text(
     "The recurrent weight is taken out: the same network without it, applied to every step alone.",
@@ -43,7 +44,7 @@ RULE = Text(
     "the past counts 0 and the same step still counts; without either other weight nothing "
     "counts. Otherwise it does not hold; undecided if a number is not finite.",
     "すべてのシードで次を満たせば成り立つ。勾配を受け取る重み行列がちょうど三つである。過去の影響があり"
-    "(同時刻の 1e-6 倍より大)、未来の影響がない(0)。再帰の重みを 0 にすると過去の影響だけが 0 になり、"
+    "(同時刻の 1e-6 倍より大)、未来の影響がない (0)。再帰の重みを 0 にすると過去の影響だけが 0 になり、"
     "ほかの重みのどちらかを 0 にするとすべての影響が 0 になる。満たさなければ成り立たない。"
     "有限でない数があれば判定できない。",
 )
@@ -161,6 +162,7 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     else:
         verdict = Verdict.HOLDS if true_of_all else Verdict.REFUTED
     count, least, left = int(matrices[0]), min(past), max(past_without["W"])
+    reach, seeds = intervals.mean(past), len(measurements)
     return Finding(
         verdict=verdict,
         because=Text(
@@ -171,12 +173,44 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"未来の入力では {max(future):.2g}、再帰の重みを 0 にしたときの過去の入力では {left:.2g} である。",
         ),
         estimates=(
-            certain("weight matrices that receive a gradient (count)", count),
-            certain("least mean influence of earlier inputs (norm of the Jacobian)", least),
-            certain("influence of later inputs (norm of the Jacobian)", max(future)),
-            certain("influence of earlier inputs without the recurrent weight", left),
+            certain(
+                Text(
+                    "weight matrices that receive a gradient (count)",
+                    "勾配を受け取る重み行列の数 (個)",
+                ),
+                count,
+            ),
+            intervals.estimate(
+                Text(
+                    "influence of earlier inputs (norm of the Jacobian)",
+                    "過去の入力の影響 (ヤコビ行列のノルム)",
+                ),
+                intervals.Interval(reach.value, max(reach.low, 0.0), reach.high),
+                seeds=seeds,
+            ),
+            _largest(
+                Text(
+                    "influence of later inputs (norm of the Jacobian)",
+                    "未来の入力の影響 (ヤコビ行列のノルム)",
+                ),
+                future,
+            ),
+            _largest(
+                Text(
+                    "influence of earlier inputs without the recurrent weight "
+                    "(norm of the Jacobian)",
+                    "再帰の重みを 0 にしたときの過去の入力の影響 (ヤコビ行列のノルム)",
+                ),
+                past_without["W"],
+            ),
         ),
     )
+
+
+def _largest(name: Text, values: Sequence[float]) -> Estimate:
+    """The largest value of all seeds, of which the rule says that it is 0."""
+    most = max(values)
+    return Estimate(name=name, value=most, low=most, high=most, seeds=len(values), largest=True)
 
 
 def draw(
@@ -189,10 +223,13 @@ def draw(
 
     sides = [side for side in (measurements, controls) if side]
     panels = figure.subplots(1, len(sides), squeeze=False)[0]
+    most = max(float(np.max(table(side[0], "influence_by_step"))) for side in sides)
     for axes, side, (_, label) in zip(panels, sides, SIDES, strict=False):
-        image = axes.imshow(np.array(table(side[0], "influence_by_step")), vmin=0, extent=EXTENT)
+        shown = np.array(table(side[0], "influence_by_step"))
+        image = axes.imshow(shown, vmin=0, vmax=most, extent=EXTENT)
+        axes.grid(False)
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label(spoken(Text("size of ∂y_t/∂x_s", "∂y_t/∂x_s の大きさ")))
         axes.set_title(spoken(label))
-        axes.set_xlabel(spoken(Text("step s of the input", "入力の時刻 s(ステップ)")))
-        axes.set_ylabel(spoken(Text("step t of the output", "出力の時刻 t(ステップ)")))
+        axes.set_xlabel(spoken(Text("step s of the input", "入力の時刻 s (ステップ)")))
+        axes.set_ylabel(spoken(Text("step t of the output", "出力の時刻 t (ステップ)")))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PLACE = Text(
     "Day 3, recurrent networks: an RNN written as nested formulas",
-    "3 日目 再帰型ネットワーク:RNN の式による表現",
+    "3 日目 再帰型ネットワーク：RNN の式による表現",
 )
 SAYS = Text(
     "Unrolled along time, an RNN is z1 = g(W_in x1 + W z0 + b), y1 = g(W_out z1 + c), and so on, "
@@ -27,7 +27,7 @@ METHOD = Text(
     "The formula, nested out recursively in NumPy for 6 steps with random weights and a random z0, "
     "is compared with the layer followed by a linear map and tanh, in float64.",
     "乱数の重みと乱数の z0 で 6 ステップ分の式を NumPy で入れ子のまま計算し、"
-    "再帰層に線形写像と tanh をつないだ出力と比べる(float64)。",
+    "再帰層に線形写像と tanh をつないだ出力と比べる (float64)。",
 )
 CONTROL = Text(
     "The nesting is cut: z0 stands in every step in place of the state before it.",
@@ -105,7 +105,7 @@ def draw(
         list(range(1, STEPS + 1)),
         claimed,
         cut,
-        xlabel=Text("time (steps)", "時刻(ステップ)"),
-        ylabel=Text("deviation of the output (float64)", "出力のずれ(float64)"),
+        xlabel=Text("time (steps)", "時刻 (ステップ)"),
+        ylabel=Text("deviation of the output (0 at 10⁻¹⁷)", "出力のずれ (0 は 10⁻¹⁷ とする)"),
     )
     axes.set_yscale("log")

@@ -1,1 +1,3 @@
 """Claims of the chapter on segmentation."""
+
+ORDER = ("upsampling", "skips", "dilation")

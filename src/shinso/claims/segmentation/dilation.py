@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import nn
 
-PLACE = Text("Day 4, segmentation: dilated convolution", "4 日目 セグメンテーション: 膨張畳み込み")
+PLACE = Text("Day 4, segmentation: dilated convolution", "4 日目 領域分割：膨張畳み込み")
 SAYS = Text(
     "Dilated convolutions let each pixel see far with as many weights and without a smaller map, and "
     "pixels whose class depends on their surroundings are named more exactly.",
@@ -115,12 +115,18 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         found,
         verdict=verdict,
         because=Text(
-            f"{found.because.en} {weights:.0f} weights in the first, seen {times:.1f} times as far.",
-            f"{found.because.ja}1 つ目の重みは {weights:.0f} 個、見える距離は {times:.1f} 倍。",
+            f"{found.because.en} {weights:.0f} weights with dilation, seen {times:.1f} times as far.",
+            f"{found.because.ja}膨張ありの重みは {weights:.0f} 個、見える距離は {times:.1f} 倍。",
         ),
         estimates=(
             *found.estimates,
-            certain("times as far, the least of all seeds (ratio)", times),
+            certain(
+                Text(
+                    "times as far, the least of all seeds (ratio)",
+                    "見える距離の比、膨張あり ÷ なし、シード中の最小 (比)",
+                ),
+                times,
+            ),
         ),
     )
 
@@ -137,5 +143,7 @@ def draw(
         NAMES,
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("mean IoU of digits on unseen canvases", "未知の画像での数字の平均 IoU"),
+        ylabel=Text(
+            "mean IoU of digits on unseen canvases (share)", "未知の画像での数字の平均 IoU (割合)"
+        ),
     )

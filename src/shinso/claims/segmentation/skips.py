@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor, nn
 
-PLACE = Text("Day 4, segmentation: skip connections", "4 日目 セグメンテーション: スキップ接続")
+PLACE = Text("Day 4, segmentation: skip connections", "4 日目 領域分割：スキップ接続")
 SAYS = Text(
     "Pooling loses where things are. Skip connections that carry the fine maps of the way down to the "
     "way up bring it back, and pixels are named more exactly.",
@@ -47,7 +47,7 @@ BUDGET_S = {"quick": 16.0, "full": 150.0}
 DEPTH, WIDTH, SIDE_PX = 2, 0.25, 32
 STEPS = {"quick": 55, "full": 400}
 LEARNT, BATCH, LR, LEAST = 256, 8, 1e-2, 0.03
-NAMES = (Text("with skips", "スキップあり"), Text("without", "なし"))
+NAMES = (Text("with skips", "スキップあり"), Text("without skips", "スキップなし"))
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -112,5 +112,5 @@ def draw(
         NAMES,
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("IoU of ink on unseen canvases", "未知の画像でのインクの IoU"),
+        ylabel=Text("IoU of ink on unseen canvases (share)", "未知の画像でのインクの IoU (割合)"),
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor, nn
 
-PLACE = Text("Day 4, segmentation: upsampling", "4 日目 セグメンテーション: アップサンプリング")
+PLACE = Text("Day 4, segmentation: upsampling", "4 日目 領域分割：アップサンプリング")
 SAYS = Text(
     "A decoder that puts values back to the places where their maxima stood (SegNet) draws borders more "
     "exactly than one that enlarges without knowing these places, without a weight more.",
@@ -134,5 +134,5 @@ def draw(
         [*NAMES, LEARNT_UP],
         [column(measurements, name) for name in names],
         [*(column(controls, name) for name in names[:2]), []],
-        ylabel=Text("IoU of ink on unseen canvases", "未知の画像でのインクの IoU"),
+        ylabel=Text("IoU of ink on unseen canvases (share)", "未知の画像でのインクの IoU (割合)"),
     )

@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, Seq2Seq: machine translation", "3 日目 Seq2Seq:機械翻訳")
+PLACE = Text("Day 3, Seq2Seq: machine translation", "3 日目 Seq2Seq：機械翻訳")
 SAYS = Text(
     "One recurrent network reads a sentence into a vector, another writes its translation from it.",
     "一つの RNN が文を読んでベクトルにまとめ、もう一つの RNN がそこから訳文を書く。",
@@ -36,7 +36,7 @@ CONTROL = Text(
 RULE = Text(
     "Holds if the 95 % interval of the BLEU by which it is above the better of copy and unigram lies "
     "above 0; does not hold if it lies below 0; otherwise undecided.",
-    "copy と unigram のよい方を上回る BLEU の 95 % 区間が 0 より上なら成り立つ。0 より下なら成り立たない。"
+    "copy と unigram の良いほうを上回る BLEU の 95 % 区間が 0 より上なら成り立つ。0 より下なら成り立たない。"
     "それ以外は判定できない。",
 )
 SEEDS = {"quick": 3, "full": 8}
@@ -109,10 +109,17 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         ),
         estimates=(
             *(
-                intervals.estimate(f"{name} (BLEU)", found, seeds=seeds)
+                intervals.estimate(Text(f"{name} (BLEU)", f"{name} (BLEU)"), found, seeds=seeds)
                 for name, found in means.items()
             ),
-            intervals.estimate("above the better rival (BLEU)", gain, seeds=seeds),
+            intervals.estimate(
+                Text(
+                    "above the better of copy and unigram (BLEU)",
+                    "copy と unigram の良いほうを上回る分 (BLEU)",
+                ),
+                gain,
+                seeds=seeds,
+            ),
         ),
     )
 

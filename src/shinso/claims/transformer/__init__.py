@@ -1,1 +1,3 @@
 """Claims of the chapter on the Transformer."""
+
+ORDER = ("parallel", "translate")

@@ -13,10 +13,10 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, Transformer: machine translation", "4 日目 Transformer:機械翻訳")
+PLACE = Text("Day 4, Transformer: machine translation", "4 日目 Transformer：機械翻訳")
 SAYS = Text(
     "With attention alone and no recurrence, the Transformer translates better than recurrent networks.",
-    "再帰を使わず注意機構だけで、Transformer は RNN より良く翻訳する。",
+    "再帰を使わず注意機構だけで、Transformer は RNN より良く翻訳できる。",
 )
 TRUTH = None
 METHOD = Text(
@@ -104,10 +104,14 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         ),
         estimates=(
             *(
-                intervals.estimate(f"{KINDS[kind].en} (BLEU)", found, seeds=seeds)
+                intervals.estimate(
+                    Text(f"{KINDS[kind].en} (BLEU)", f"{KINDS[kind].ja} (BLEU)"), found, seeds=seeds
+                )
                 for kind, found in means.items()
             ),
-            intervals.estimate("Transformer minus GRU (BLEU)", gain, seeds=seeds),
+            intervals.estimate(
+                Text("Transformer minus GRU (BLEU)", "Transformer − GRU (BLEU)"), gain, seeds=seeds
+            ),
         ),
     )
 

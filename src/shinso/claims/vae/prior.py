@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, VAE: the prior", "3 日目 VAE:事前分布")
+PLACE = Text("Day 3, VAE: the prior", "3 日目 VAE：事前分布")
 SAYS = Text(
     "A VAE assumes that its latent variable follows N(0, 1), which gives the codes a structure that an "
     "autoencoder's lack.",
@@ -31,13 +31,13 @@ METHOD = Text(
     "drawn black or white anew each time. One code is drawn of each of the other 500; of every number, "
     "mean, variance and the largest distance of its distribution function from that of N(0, 1) "
     "(Kolmogorov–Smirnov) are taken. What the decoder says of 16 draws from N(0, I) is drawn.",
-    "符号 4 次元の VAE とオートエンコーダに、画素を毎回白黒に引き直した実在の手書き数字(8×8)1,297 枚を学習させる。"
-    "残り 500 枚から符号を 1 つずつ引き、各次元の平均、分散、N(0, 1) との分布関数の最大の差"
-    "(コルモゴロフ–スミルノフ)を求める。N(0, I) から引いた 16 個の復元結果を図に示す。",
+    "符号 4 次元の VAE とオートエンコーダに、画素を毎回白黒に引き直した実在の手書き数字 (8×8) 1,297 枚を学習させる。"
+    "残り 500 枚から符号を 1 つずつ引き、各次元の平均、分散、N(0, 1) との分布関数の最大の差 "
+    "(コルモゴロフ–スミルノフ) を求める。N(0, I) から引いた 16 個の復元結果を図に示す。",
 )
 CONTROL = Text(
     "The KL divergence is left out of the VAE's loss (β = 0).",
-    "VAE の損失から KL ダイバージェンスを除く(β = 0)。",
+    "VAE の損失から KL ダイバージェンスを除く (β = 0)。",
 )
 RULE = Text(
     "Close means that the distance of the worst number is below 0.1. Holds if the 95 % interval over "
@@ -120,8 +120,19 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"VAE の分散は {min(variances):.2f}〜{max(variances):.2f} にある。",
         ),
         estimates=(
-            intervals.estimate("distance from N(0, 1), VAE (share)", vae, seeds=seeds),
-            intervals.estimate("distance from N(0, 1), autoencoder (share)", plain, seeds=seeds),
+            intervals.estimate(
+                Text("distance from N(0, 1), VAE (share)", "N(0, 1) との差、VAE (割合)"),
+                vae,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text(
+                    "distance from N(0, 1), autoencoder (share)",
+                    "N(0, 1) との差、オートエンコーダ (割合)",
+                ),
+                plain,
+                seeds=seeds,
+            ),
         ),
     )
 

@@ -1,1 +1,3 @@
 """Claims of the chapter on WaveNet."""
+
+ORDER = ("joint", "causal", "receptive_field", "efficiency")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shinso.claims.claim import Finding, Measurement, Profile, Verdict
-from shinso.claims.measured import certain, column, curve
+from shinso.claims import intervals
+from shinso.claims.claim import Estimate, Finding, Measurement, Profile, Verdict
+from shinso.claims.measured import column, curve
 from shinso.language import Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, WaveNet: causal convolution", "4 日目 WaveNet:因果的畳み込み")
+PLACE = Text("Day 4, WaveNet: causal convolution", "4 日目 WaveNet：因果的畳み込み")
 SAYS = Text(
     "Its convolutions are causal: the output at a time depends on no input from later times.",
     "WaveNet の畳み込みは因果的であり、ある時刻の出力はそれより後の入力に依存しない。",
@@ -22,7 +23,7 @@ METHOD = Text(
     "A stack of 6 dilated layers with random weights reads 40 random samples, in float64. For every "
     "pair of times, automatic differentiation gives how far the output at one moves with the input "
     "at the other.",
-    "乱数の重みをもつ 6 層の拡張畳み込みに、乱数の 40 サンプルを読ませる(float64)。すべての時刻の組について、"
+    "乱数の重みをもつ 6 層の膨張畳み込みに、乱数の 40 サンプルを読ませる (float64)。すべての時刻の組について、"
     "一方の入力に対する他方の出力の動きを自動微分で求める。",
 )
 CONTROL = Text(
@@ -71,7 +72,8 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
 
 def holds(measurements: Sequence[Measurement]) -> Finding:
     later = max(column(measurements, "later_dependence"))
-    earlier = min(column(measurements, "earlier_dependence"))
+    reached = column(measurements, "earlier_dependence")
+    earlier, seeds = min(reached), len(measurements)
     if later > 0:
         verdict = Verdict.REFUTED
     elif later == 0 and earlier > 0:
@@ -87,8 +89,24 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"最小でも {earlier:.3g} である。",
         ),
         estimates=(
-            certain("largest dependence on a later input (slope)", later),
-            certain("largest dependence on an earlier input, least seed (slope)", earlier),
+            Estimate(
+                name=Text(
+                    "largest dependence on a later input (slope)", "後の入力への依存の最大値 (傾き)"
+                ),
+                value=later,
+                low=later,
+                high=later,
+                seeds=seeds,
+                largest=True,
+            ),
+            intervals.estimate(
+                Text(
+                    "largest dependence on the present or an earlier input (slope)",
+                    "現在または過去の入力への依存の最大値 (傾き)",
+                ),
+                intervals.mean(reached),
+                seeds=seeds,
+            ),
         ),
     )
 
@@ -97,7 +115,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """How far the middle output moves with each input."""
-    from shinso.claims.drawing import curves, spoken
+    from shinso.claims.drawing import curves, legend, spoken
 
     axes = figure.subplots()
     curves(
@@ -105,8 +123,9 @@ def draw(
         [place - TIME // 2 for place in range(TIME)],
         [curve(one, "dependence_of_the_middle") for one in measurements[:1]],
         [curve(one, "dependence_of_the_middle") for one in controls[:1]],
-        xlabel=Text("input time − output time (samples)", "入力の時刻 − 出力の時刻(サンプル)"),
-        ylabel=Text("dependence (slope)", "依存(傾き)"),
+        xlabel=Text("input time − output time (samples)", "入力の時刻 − 出力の時刻 (サンプル)"),
+        ylabel=Text("dependence (slope)", "依存 (傾き)"),
     )
-    axes.axvline(0, color="0.4", linewidth=0.8)
-    axes.set_title(spoken(SAYS), fontsize=8)
+    present = spoken(Text("time of the output", "出力の時刻"))
+    axes.axvline(0, color="0.4", linewidth=0.8, label=present)
+    legend(axes, loc="upper right")

@@ -27,12 +27,12 @@ METHOD = Text(
     "counted are the steps, and the seconds of the processor, until 97 % of 64 fresh series are right "
     "at two looks in a row.",
     "64 ステップの最初の 4 ステップに 4 種の記号の一つを示し、残りは雑音とする。最後のステップの後に記号を答えさせる。"
-    "拡張層(1〜64)、通常の RNN、LSTM をほぼ同じパラメータ数で学習させ、新しい 64 系列の 97 % に 2 回続けて正解"
-    "するまでの学習ステップ数とプロセッサ時間を数える。",
+    "膨張層 (1〜64)、通常の RNN、LSTM をほぼ同じパラメータ数で学習させ、新しい 64 系列の 97 % に 2 回続けて正解"
+    "するまでの学習ステップ数とCPU 時間を数える。",
 )
 CONTROL = Text(
     "The layers are not dilated: the sign lies outside their receptive field.",
-    "層を拡張しない。記号は受容野の外になる。",
+    "膨張率をすべて 1 にする。記号は受容野の外になる。",
 )
 RULE = Text(
     "Better than a rival means: the 95 % intervals of the logarithm of the ratio of steps and of "
@@ -53,6 +53,7 @@ MOST_STEPS = {"quick": 300, "full": 1000}
 LR = 5e-3
 RIVALS = {"rnn": Text("RNN", "RNN"), "lstm": Text("LSTM", "LSTM")}
 WIDTHS = {"rnn": 64, "lstm": 32}
+WHAT = {"steps": Text("steps", "ステップ数"), "seconds": Text("seconds", "CPU 時間")}
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -138,12 +139,12 @@ def _learned_after(name: str, seed: int, *, plain: bool, most: int) -> tuple[int
 def holds(measurements: Sequence[Measurement]) -> Finding:
     logs = {
         (what, name): [math.log(value) for value in column(measurements, f"{what}_{name}")]
-        for what in ("steps", "seconds")
+        for what in WHAT
         for name in ("wavenet", *RIVALS)
     }
     ratio = {
         (what, name): intervals.paired_difference(logs[what, "wavenet"], logs[what, name])
-        for what in ("steps", "seconds")
+        for what in WHAT
         for name in RIVALS
     }
     better = [ratio["steps", name].high < 0 and ratio["seconds", name].high < 0 for name in RIVALS]
@@ -168,13 +169,18 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"The dilated layers need {times['steps', 'rnn']:.2f} of the RNN's steps and "
             f"{times['seconds', 'rnn']:.2f} of its time, {times['steps', 'lstm']:.2f} of the LSTM's "
             f"steps and {times['seconds', 'lstm']:.2f} of its time (geometric means).",
-            f"拡張層が要するのは、RNN のステップ数の {times['steps', 'rnn']:.2f} 倍、時間の "
+            f"膨張層が要するのは、RNN のステップ数の {times['steps', 'rnn']:.2f} 倍、時間の "
             f"{times['seconds', 'rnn']:.2f} 倍、LSTM のステップ数の {times['steps', 'lstm']:.2f} 倍、時間の "
-            f"{times['seconds', 'lstm']:.2f} 倍である(幾何平均)。",
+            f"{times['seconds', 'lstm']:.2f} 倍である (幾何平均)。",
         ),
         estimates=tuple(
             intervals.estimate(
-                f"{what}, ln(dilated / {RIVALS[name].en})", found, seeds=len(measurements)
+                Text(
+                    f"{WHAT[what].en}, ln(dilated / {RIVALS[name].en})",
+                    f"{WHAT[what].ja}、ln(膨張層/{RIVALS[name].ja})",
+                ),
+                found,
+                seeds=len(measurements),
             )
             for (what, name), found in ratio.items()
         ),
@@ -185,15 +191,18 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Steps and seconds of each network at every seed."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     from shinso.claims.drawing import dots
 
-    names = {"wavenet": Text("dilated", "拡張層"), **RIVALS}
+    names = {"wavenet": Text("dilated", "膨張層"), **RIVALS}
+    left, right = figure.subplots(1, 2)
     for axes, what, ylabel in zip(
-        figure.subplots(1, 2),
-        ("steps", "seconds"),
+        (left, right),
+        WHAT,
         (
             Text("steps until learned", "学習に要したステップ"),
-            Text("processor time (s)", "プロセッサ時間(秒)"),
+            Text("processor time (s)", "CPU 時間 (秒)"),
         ),
         strict=True,
     ):
@@ -205,3 +214,8 @@ def draw(
             ylabel=ylabel,
         )
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / 1.2, high * 1.5)  # leaves a place for the legend
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -12,17 +12,17 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, WaveNet: the joint probability", "4 日目 WaveNet:結合確率")
+PLACE = Text("Day 4, WaveNet: the joint probability", "4 日目 WaveNet：結合確率")
 SAYS = Text(
     "The probability of a whole sound is the product of the conditional probabilities of its samples, "
     "each given the earlier ones.",
-    "音声全体の確率は、各サンプルの(それ以前のサンプルを与えた)条件付き確率の積である。",
+    "音声全体の確率は、各サンプルの (それ以前のサンプルを与えた) 条件付き確率の積である。",
 )
 TRUTH = None
 METHOD = Text(
     "A WaveNet with 4 classes and random weights gives the conditionals of all sequences of up to 6 "
     "samples, in float64; their products are added up for each length.",
-    "4 クラスの WaveNet(重みは乱数)で、長さ 6 以下のすべての列の条件付き確率を求め(float64)、積を長さごとに"
+    "4 クラスの WaveNet (重みは乱数) で、長さ 6 以下のすべての列の条件付き確率を求め (float64)、積を長さごとに"
     "合計する。",
 )
 CONTROL = Text(
@@ -74,7 +74,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Sums of the products over the length of the sequences."""
-    from shinso.claims.drawing import curves
+    from shinso.claims.drawing import curves, legend
 
     axes = figure.subplots()
     curves(
@@ -82,6 +82,7 @@ def draw(
         [float(length) for length in range(1, LONGEST + 1)],
         [curve(one, "sums") for one in measurements],
         [curve(one, "sums") for one in controls],
-        xlabel=Text("samples in a sequence", "列の長さ(サンプル)"),
+        xlabel=Text("samples in a sequence", "列の長さ (サンプル)"),
         ylabel=Text("sum over all sequences", "すべての列の確率の合計"),
     )
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

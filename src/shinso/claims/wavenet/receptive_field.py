@@ -12,11 +12,11 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 4, WaveNet: dilated convolution", "4 日目 WaveNet:拡張畳み込み")
+PLACE = Text("Day 4, WaveNet: dilated convolution", "4 日目 WaveNet：膨張畳み込み")
 SAYS = Text(
     "With dilations that double from layer to layer the receptive field grows exponentially with "
     "depth, without dilation only linearly, at equal parameters.",
-    "拡張率を層ごとに 2 倍にすると、受容野は深さとともに指数的に広がる。拡張しなければ、同じパラメータ数でも"
+    "膨張率を層ごとに 2 倍にすると、受容野は深さとともに指数的に広がる。膨張させなければ、同じパラメータ数でも"
     "線形にしか広がらない。",
 )
 TRUTH = None
@@ -24,12 +24,12 @@ METHOD = Text(
     "For 1 to 8 layers of two taps with random weights, automatic differentiation counts the inputs "
     "on which the last output depends, of a series longer than any of them can reach; once with "
     "dilations 1, 2, 4 … and once with dilation 1.",
-    "タップ 2 つの層を 1〜8 層重ね(重みは乱数)、どれよりも長い系列について、最後の出力が依存する入力の数を"
-    "自動微分で数える。拡張率 1、2、4 … の場合と、すべて 1 の場合を比べる。",
+    "タップ 2 つの層を 1〜8 層重ね (重みは乱数)、どれよりも長い系列について、最後の出力が依存する入力の数を"
+    "自動微分で数える。膨張率 1、2、4 … の場合と、すべて 1 の場合を比べる。",
 )
 CONTROL = Text(
     "The dilations of the first network are set to 1 too.",
-    "1 つ目のネットワークの拡張率もすべて 1 にする。",
+    "1 つ目のネットワークの膨張率もすべて 1 にする。",
 )
 RULE = Text(
     "Holds if, at every seed, both networks have as many parameters, the first depends on 2^L inputs "
@@ -87,12 +87,24 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         because=Text(
             f"At depth {DEPTHS[-1]} the first network depends on {deepest[0]:.0f} inputs, the one "
             f"without dilation on {deepest[1]:.0f}.",
-            f"深さ {DEPTHS[-1]} で、1 つ目のネットワークは {deepest[0]:.0f} 個、拡張なしは "
+            f"深さ {DEPTHS[-1]} で、1 つ目のネットワークは {deepest[0]:.0f} 個、膨張なしは "
             f"{deepest[1]:.0f} 個の入力に依存する。",
         ),
         estimates=(
-            certain(f"inputs heard at depth {DEPTHS[-1]}, dilated (samples)", deepest[0]),
-            certain(f"inputs heard at depth {DEPTHS[-1]}, plain (samples)", deepest[1]),
+            certain(
+                Text(
+                    f"receptive field at depth {DEPTHS[-1]}, dilated (samples)",
+                    f"深さ {DEPTHS[-1]} での受容野、膨張あり (サンプル)",
+                ),
+                deepest[0],
+            ),
+            certain(
+                Text(
+                    f"receptive field at depth {DEPTHS[-1]}, without dilation (samples)",
+                    f"深さ {DEPTHS[-1]} での受容野、膨張なし (サンプル)",
+                ),
+                deepest[1],
+            ),
         ),
     )
 
@@ -104,7 +116,7 @@ def draw(
     figure: Figure, measurements: Sequence[Measurement], controls: Sequence[Measurement]
 ) -> None:
     """Receptive field over depth, on a logarithmic axis."""
-    from shinso.claims.drawing import curves, spoken
+    from shinso.claims.drawing import curves, legend, spoken
 
     axes = figure.subplots()
     curves(
@@ -113,11 +125,11 @@ def draw(
         [curve(one, "reach_dilated") for one in measurements[:1]],
         [curve(one, "reach_dilated") for one in controls[:1]],
         xlabel=Text("layers", "層の数"),
-        ylabel=Text("receptive field (samples)", "受容野(サンプル)"),
+        ylabel=Text("receptive field (samples)", "受容野 (サンプル)"),
     )
     axes.plot(
-        list(DEPTHS), curve(measurements[0], "reach_plain"), color="0.5", linestyle=":",
-        label=spoken(Text("without dilation", "拡張なし")),
+        list(DEPTHS), curve(measurements[0], "reach_plain"), color="0.8", linewidth=6, zorder=1,
+        label=spoken(Text("without dilation", "膨張なし")),
     )  # fmt: skip
     axes.set_yscale("log", base=2)
-    axes.legend(frameon=False, fontsize=8.5)
+    legend(axes)

@@ -1,1 +1,3 @@
 """Claims of the chapter on word vectors."""
+
+ORDER = ("vocabulary", "cost", "meaning")

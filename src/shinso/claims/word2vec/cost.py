@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, word2vec: its merit", "3 日目 word2vec:メリット")
+PLACE = Text("Day 3, word2vec: its merit", "3 日目 word2vec：メリット")
 SAYS = Text(
     "word2vec makes it possible to learn from large data in realistic time and memory: instead of "
     "weights of vocabulary × vocabulary there are weights of vocabulary × vector length.",
@@ -22,20 +22,23 @@ SAYS = Text(
     "の重みの代わりに、「ボキャブラリ × 単語ベクトルの次元数」の重みになる。",
 )
 TRUTH = Text(
-    "Looking a vector up instead of multiplying by a one-hot one saves half; the other half is that not "
-    "all words are scored in a step, but a few drawn ones. Both together make a step's cost independent "
-    "of the vocabulary; the control shows that the first alone does not.",
-    "one-hot ベクトルとの積をやめて表を引くだけでは半分しか減らない。残りの半分は、全単語ではなく、引いた少数の"
-    "単語だけを採点することによる。両方がそろって初めて、1 ステップの計算量が語彙の大きさによらなくなる。"
-    "前者だけでは足りないことを対照実験が示す。",
+    "No network here has a matrix of vocabulary × vocabulary: one that is given one-hot vectors has two "
+    "matrices of vocabulary × vector length as well. What grows with the vocabulary is the work of a step: "
+    "the products with one-hot vectors, and the scores of all words. Looking rows up saves the first, "
+    "scoring a few drawn words the second. Both together make a step's cost independent of the vocabulary; "
+    "the control shows that the first alone does not.",
+    "ここには「ボキャブラリ × ボキャブラリ」の行列をもつネットワークはない。one-hot ベクトルを入力とするネットワークの"
+    "重みも、「ボキャブラリ × 次元数」の行列二つである。ボキャブラリとともに増えるのは 1 ステップの計算であり、one-hot "
+    "ベクトルとの積と、全単語の採点がそれである。表引きは前者を、少数の負例だけの採点は後者を省く。両方がそろって初めて、"
+    "1 ステップの計算量がボキャブラリの大きさによらなくなる。前者だけでは足りないことを対照実験が示す。",
 )
 METHOD = Text(
     "Steps of 16 pairs with vectors of 32 numbers are timed for vocabularies of 1,000 to 16,000 words: "
     "one-hot vectors times a matrix and a softmax over all words, against rows looked up and five drawn "
     "words. Compared is the exponent with which the time grows (slope of log time over log size), and "
     "the numbers that the weights take.",
-    "16 組・32 次元の 1 ステップの時間を、語彙 1,000〜16,000 語で測る。one-hot ベクトルと行列の積および全単語の"
-    "ソフトマックスを、表引きと 5 個の負例と比べる。時間が語彙とともに増える指数(log 時間の log 語彙に対する傾き)と、"
+    "16 組・32 次元の 1 ステップの時間を、ボキャブラリ 1,000〜16,000 語で測る。one-hot ベクトルと行列の積および全単語の"
+    "ソフトマックスを、表引きと 5 個の負例と比べる。時間がボキャブラリの大きさの何乗で増えるか (log 時間の log 語数に対する傾き) と、"
     "重みの個数を比べる。",
 )
 CONTROL = Text(
@@ -161,14 +164,23 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
             f"A step's time grows with the vocabulary to the power {looked_up.value:.2f} "
             f"({looked_up.low:.2f} to {looked_up.high:.2f}), with one-hot vectors and the whole softmax to "
             f"the power {one_hot.value:.2f} ({one_hot.low:.2f} to {one_hot.high:.2f}). For "
-            f"{max(SIZES):,} words the two tables hold {dense:,.0f} numbers, a square matrix {square:,.0f}.",
-            f"1 ステップの時間は語彙の {looked_up.value:.2f} 乗 ({looked_up.low:.2f}〜{looked_up.high:.2f}) で増え、"
-            f"one-hot と全ソフトマックスでは {one_hot.value:.2f} 乗 ({one_hot.low:.2f}〜{one_hot.high:.2f}) で増える。"
-            f"{max(SIZES):,} 語で、二つの表は {dense:,.0f} 個、正方行列は {square:,.0f} 個の数になる。",
+            f"{max(SIZES):,} words the two tables hold {dense:,.0f} numbers; a square matrix, which neither has, "
+            f"would hold {square:,.0f}.",
+            f"1 ステップの時間はボキャブラリの大きさの {looked_up.value:.2f} 乗 ({looked_up.low:.2f}〜{looked_up.high:.2f}) に比例し、"
+            f"one-hot と全ソフトマックスでは {one_hot.value:.2f} 乗 ({one_hot.low:.2f}〜{one_hot.high:.2f}) に比例する。"
+            f"{max(SIZES):,} 語で、二つの表は {dense:,.0f} 個の数になる (どちらにもない正方行列なら {square:,.0f} 個)。",
         ),
         estimates=(
-            intervals.estimate("exponent of time, looked up (1)", looked_up, seeds=seeds),
-            intervals.estimate("exponent of time, one-hot (1)", one_hot, seeds=seeds),
+            intervals.estimate(
+                Text("exponent of time, looked up (1)", "時間の指数、表引きと負例 (無次元)"),
+                looked_up,
+                seeds=seeds,
+            ),
+            intervals.estimate(
+                Text("exponent of time, one-hot (1)", "時間の指数、one-hot (無次元)"),
+                one_hot,
+                seeds=seeds,
+            ),
         ),
     )
 

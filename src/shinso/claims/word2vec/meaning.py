@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shinso.data.word_corpus import WordCorpus
     from shinso.data.word_vectors import WordVectors
 
-PLACE = Text("Day 3, word2vec: distributed representation", "3 日目 word2vec:分散表現")
+PLACE = Text("Day 3, word2vec: distributed representation", "3 日目 word2vec：分散表現")
 SAYS = Text(
     "The vectors that word2vec learns represent meaning: words that people find alike get near vectors.",
     "word2vec の学習するベクトルは意味を表す。人が似ていると感じる単語は、近いベクトルになる。",
@@ -25,25 +25,26 @@ SAYS = Text(
 TRUTH = None
 METHOD = Text(
     "Skip-gram with negative sampling reads the bundled novel (117,000 words) 20 times. Sixty frequent "
-    "words stand in ten groups that people would make (family, body, numbers, days …), written down "
-    "beforehand; the score is the rank correlation of the cosine of two words with whether they share a "
+    "words stand in ten groups that we made by hand beforehand (family, body, numbers, days …); nobody "
+    "rated pairs. The score is the rank correlation of the cosine of two words with whether they share a "
     "group. In the full profile, where SHINSO_DATA has books/ and word_vectors/, it reads 10.7 million "
     "words once and the score is the rank correlation with people's ratings of 3,000 pairs (MEN). Beside "
     "it stand random vectors, and PPMI counts with a singular value decomposition.",
-    "同梱の小説(11 万 7 千語)を、負例付き skip-gram で 20 回読む。頻出 60 語を、人が作るような 10 の群(家族、体、数、"
-    "時など)にあらかじめ分けておき、2 語のコサインと、同じ群かどうかの順位相関をスコアとする。full では、"
-    "SHINSO_DATA に books/ と word_vectors/ があれば 1,070 万語を 1 回読み、人による 3,000 対の評価(MEN)との順位相関を"
-    "スコアとする。乱数ベクトル、および PPMI と特異値分解によるベクトルを並べる。",
+    "同梱の小説 (11 万 7 千語) を、負例付き skip-gram で 20 回読む。頻出 60 語を、手作業であらかじめ 10 のグループ (家族、"
+    "体、数、時など) に分けておき、2 語のコサイン類似度と、同じグループかどうかとの順位相関をスコアとする (単語対を人が"
+    "評価したものではない)。full では、"
+    "SHINSO_DATA に books/ と word_vectors/ があれば 1,070 万語を 1 回読み、人による 3,000 対の評価 (MEN) との順位相関を"
+    "スコアとする。乱数ベクトル、および共起頻度 (PPMI) と特異値分解 (SVD) によるベクトルと比べる。",
 )
 CONTROL = Text(
     "The words of the text are shuffled: each still occurs as often, but stands beside no words of its own.",
-    "テキストの単語をかき混ぜる。頻度は同じだが、周りの単語には意味がなくなる。",
+    "テキストの単語をかき混ぜる。各単語の頻度は同じだが、周りの単語は意味と無関係になる。",
 )
 RULE = Text(
     "Holds if the 95 % interval of the difference of scores lies above 0 against random vectors and against "
     "counting; holds under a condition if only against random vectors; does not hold if it lies below 0 "
     "against random vectors, or contains 0 there with at least 10 seeds; otherwise undecided.",
-    "スコアの差の 95 % 区間が、乱数ベクトルに対しても頻度に対しても 0 より上なら成り立つ。乱数ベクトルに対してだけなら"
+    "スコアの差の 95 % 区間が、乱数ベクトルに対しても共起頻度に対しても 0 より上なら成り立つ。乱数ベクトルに対してだけなら"
     "条件つきで成り立つ。乱数ベクトルに対して 0 より下か、10 シード以上で 0 を含むなら成り立たない。"
     "それ以外は判定できない。",
 )
@@ -67,6 +68,11 @@ RIVALS = {
     "random": Text("random vectors", "乱数ベクトル"),
     "counted": Text("PPMI, SVD", "PPMI と SVD"),
 }
+YARDSTICKS = {
+    "groups": Text("groups made by hand", "手作業で作ったグループ"),
+    "ratings": Text("people's ratings (MEN)", "人の評価 (MEN)"),
+}
+"""What a score is a rank correlation with, by the name in the measurement."""
 
 
 def measure(seed: int, control: bool, profile: Profile) -> Measurement:
@@ -91,8 +97,11 @@ def measure(seed: int, control: bool, profile: Profile) -> Measurement:
         counted = ppmi_svd(numbers, len(corpus.words), dim=DIM, window=WINDOW, limit=3000)
         random = rng.standard_normal(learnt.shape).astype(np.float32)
         return {
-            f"score_{name}": _score(WordVectors(corpus.words, found), pairs)
-            for name, found in (("learnt", learnt), ("counted", counted), ("random", random))
+            "yardstick": "ratings" if pairs[0] else "groups",
+            **{
+                f"score_{name}": _score(WordVectors(corpus.words, found), pairs)
+                for name, found in (("learnt", learnt), ("counted", counted), ("random", random))
+            },
         }
 
 
@@ -138,6 +147,11 @@ def _score(vectors: WordVectors, pairs: tuple[list[Any], list[Any]]) -> float:
     return similarity_score(vectors, rated)[0]
 
 
+def _yardstick(measurements: Sequence[Measurement]) -> Text:
+    """What all scores are rank correlations with."""
+    return YARDSTICKS[str(measurements[0]["yardstick"])]
+
+
 def holds(measurements: Sequence[Measurement]) -> Finding:
     seeds = len(measurements)
     learnt = column(measurements, "score_learnt")
@@ -152,29 +166,41 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
     elif random.above_zero:
         verdict = Verdict.CONDITIONALLY
         condition = Text(
-            "against random vectors; counting words, without learning, is not beaten",
-            "乱数ベクトルと比べるとき。学習なしの頻度には勝っていない",
+            "against random vectors; counting (PPMI), without learning, is not beaten",
+            "乱数ベクトルと比べるとき。学習なしの共起頻度 (PPMI) には勝っていない",
         )
     elif random.below_zero or seeds >= 10:
         verdict = Verdict.REFUTED
     else:
         verdict = Verdict.UNDECIDED
     mean = intervals.mean(learnt)
+    yardstick = _yardstick(measurements)
     return Finding(
         verdict=verdict,
         condition=condition,
         because=Text(
-            f"Rank correlation {mean.value:.3f}; {random.value:+.3f} ({random.low:+.3f} to "
+            f"Rank correlation with {yardstick.en} {mean.value:.3f}; {random.value:+.3f} ({random.low:+.3f} to "
             f"{random.high:+.3f}) against random vectors, {counted.value:+.3f} ({counted.low:+.3f} to "
             f"{counted.high:+.3f}) against counting.",
-            f"順位相関は {mean.value:.3f}。乱数ベクトルとの差は {random.value:+.3f} ({random.low:+.3f}〜"
-            f"{random.high:+.3f})、頻度によるベクトルとの差は {counted.value:+.3f} ({counted.low:+.3f}〜"
+            f"{yardstick.ja}との順位相関は {mean.value:.3f}。乱数ベクトルとの差は {random.value:+.3f} ({random.low:+.3f}〜"
+            f"{random.high:+.3f})、共起頻度 (PPMI) によるベクトルとの差は {counted.value:+.3f} ({counted.low:+.3f}〜"
             f"{counted.high:+.3f}) である。",
         ),
         estimates=(
-            intervals.estimate("rank correlation, word2vec (1)", mean, seeds=seeds),
+            intervals.estimate(
+                Text("rank correlation, word2vec (1)", "順位相関、word2vec (無次元)"),
+                mean,
+                seeds=seeds,
+            ),
             *(
-                intervals.estimate(f"word2vec minus {RIVALS[name].en} (1)", gain, seeds=seeds)
+                intervals.estimate(
+                    Text(
+                        f"word2vec minus {RIVALS[name].en} (1)",
+                        f"word2vec − {RIVALS[name].ja} (無次元)",
+                    ),
+                    gain,
+                    seeds=seeds,
+                )
                 for name, gain in gains.items()
             ),
         ),
@@ -187,11 +213,12 @@ def draw(
     """The score of the three kinds of vectors at every seed."""
     from shinso.claims.drawing import dots
 
+    yardstick = _yardstick(measurements)
     names = ["score_learnt", *(f"score_{name}" for name in RIVALS)]
     dots(
         figure.subplots(),
         [Text("word2vec", "word2vec"), *RIVALS.values()],
         [column(measurements, name) for name in names],
         [column(controls, name) for name in names],
-        ylabel=Text("rank correlation with people", "人の判断との順位相関"),
+        ylabel=Text(f"rank correlation with {yardstick.en}", f"{yardstick.ja}との順位相関"),
     )

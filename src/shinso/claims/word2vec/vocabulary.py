@@ -13,7 +13,7 @@ from shinso.language import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLACE = Text("Day 3, word2vec: the vocabulary", "3 日目 word2vec:ボキャブラリ")
+PLACE = Text("Day 3, word2vec: the vocabulary", "3 日目 word2vec：ボキャブラリ")
 SAYS = Text(
     "A network cannot take words, which are of any length; a vocabulary made from the training data "
     "gives each word an input of fixed length.",
@@ -21,9 +21,12 @@ SAYS = Text(
     "各単語を固定長の入力で表せる。",
 )
 TRUTH = Text(
-    "A word that the training data lack has no place in it: how many of a new text's words do is what "
-    "makes a vocabulary good. Pieces of words are today's answer.",
-    "学習データにない単語は表せない。新しいテキストの単語をどれだけ含むかが、ボキャブラリの良さを決める。"
+    "A network can take a word of any length: a recurrent one that reads it character by character does "
+    "(language-model.softmax). A vocabulary makes a word one input. A word that the training data lack "
+    "has no place in it: how many of a new text's words do have one is what makes a vocabulary good. "
+    "Pieces of words are today's answer.",
+    "可変長の文字列も受け取れる。1 文字ずつ読む RNN がそうしている (language-model.softmax)。ボキャブラリは単語を一つの"
+    "入力にするためのものである。学習データにない単語は表せない。新しいテキストの単語をどれだけ含むかが、ボキャブラリの良さを決める。"
     "現在は部分語を使うのが普通である。",
 )
 METHOD = Text(
@@ -31,7 +34,7 @@ METHOD = Text(
     "vocabulary of the most frequent 100, 1,000 and 4,000 words, and the share of the running words of "
     "the other fifth that it covers is counted. Every covered word becomes a row of a table of 48 "
     "columns; the lengths of the words and of the rows are compared.",
-    "同梱の小説(Mark Twain、1889 年、11 万 7 千語)を無作為な位置で切り、5 分の 4 から頻度上位 100、1,000、4,000 語の"
+    "同梱の小説 (Mark Twain、1889 年、11 万 7 千語) を無作為な位置で切り、5 分の 4 から頻度上位 100、1,000、4,000 語の"
     "ボキャブラリを作る。残り 5 分の 1 に現れる語のうち、含まれるものの割合を数える。含まれる語はすべて 48 列の表の "
     "1 行になる。語の長さと行の長さを比べる。",
 )
@@ -107,7 +110,12 @@ def holds(measurements: Sequence[Measurement]) -> Finding:
         ),
         estimates=(
             intervals.estimate(
-                "words of unseen text covered (share)", covered, seeds=len(measurements)
+                Text(
+                    "words of unseen text covered (share)",
+                    "ボキャブラリに含まれる未知テキストの語 (割合)",
+                ),
+                covered,
+                seeds=len(measurements),
             ),
         ),
     )
@@ -126,7 +134,7 @@ def draw(
         [curve(one, "covered_by_size") for one in measurements],
         [curve(one, "covered_by_size") for one in controls],
         xlabel=Text("words of the vocabulary", "ボキャブラリの語数"),
-        ylabel=Text("running words covered (share)", "含まれる語の割合"),
+        ylabel=Text("running words covered (share)", "ボキャブラリに含まれる語の割合"),
     )
     axes.set_xscale("log")
     axes.set_ylim(0, 1)

@@ -95,8 +95,8 @@ def _show(names: list[str], ledger: Ledger, profile: Profile, *, as_json: bool) 
                 [
                     ("  " + _("number"), _("value"), _("95 % interval"), _("seeds")),
                     *(
-                        (f"  {e.name}", f"{e.value:.4g}", f"{e.low:.4g} … {e.high:.4g}", e.seeds)
-                        for e in one.finding.estimates
+                        (f"  {estimate.name}", *estimate.spelled())
+                        for estimate in one.finding.estimates
                     ),
                 ]
             )

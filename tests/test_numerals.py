@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shinso.report import numbers
+from shinso import numerals
 
 
 def value_of(spelled: str) -> float:
@@ -35,12 +35,12 @@ def value_of(spelled: str) -> float:
     ],
 )
 def test_number_is_spelled_with_four_digits(value, spelled):
-    assert numbers.number(value) == spelled
+    assert numerals.number(value) == spelled
 
 
 @given(st.floats(-1e300, 1e300))
 def test_number_holds_for_any_value(value):
-    found = value_of(numbers.number(value))
+    found = value_of(numerals.number(value))
     assert found == pytest.approx(value, rel=5.1e-4, abs=0)
 
 
@@ -53,10 +53,11 @@ def test_number_holds_for_any_value(value):
         (0.1, -0.02, 0.22, "0.10 [−0.02, 0.22]"),
         (2.1e-5, 1.9e-5, 2.3e-5, "2.10×10⁻⁵ [1.90×10⁻⁵, 2.30×10⁻⁵]"),
         (1.0, -math.inf, math.inf, "1 [−∞, ∞]"),
+        (0.14, 0.002, 10.2, "0.14 [0.0020, 10]"),
     ],
 )
 def test_interval_is_spelled_to_the_place_that_its_width_gives(value, low, high, spelled):
-    assert numbers.interval(value, low, high) == spelled
+    assert numerals.interval(value, low, high) == spelled
 
 
 @given(
@@ -67,7 +68,7 @@ def test_interval_holds_for_any_width(centre, half):
     low, high = centre - half, centre + half
     if low == high:
         return
-    found = [value_of(part) for part in numbers.with_ends(centre, low, high)]
+    found = [value_of(part) for part in numerals.with_ends(centre, low, high)]
     for part, true in zip(found, (centre, low, high), strict=True):
         assert abs(part - true) <= 0.051 * (high - low) + 1e-12 * abs(true)
 
@@ -85,4 +86,16 @@ def test_interval_holds_for_any_width(centre, half):
     ],
 )
 def test_duration_is_spelled_in_two_units(seconds, spelled):
-    assert numbers.duration(seconds) == spelled
+    assert numerals.duration(seconds) == spelled
+
+
+@pytest.mark.parametrize(
+    ("typed", "set_"),
+    [
+        ("difference -0.01 (-.5 to +0.2)", "difference −0.01 (−.5 to +0.2)"),
+        ("差は-3〜-1", "差は−3〜−1"),
+        ("2026-12-01, seeds 0-2, k-1, f(x)-1", "2026-12-01, seeds 0-2, k-1, f(x)-1"),
+    ],
+)
+def test_hyphens_before_numbers_become_minus_signs(typed, set_):
+    assert numerals.typeset(typed) == set_

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 from shinso.language import _
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALLEST_PLAIN = 1e-3
 LARGEST_PLAIN = 1e6
+FAR = 20
+HYPHEN = re.compile(r"(?<![A-Za-z0-9_)\]])-(?=[.\d])")
 
 
 def number(value: float | int, digits: int = 4) -> str:
@@ -25,8 +28,14 @@ def number(value: float | int, digits: int = 4) -> str:
 
 
 def with_ends(value: float, low: float, high: float) -> tuple[str, str, str]:
-    """A value and the ends of its interval, all to the same place: two digits of the width."""
+    """A value and the ends of its interval, all to the same place: two digits of the width.
+
+    Two digits of each where the ends are far apart and above zero, as of a ratio: 0.14 lies between
+    0.0020 and 10.
+    """
     width = high - low
+    if 0 < FAR * low < high < math.inf:
+        return number(value, 2), number(low, 2), number(high, 2)
     if not math.isfinite(width) or width <= 0:
         return number(value), number(low), number(high)
     largest = max(map(abs, (value, low, high)))
@@ -56,6 +65,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return _("{minutes} min {seconds:02d} s").format(minutes=whole // 60, seconds=whole % 60)
     return _("{hours} h {minutes:02d} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+
+
+def typeset(text: str) -> str:
+    """A sentence with its numbers' hyphens as minus signs."""
+    return HYPHEN.sub("−", text)
 
 
 def _exponent(value: float) -> int:
