@@ -274,3 +274,141 @@ def test_two_files_of_one_set_must_tell_their_parts(tmp_path: Path) -> None:
         read_boxes([tmp_path])
     path.unlink()
     assert own_split(read_boxes([tmp_path])) == {"train": 1, "valid": 1}
+
+
+def xml_of(name: str, label: str) -> str:
+    return (
+        f"<annotation><filename>{name}</filename><object><name>{label}</name><bndbox>"
+        "<xmin>5</xmin><ymin>6</ymin><xmax>14</xmax><ymax>25</ymax></bndbox></object></annotation>"
+    )
+
+
+def put(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        if path.suffix in (".png", ".jpg"):
+            picture(path)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [("", ""), ("Annotations/", "JPEGImages/"), ("xml/", "images/"), ("a/b/", "c/d/")],
+)
+def test_boxes_of_voc_belong_to_the_image_of_their_own_part(
+    tmp_path: Path, annotations: str, images: str
+) -> None:
+    for order in (("{part}/{kind}", "inside"), ("{kind}{part}/", "outside")):
+        files = {}
+        for part, label in (("train", "cat"), ("valid", "dog")):
+            for kind, name in ((annotations, "0001.xml"), (images, "0001.png")):
+                files[order[0].format(part=part, kind=kind) + name] = xml_of("0001.png", label)
+        found = read_boxes([put(tmp_path / order[1], files)])
+        assert len(found) == 2
+        for one in found.images:
+            assert found.classes[one.classes[0]] == ("cat" if "train" in one.name else "dog")
+
+
+def test_images_of_voc_are_told_from_masks_and_doubts_are_faults(tmp_path: Path) -> None:
+    files = {
+        "Annotations/1.xml": xml_of("1.jpg", "cat"),
+        "JPEGImages/1.jpg": "", "SegmentationClass/1.png": "",
+    }  # fmt: skip
+    (found,) = read_boxes([put(tmp_path / "a", files)]).images
+    assert found.name == "JPEGImages/1.jpg"
+    (fault,) = faults_of(
+        lambda: read_boxes([put(tmp_path / "b", {"1.xml": xml_of("x", "c"), "1.jpg": "", "1.png": ""})])
+    )  # fmt: skip
+    assert (fault.code, fault.found) == ("DATA-TWICE", "x: 1.jpg, 1.png")
+    other = put(tmp_path / "c", {"train/1.png": "", "train/1.xml": xml_of("1.png", "cat"),
+                                 "valid/1.xml": xml_of("1.png", "dog")})  # fmt: skip
+    assert codes_and_places(lambda: read_boxes([other]), other) == [
+        ("DATA-NOT-FOUND", "/valid/1.xml")
+    ]
+    twice = put(tmp_path / "d", {"i/1.png": "", "x/1.xml": xml_of("", "a"),
+                                 "y/1.xml": xml_of("", "b")})  # fmt: skip
+    assert codes_and_places(lambda: read_boxes([twice]), twice) == [("DATA-TWICE", "/y/1.xml")]
+
+
+def coco_of(images: list[dict], annotations: list[dict], categories: list[dict]) -> str:
+    """An entry a line, so that their places are known: images from line 2 on."""
+    lists = {"images": images, "annotations": annotations, "categories": categories}
+    rows = [
+        f'"{name}": [\n' + ",\n".join(map(json.dumps, entries)) + "\n]"
+        for name, entries in lists.items()
+    ]
+    return "{" + ",\n".join(rows) + "}"
+
+
+CATEGORIES = [{"id": 3, "name": "dog"}, {"id": 1, "name": "cat"}]
+
+
+def test_an_image_of_coco_is_the_one_that_is_written(tmp_path: Path) -> None:
+    names = ("a/1.png", "images/a/1.png", "b/1.png")
+    images = [{"id": n, "file_name": name} for n, name in enumerate(names)]
+    files = {**dict.fromkeys(names, ""), "x.json": coco_of(images, [box(image=2)], CATEGORIES)}
+    found = read_boxes([put(tmp_path / "a", files)])
+    assert [one.name for one in found.images] == list(names)
+    assert [len(one.classes) for one in found.images] == [0, 0, 1]
+    loose = coco_of([{"id": 7, "file_name": "/home/me/1.png"}], [box()], CATEGORIES)
+    path = put(tmp_path / "b", {"a/1.png": "", "b/1.png": "", "x.json": loose}) / "x.json"
+    (fault,) = faults_of(lambda: read_boxes([path]))
+    assert (fault.code, fault.place) == ("DATA-TWICE", f"{path}:2")
+    assert "a/1.png, b/1.png" in fault.found
+    (tmp_path / "b" / "b" / "1.png").unlink()
+    assert len(read_boxes([path])) == 1
+
+
+def test_files_of_coco_take_the_images_of_their_part(tmp_path: Path) -> None:
+    text = coco_of([{"id": 7, "file_name": "1.png"}], [box()], CATEGORIES)
+    files = {f"annotations/instances_{part}2017.json": text for part in ("train", "val")}
+    found = read_boxes([put(tmp_path, {**files, "train2017/1.png": "", "val2017/1.png": ""})])
+    assert [(one.name, one.part) for one in found.images] == [
+        ("train2017/1.png", "train"), ("val2017/1.png", "valid"),
+    ]  # fmt: skip
+
+
+def test_ids_of_coco_are_each_given_once(tmp_path: Path) -> None:
+    image = {"id": 7, "file_name": "a.png"}
+    folder = put(tmp_path, {"a.png": "", "b.png": ""})
+    path = folder / "x.json"
+    cases = [
+        ([image, {"id": 7, "file_name": "b.png"}], CATEGORIES, ("DATA-TWICE", ":3"), "id 7: b.png"),
+        ([image, {"id": 8, "file_name": "a.png"}], CATEGORIES, ("DATA-TWICE", ":3"), "a.png"),
+        ([image], [*CATEGORIES, {"id": 1, "name": "cow"}], ("DATA-TWICE", ":10"), "id 1: cow"),
+        ([image], [*CATEGORIES, {"id": "1", "name": "x"}], ("DATA-FORMAT", ":10"), "id '1': x"),
+        ([{"id": [7], "file_name": "a.png"}, image], CATEGORIES, ("DATA-FORMAT", ":2"), "images"),
+    ]
+    for images, categories, wanted, shown in cases:
+        path.write_text(coco_of(images, [box()], categories))
+        (fault,) = faults_of(lambda: read_boxes([path]))
+        assert (fault.code, fault.place.removeprefix(str(path))) == wanted
+        assert shown in fault.found
+        if wanted == ("DATA-TWICE", ":10"):
+            assert "line 9 gives this id to cat" in fault.why
+
+
+def test_numbers_and_depths_beyond_all_bounds_are_faults(tmp_path: Path) -> None:
+    path = put(tmp_path, {"a.png": ""}) / "x.json"
+    image = {"id": 7, "file_name": "a.png"}
+    path.write_text(coco_of([image], [box(bbox=(10**400, 1, 2, 3))], CATEGORIES))
+    assert codes_and_places(lambda: read_boxes([path]), path) == [("DATA-FORMAT", ":5")]
+    path.write_text('{"images": ' + "[" * 100_000)
+    assert codes_and_places(lambda: read_boxes([path]), path) == [("DATA-FORMAT", "")]
+
+
+def test_names_in_cp932_are_read_and_said(tmp_path: Path) -> None:
+    folder = yolo(tmp_path / "y", "1 0.5 0.5 0.2 0.2", names="")
+    (folder / "classes.txt").write_bytes("猫\n犬\n".encode("cp932"))
+    found = read_boxes([folder])
+    assert found.classes == ("猫", "犬")
+    assert any("cp932" in note for note in found.notes)
+    other = voc(tmp_path / "v", ("dog", 5, 6, 14, 25))
+    (other / "JPEGImages" / "a.jpg").rename(other / "JPEGImages" / "写真.jpg")
+    (other / "Annotations" / "a.xml").rename(other / "Annotations" / "写真.xml")
+    (other / "ImageSets" / "Main").mkdir(parents=True)
+    (other / "ImageSets" / "Main" / "train.txt").write_bytes("写真\n".encode("cp932"))
+    assert own_split(read_boxes([other])) == {"train": 1}

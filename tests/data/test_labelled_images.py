@@ -17,6 +17,7 @@ from shinso.data.image_batches import ImageSamples, PixelScale
 from shinso.data.image_decoding import Target
 from shinso.data.labelled_images import read_images
 from shinso.faults import DataFault
+from tests.data.faults_of import codes_and_places
 
 RNG = np.random.default_rng(0)
 
@@ -111,7 +112,7 @@ def test_a_cut_idx_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataFault, match="23 bytes of numbers, 24 announced"):
         read_images([path])
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataFault, match="gzip file is damaged"):
+    with pytest.raises(DataFault, match="compressed file is damaged"):
         read_images([path])
 
 
@@ -265,3 +266,46 @@ def test_pixel_scale_matches_numpy_and_unknown_labels_are_named(tmp_path: Path) 
     assert batch.shares.tolist() == [[1, 0], [1, 0], [0, 1]]
     with pytest.raises(DataFault, match="DATA-UNKNOWN-LABEL"):
         ImageSamples(images, None, scale, ("cat",))
+
+
+def test_a_folder_of_a_file_manager_is_no_class(tmp_path: Path) -> None:
+    folder = two_classes(tmp_path / "d")
+    (folder / ".ipynb_checkpoints").mkdir()
+    picture().save(folder / ".ipynb_checkpoints" / "0.png")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("__MACOSX/", b"")
+        file.writestr("__MACOSX/._cat", b"x")
+        for one in sorted(folder.rglob("*.png")):
+            file.write(one, one.relative_to(folder).as_posix())
+    for path in (folder, tmp_path / "a.zip"):
+        found = read_images([path])
+        assert (found.labels, found.notes) == (("cat", "cat", "dog"), ())
+
+
+def test_an_idx_file_cut_within_its_head_is_refused(tmp_path: Path) -> None:
+    for size in (6, 10, 14):
+        (tmp_path / "i").write_bytes(bytes((0, 0, 8, 3)) + bytes(size - 4))
+        with pytest.raises(DataFault, match=f"{size} bytes, 16 announced"):
+            read_images([tmp_path / "i"])
+
+
+def test_a_cut_file_of_cifar_is_refused_beside_a_whole_one(tmp_path: Path) -> None:
+    for name, size in (("a.bin", 2 * 3073), ("b.bin", 3073 + 100)):
+        (tmp_path / name).write_bytes(bytes(size))
+    with pytest.raises(DataFault, match=r"b\.bin\n  100 bytes behind"):
+        read_images([tmp_path / "a.bin", tmp_path / "b.bin"])
+
+
+def test_a_list_whose_quotes_stay_open_is_refused_with_its_line(tmp_path: Path) -> None:
+    two_classes(tmp_path / "d")
+    path = tmp_path / "list.csv"
+    for more in (1, 20_000):  # within what the csv module takes for one cell, and beyond it
+        path.write_text('path,label\nd/cat/0.png,a\nd/dog/0.png,"b\n' + "d/cat/1.png,c\n" * more)
+        found = codes_and_places(lambda: read_images([path]), path)
+        assert found == [("DATA-FORMAT", ":3")]
+
+
+def test_a_list_with_tabs_may_end_in_capitals(tmp_path: Path) -> None:
+    two_classes(tmp_path / "d")
+    (tmp_path / "list.TSV").write_text("path\tlabel\nd/cat/0.png\ta, b\n")
+    assert read_images([tmp_path / "list.TSV"]).labels == ("a, b",)

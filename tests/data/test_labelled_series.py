@@ -284,3 +284,18 @@ def test_series_without_a_label_have_none_in_the_batch() -> None:
     series = read_labelled_series(path, needs_label=False)
     samples = LabelledSamples(series, None, Standardizer.fit(("c1",), series.values), ["up"])
     assert samples.take([0]).labels.tolist() == [NO_LABEL]
+
+
+def test_json_beyond_all_bounds_names_its_line() -> None:
+    digits = "1" + "0" * 400
+    path = written(
+        f'{{"series": [1, {digits}], "label": "a"}}\n'
+        f'{{"series": {"[" * 100_000}, "label": "a"}}\n'
+        f'{{"series": [-1e400], "label": "a"}}\n',
+        "s.jsonl",
+    )
+    assert codes_and_places(lambda: read_labelled_series(path), path) == [
+        ("DATA-NAN", ":1, column series[1]"),
+        ("DATA-FORMAT", ":2"),
+        ("DATA-NAN", ":3, column series[0]"),
+    ]

@@ -215,3 +215,23 @@ def test_reduced_masks_keep_classes_and_places():
     assert (half[:10, :15] == 7).all()
     assert half.sum() == 7 * 150
     assert nearest(whole, (20, 20)).shape == (20, 20)  # sides of another ratio are cut
+
+
+def test_a_list_whose_quotes_stay_open_is_refused_with_its_line(tmp_path):
+    put(tmp_path, {"a.png": picture(), "m.png": png(mask(0, 1))})
+    for more in (1, 20_000):
+        path = tmp_path / "list.csv"
+        path.write_text('image,mask\na.png,"m.png\n' + "a.png,m.png\n" * more)
+        assert [(one.code, one.place) for one in faults_of(path)] == [("DATA-FORMAT", f"{path}:2")]
+
+
+def test_a_table_of_classes_may_be_cp932_and_it_is_said(tmp_path):
+    files = {"images/a.png": picture(), "masks/a.png": png(mask(0, 1))}
+    table = "空\n道路\n"
+    put(tmp_path, {**files, "classes.txt": table.encode("cp932")})
+    for table_file in (None, tmp_path / "classes.txt"):
+        found = read_masked(tmp_path, Wanted(table_file=table_file))
+        assert found.table.names == ("空", "道路")
+        assert any("cp932" in note for note in found.notes)
+    put(tmp_path, {"classes.txt": "himmel\nstraße\n".encode("latin-1")})
+    assert [one.code for one in faults_of(tmp_path)] == ["DATA-ENCODING"]

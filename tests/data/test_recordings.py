@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -170,3 +171,15 @@ def test_folder_of_one_label_is_read_as_the_label(tmp_path):
     for path in (tmp_path / "dog", tmp_path / "dog" / "x.wav"):
         assert read_recordings(path, label=rule, inside=True).labels == ("dog",)
     assert codes(tmp_path / "dog", label=rule) == ["DATA-NO-LABEL"]
+
+
+def test_zip_reads_as_its_folder_without_what_file_managers_add(folder, tmp_path):
+    whole = read_recordings(folder)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("__MACOSX/._a_1.wav", b"x")
+        for one in sorted(folder.glob("*.wav")):
+            archive.write(one, one.name)
+    (folder / "._a_1.wav").write_bytes(b"x")
+    for path in (tmp_path / "a.zip", folder):
+        found = read_recordings(path)
+        assert (found.names, found.sha256) == (whole.names, whole.sha256)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -21,14 +20,11 @@ TASKS: dict[str, Callable[[np.random.Generator], Pair]] = {
     "adding": lambda g: tasks.adding_problem(5, 20, g),
     "addition": lambda g: tasks.binary_addition(5, 20, g),
     "sums": lambda g: tasks.continual_sums(5, 20, g),
-    "reber": lambda g: tasks.continual_embedded_reber(5, 20, g),
     "intervals": lambda g: tasks.spike_intervals(5, 20, g, shortest=3, longest=6),
-    "spacing": lambda g: tasks.spike_spacing(5, 20, g, spacing=5),
     "kept": lambda g: tasks.kept_value(5, 20, g),
     "undisturbed": lambda g: tasks.undisturbed_output(5, 20, g),
     "later": lambda g: tasks.later_label(5, 20, g),
     "walk": lambda g: tasks.random_walk(5, 20, g),
-    "ar": lambda g: tasks.ar_series(5, 20, g),
 }
 
 
@@ -91,43 +87,6 @@ def test_continual_sums_hold_for_any_stream(length: int, seed: int) -> None:
             assert abs(target - total / 2) < 1e-5
 
 
-def test_reber_strings_are_of_the_grammar() -> None:
-    inputs, targets = tasks.continual_embedded_reber(4, 200, rng())
-    allowed = targets.bool()
-    given_next = inputs[:, 1:].bool()
-    assert (allowed[:, :-1] & given_next).any(2).all()  # what comes is among what may come
-    assert set(allowed.sum(2).unique().tolist()) == {1, 2}
-    # The grammar as one regular expression, written down apart from the table of states.
-    third = "(?:XT*VP)*(?:S|XT*VV)"
-    string = re.compile(f"B([TP])B(?:TS*X{third}|PT*V(?:V|P{third}))E\\1E")
-    for stream in inputs.argmax(2).tolist():
-        text = "".join(tasks.REBER_SYMBOLS[symbol] for symbol in stream)
-        count, end = 0, 0
-        while found := string.match(text, end):
-            count, end = count + 1, found.end()
-        assert count >= 5
-        assert len(text) - end < 60
-        assert not re.search("EB.*E[TP]E", text[end:])
-
-
-def test_reber_asks_for_the_second_symbol() -> None:
-    inputs, targets = tasks.continual_embedded_reber(1, 400, rng(3))
-    symbols = [tasks.REBER_SYMBOLS[one] for one in inputs[0].argmax(1).tolist()]
-    begin, asked = 0, 0
-    while True:
-        ends = [t for t in range(begin + 3, 399) if symbols[t] == "E"][:2]
-        if len(ends) < 2:
-            break
-        inner, outer = ends
-        assert outer == inner + 2
-        assert symbols[inner + 1] == symbols[begin + 1]
-        expected = [0.0] * 7
-        expected[tasks.REBER_SYMBOLS.index(symbols[begin + 1])] = 1.0
-        assert targets[0, inner].tolist() == expected
-        begin, asked = outer + 1, asked + 1
-    assert asked > 10
-
-
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(16, 60), st.integers(0, 99))
 def test_spike_intervals_hold_for_any_range(
     shortest: int, more: int, length: int, seed: int
@@ -144,13 +103,6 @@ def test_spike_intervals_hold_for_any_range(
         assert wanted.isfinite().nonzero()[:, 0].tolist() == times[1:].tolist()
         torch.testing.assert_close(wanted[times[1:]], (gaps - shortest).float() / more)
         assert length - times[-1] <= longest  # the stream is spiked to its end
-
-
-def test_spike_spacing_says_which_of_two() -> None:
-    inputs, targets = tasks.spike_spacing(200, 120, rng(), spacing=20)
-    for stream, wider in zip(inputs[:, :, 0], targets[:, 0], strict=True):
-        assert stream.nonzero()[:, 0].diff().unique().tolist() == [19 + int(wider)]
-    assert 70 < targets.sum() < 130
 
 
 def test_kept_value_is_the_marked_one() -> None:
@@ -184,27 +136,15 @@ def test_random_walk_targets_are_the_next_inputs() -> None:
     assert abs(float((targets - inputs).var()) - 1) < 0.05
 
 
-def test_ar_series_matches_its_coefficients() -> None:
-    inputs, targets = tasks.ar_series(50, 400, rng(), coefficients=(0.6, -0.3))
-    x, y = inputs[:, :, 0], targets[:, :, 0]
-    design = torch.stack([x[:, 1:].flatten(), x[:, :-1].flatten()], 1).double()
-    found = torch.linalg.lstsq(design, y[:, 1:].flatten().double()[:, None])
-    np.testing.assert_allclose(found.solution[:, 0], [0.6, -0.3], atol=0.03)
-    # Variance of a stationary AR(2): γ0 = (1 - a2) / ((1 + a2) ((1 - a2)² - a1²)).
-    assert abs(float(x.var()) - 1.3 / (0.7 * (1.3**2 - 0.36))) < 0.1
-
-
 @pytest.mark.parametrize(
     "draw",
     [
         lambda: tasks.adding_problem(1, 9, rng()),
         lambda: tasks.binary_addition(1, 63, rng()),
         lambda: tasks.spike_intervals(1, 20, rng(), shortest=5, longest=5),
-        lambda: tasks.spike_spacing(1, 20, rng(), spacing=11),
         lambda: tasks.kept_value(1, 3, rng()),
         lambda: tasks.undisturbed_output(1, 2, rng()),
         lambda: tasks.later_label(1, 5, rng(), ahead=5),
-        lambda: tasks.ar_series(1, 5, rng(), coefficients=(1.0,)),
     ],
 )
 def test_impossible_sizes_are_refused(draw: Callable[[], Pair]) -> None:

@@ -299,3 +299,12 @@ def test_blank_lines_are_passed_over_aloud() -> None:
 def test_tab_wins_over_commas_in_a_tsv() -> None:
     table = read_table(written("a,b\tc,d\n1\t2\n3\t4\n", "t.tsv"))
     assert table.columns == ("a,b", "c,d")
+
+
+def test_a_line_longer_than_the_csv_module_takes_is_read_or_named() -> None:
+    long = "x" * 200_000
+    found = read_table(written(f"a,b\n{long},1\nz,2\n"))
+    assert found.texts("a") == [long, "z"]
+    for text in (f"a,b\n{long},1\nz,2,3\n", f'a,b\nz,"{long}\nz,3\n'):
+        path = written(text)
+        assert codes_and_places(lambda path=path: read_table(path), path) == [("DATA-FORMAT", ":2")]

@@ -257,7 +257,7 @@ def test_folder_and_archive_read_the_same(tmp_path):
     folder = folder_of(tmp_path, train__a=SMALL, valid__b="(;SZ[5]AB[aa];W[bb];B[cc])", c=SMALL)
     found = read_games([folder])
     assert len(found) == 3
-    assert found.num_moves == 4 + 4 + 2
+    assert (found.begins[1:] - found.firsts).sum() == 4 + 4 + 2
     assert found.folders == ("", "train", "valid")
     assert found.firsts[2] - found.begins[2] == 1
     with tarfile.open(tmp_path / "games.tar.xz", "w:xz") as archive:
@@ -284,8 +284,8 @@ def test_nothing_to_read_is_a_fault(tmp_path):
     with pytest.raises(DataFault, match="GO-NO-GAMES"):
         read_games([tmp_path])
     (tmp_path / "x.tar.gz").write_bytes(b"no archive")
-    for wrong in ("x.tar.gz", "missing.sgf"):
-        with pytest.raises(DataFault, match="DATA-UNREADABLE"):
+    for wrong, code in (("x.tar.gz", "DATA-FORMAT"), ("missing.sgf", "DATA-UNREADABLE")):
+        with pytest.raises(DataFault, match=code):
             read_games([tmp_path / wrong])
 
 
@@ -296,7 +296,7 @@ def test_real_games_of_nine_lines_all_load():
         pytest.skip("SHINSO_DATA is not set: real games were not read")
     found = read_games([Path(root) / "go9" / "games_9x9.tar.xz"])
     assert len(found) == 603
-    assert found.num_moves == 31_131
+    assert (found.begins[1:] - found.firsts).sum() == 31_131
 
 
 def test_read_record_names_the_file(tmp_path):

@@ -176,7 +176,7 @@ def test_weights_begin_a_training(data, tmp_path):
     torch.nn.init.normal_(first.head.weight)
     save_weights(tmp_path / "first.safetensors", first)
     config = Config(weights=tmp_path / "first.safetensors")
-    segment.build(config, data, second, seed=0)
+    segment.begin(config, second)
     assert torch.equal(first.head.weight, second.head.weight)
     with pytest.raises(UsageFault, match="WEIGHTS-NOT-FOUND"):
         segment.read(Config(weights=tmp_path / "none.safetensors"), (SAMPLE,))

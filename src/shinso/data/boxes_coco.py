@@ -13,12 +13,20 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal, TypeGuard
 
-from shinso.data.box_files import ImageFiles, WrittenBox, WrittenBoxes, WrittenImage, no_image
-from shinso.data.boxes_voc import LISTS
+from shinso.data.box_files import (
+    LISTS,
+    ImageFiles,
+    WrittenBox,
+    WrittenBoxes,
+    WrittenImage,
+    chosen,
+    named_twice,
+)
 from shinso.data.file_tree import FileTree
 from shinso.data.image_decoding import ENDINGS
+from shinso.data.splits import SplitPart
 from shinso.faults import DataFault
 from shinso.language import _
 
@@ -95,9 +103,10 @@ def read_coco_parts(tree: FileTree, names: Sequence[str]) -> WrittenBoxes:
     joined = WrittenBoxes("coco")
     for name in names:
         said = re.findall("train|val|test", PurePosixPath(name).stem.lower())
-        one = read_coco(tree.path / name, tree.loads[name](), tree)
+        part = LISTS[said[0]] if len(set(said)) == 1 else ""
+        one = read_coco(tree.path / name, tree.loads[name](), tree, part=part)
         other = bool(joined.classes) and one.classes != joined.classes
-        if len(set(said)) != 1 or other:
+        if not part or other:
             raise DataFault(
                 "DATA-SPLIT",
                 place=tree.place(name),
@@ -107,7 +116,6 @@ def read_coco_parts(tree: FileTree, names: Sequence[str]) -> WrittenBoxes:
                 else _("of several files each must be named after its part: train, val, test"),
                 next_step=_("give one file as DATA and others as --valid and --test"),
             )
-        part = LISTS[said[0]]
         joined.classes = one.classes
         joined.images += [replace(image, part=part) for image in one.images]
         joined.faults += one.faults
@@ -115,11 +123,13 @@ def read_coco_parts(tree: FileTree, names: Sequence[str]) -> WrittenBoxes:
     return joined
 
 
-def read_coco(path: Path, content: bytes, tree: FileTree) -> WrittenBoxes:
-    """path: of the JSON file. tree: in which its images lie."""
+def read_coco(
+    path: Path, content: bytes, tree: FileTree, *, part: SplitPart | Literal[""] = ""
+) -> WrittenBoxes:
+    """path: of the JSON file. tree: in which its images lie. part: that its name tells."""
     try:
         lists = LinedJson(content.decode("utf-8-sig")).lists()
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataFault(
             "DATA-FORMAT",
             place=str(path),
@@ -131,12 +141,25 @@ def read_coco(path: Path, content: bytes, tree: FileTree) -> WrittenBoxes:
     names = _categories(found, path, lists)
     boxes = _boxes(found, path, lists, names)
     files = ImageFiles(tree)
+    source = path.relative_to(tree.path).as_posix()
+    ids: dict[Any, tuple[int, str]] = {}
+    seen: dict[str, str] = {}
     for line, entry in _dicts(found, path, lists, "images", ("id", "file_name")):
-        place = f"{path}:{line}"
-        name = files.find(str(entry["file_name"]), below="images/")
-        if name is None:
-            no_image(found, place, str(entry["file_name"]))
+        place, wanted = f"{path}:{line}", str(entry["file_name"])
+        if entry["id"] in ids:
+            _same_id(found, place, entry["id"], wanted, *ids[entry["id"]])
             continue
+        ids[entry["id"]] = line, wanted
+        candidates = files.find(wanted, source, below="images/", part=part)
+        name = chosen(found, place, wanted, candidates)
+        if name is None:
+            boxes.pop(entry["id"], None)
+            continue
+        if name in seen:
+            boxes.pop(entry["id"], None)
+            named_twice(found, place, name, seen[name])
+            continue
+        seen[name] = place
         if PurePosixPath(name).suffix.lower() not in ENDINGS:
             continue
         width, height = entry.get("width"), entry.get("height")
@@ -162,7 +185,7 @@ def _dicts(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """The entries of a list that have what they need; a fault for each other."""
     for line, entry in lists.get(name, []):
-        lacking = [n for n in needed if not isinstance(entry, dict) or n not in entry]
+        lacking = [n for n in needed if not isinstance(entry, dict) or not _holds(entry, n)]
         if lacking:
             found.fault(
                 "DATA-FORMAT",
@@ -175,13 +198,53 @@ def _dicts(
             yield line, entry
 
 
+def _holds(entry: dict[str, Any], name: str) -> bool:
+    """Whether it is there; an id must be one value."""
+    return name in entry and (not name.endswith("id") or isinstance(entry[name], str | int | float))
+
+
+def _same_id(
+    found: WrittenBoxes, place: str, number: Any, name: str, line: int, before: str
+) -> None:
+    found.fault(
+        "DATA-TWICE",
+        place,
+        _("id {number}: {name}").format(number=number, name=name),
+        _("line {line} gives this id to {other}").format(line=line, other=before),
+        _("give each its own id, and mend the boxes that name it"),
+    )
+
+
 def _categories(found: WrittenBoxes, path: Path, lists: dict[str, Any]) -> dict[Any, str]:
-    names = {
-        entry["id"]: str(entry["name"])
-        for _line, entry in _dicts(found, path, lists, "categories", ("id", "name"))
-    }
+    names: dict[Any, str] = {}
+    lines: dict[Any, int] = {}
+    for line, entry in _dicts(found, path, lists, "categories", ("id", "name")):
+        number, name = entry["id"], str(entry["name"])
+        if number in names:
+            _same_id(found, f"{path}:{line}", number, name, lines[number], names[number])
+        elif names and isinstance(number, str) != isinstance(next(iter(names)), str):
+            first = next(iter(names))
+            found.fault(
+                "DATA-FORMAT",
+                f"{path}:{line}",
+                f"id {number!r}: {name}",
+                _("line {line} has the id {first}, which is of another kind").format(
+                    line=lines[first], first=repr(first)
+                ),
+                _("write all ids as numbers, or all as text"),
+            )
+        else:
+            names[number], lines[number] = name, line
     found.classes = [names[number] for number in sorted(names)]
     return names
+
+
+def _is_number(one: Any) -> TypeGuard[float]:
+    """Also one beyond all bounds is a number; but a whole one of hundreds of digits is no float."""
+    try:
+        return isinstance(one, int | float) and isinstance(float(one), float)
+    except OverflowError:
+        return False
 
 
 def _boxes(
@@ -191,9 +254,7 @@ def _boxes(
     needed = ("image_id", "category_id", "bbox")
     for line, entry in _dicts(found, path, lists, "annotations", needed):
         place, box = f"{path}:{line}", entry["bbox"]
-        if not (
-            isinstance(box, list) and len(box) == 4 and all(isinstance(n, int | float) for n in box)
-        ):
+        if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
             found.fault(
                 "DATA-FORMAT",
                 place,
@@ -212,7 +273,7 @@ def _boxes(
                 place,
                 ignored=bool(entry.get("ignore", 0)),
                 crowd=bool(entry.get("iscrowd", 0)),
-                area_px2=float(area) if isinstance(area, int | float) else None,
+                area_px2=float(area) if _is_number(area) else None,
                 wrong_class="" if label else f"category_id {entry['category_id']}",
             )
         )

@@ -6,19 +6,27 @@ Folders ``Annotations``, ``JPEGImages`` and, where there is a split, ``ImageSets
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Literal
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from shinso.data.box_files import ImageFiles, WrittenBox, WrittenBoxes, WrittenImage, no_image
-from shinso.data.file_tree import FileTree
+from shinso.data.box_files import (
+    LISTS,
+    ImageFiles,
+    WrittenBox,
+    WrittenBoxes,
+    WrittenImage,
+    chosen,
+    named_twice,
+)
+from shinso.data.file_tree import FileTree, decoded
 from shinso.data.splits import SplitPart
 from shinso.language import _
 
 CountsFrom = Literal["0", "1"]
 SIDES = ("xmin", "ymin", "xmax", "ymax")
-LISTS: dict[str, SplitPart] = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 
 
 class LinedElement(ElementTree.Element):
@@ -65,6 +73,7 @@ def read_voc(tree: FileTree, names: list[str], counts_from: CountsFrom) -> Writt
     files = ImageFiles(tree)
     parts = _parts(found, tree)
     unlisted = 0
+    seen: dict[str, str] = {}
     for name in names:
         place = tree.place(name)
         try:
@@ -81,10 +90,17 @@ def read_voc(tree: FileTree, names: list[str], counts_from: CountsFrom) -> Writt
         stem = PurePosixPath(name).stem
         wanted = (root.findtext("filename") or "").strip()
         # Copies are often renamed while the file name inside stays; the XML's own name counts first.
-        image = files.of_stem(stem) or (files.find(wanted) if wanted else None)
+        candidates = files.of_stem(name) or (files.find(wanted, name) if wanted else [])
+        if len(candidates) > 1:
+            exact = [one for one in candidates if PurePosixPath(one).name == wanted]
+            candidates = exact if len(exact) == 1 else candidates
+        image = chosen(found, place, wanted or stem, candidates)
         if image is None:
-            no_image(found, place, wanted or stem)
             continue
+        if image in seen:
+            named_twice(found, place, image, seen[image])
+            continue
+        seen[image] = name
         boxes = _objects(found, place, root, float(counts_from))
         part: SplitPart | Literal[""] = parts.get(stem, "")
         unlisted += bool(parts) and not part
@@ -102,7 +118,8 @@ def read_voc(tree: FileTree, names: list[str], counts_from: CountsFrom) -> Writt
 
 def _size(root: LinedElement) -> tuple[int, int] | None:
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
-    return (int(texts[0]), int(texts[1])) if all(t.isdigit() and int(t) for t in texts) else None
+    width, height = (int(one) if re.fullmatch("[0-9]{1,9}", one) else 0 for one in texts)
+    return (width, height) if width and height else None
 
 
 def _objects(
@@ -148,7 +165,7 @@ def _parts(found: WrittenBoxes, tree: FileTree) -> dict[str, SplitPart]:
         if path.parent.name != "Main" or path.stem not in LISTS:
             continue
         part = LISTS[path.stem]
-        for number, line in enumerate(tree.loads[name]().decode("utf-8-sig").splitlines(), 1):
+        for number, line in enumerate(decoded(tree, name, found.notes).splitlines(), 1):
             stem = line.split()[0] if line.split() else ""
             if not stem:
                 continue

@@ -8,12 +8,9 @@ valid and test are a split.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Literal
 
-from shinso.data.box_files import ImageFiles, WrittenBox, WrittenBoxes, WrittenImage
-from shinso.data.boxes_voc import LISTS
-from shinso.data.file_tree import FileTree
-from shinso.data.splits import SplitPart
+from shinso.data.box_files import ImageFiles, WrittenBox, WrittenBoxes, WrittenImage, part_of
+from shinso.data.file_tree import FileTree, decoded
 from shinso.language import _
 
 NAME_LISTS = ("classes.txt", "obj.names", "labels.txt")
@@ -34,7 +31,7 @@ def read_yolo(tree: FileTree) -> WrittenBoxes:
             boxes = _lines(found, tree, text, named, numbers)
         place = tree.place(text or image)
         found.images.append(
-            WrittenImage(image, place, tree.loads[image], tuple(boxes), None, _part(image))
+            WrittenImage(image, place, tree.loads[image], tuple(boxes), None, part_of(image))
         )
     if not named:
         found.classes = [str(number) for number in range(max(numbers, default=-1) + 1)]
@@ -67,11 +64,6 @@ def _text_of(tree: FileTree, image: str) -> str | None:
         if name in tree.loads and PurePosixPath(name).name not in NAME_LISTS:
             return name
     return None
-
-
-def _part(image: str) -> SplitPart | Literal[""]:
-    folders = [one for one in PurePosixPath(image).parts[:-1] if one in LISTS]
-    return LISTS[folders[-1]] if folders else ""
 
 
 def _lines(
@@ -117,10 +109,12 @@ def _class_names(found: WrittenBoxes, tree: FileTree) -> list[str]:
             content = yaml.safe_load(tree.loads[name]())
             names = content.get("names") if isinstance(content, dict) else None
             if isinstance(names, dict):
-                return [str(names[number]) for number in range(len(names))]
+                names = [names[number] for number in range(len(names))]
             if isinstance(names, list):
+                if any(isinstance(one, dict | list) for one in names):
+                    raise ValueError("a name is a list")
                 return [str(one) for one in names]
-        except (yaml.YAMLError, KeyError) as error:
+        except (yaml.YAMLError, KeyError, ValueError, RecursionError) as error:
             found.fault(
                 "DATA-FORMAT",
                 tree.place(name),
@@ -130,6 +124,6 @@ def _class_names(found: WrittenBoxes, tree: FileTree) -> list[str]:
             )
     for name in tree.loads:
         if PurePosixPath(name).name in NAME_LISTS:
-            lines = tree.loads[name]().decode("utf-8-sig").splitlines()
+            lines = decoded(tree, name, found.notes).splitlines()
             return [one.strip() for one in lines if one.strip()]
     return []

@@ -82,13 +82,24 @@ def find_delimiter(text: str, prefer: str = "") -> str:
     head = "\n".join(text.split("\n", LOOKED_AT)[:LOOKED_AT])
     best, best_score = prefer or ",", (0.0, 0)
     for delimiter in sorted(DELIMITERS, key=lambda one: one != prefer):
-        widths = Counter(len(row) for row in csv.reader(io.StringIO(head), delimiter=delimiter))
-        widths.pop(0, None)
+        widths = _widths(head, delimiter)
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         score = (count / max(widths.total(), 1), width)
         if width > 1 and score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def _widths(head: str, delimiter: str) -> Counter[int]:
+    """How many lines have how many fields, as far as the csv module can read them."""
+    widths: Counter[int] = Counter()
+    try:
+        for row in csv.reader(io.StringIO(head), delimiter=delimiter):
+            widths[len(row)] += 1
+    except csv.Error:  # a cell longer than it takes; the lines before decide
+        pass
+    widths.pop(0, None)
+    return widths
 
 
 def _is_data(first: list[str]) -> bool:
@@ -159,7 +170,7 @@ def _irregular(
     """The exact way: quoted line ends, blank lines and rows of a wrong length."""
     rows: list[list[str]] = []
     lines: list[int] = []
-    for line, row in _records(text, delimiter, findings):
+    for line, row in records(text, delimiter, findings):
         if rows or row:  # blank lines before the first row are no rows of any width
             rows.append(row)
             lines.append(line)
@@ -187,8 +198,10 @@ def _irregular(
     return frame, np.array([lines[place] for place in kept], dtype=np.int64)
 
 
-def _records(text: str, delimiter: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
-    """Each record's first line and its fields, none for a blank line."""
+def records(text: str, delimiter: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
+    """Each record's first line and its fields, none for a blank line.
+
+    Raises ManyDataFaults DATA-FORMAT where a cell is longer than the csv module takes."""
     reader = csv.reader(
         io.StringIO(text.rstrip("\n") + "\n", newline=""),
         delimiter=delimiter,

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from shinso.data.text import read_bytes
+from shinso.data.archives import ARCHIVES, hidden, is_archive, read_archive
+from shinso.data.findings import Findings
+from shinso.data.text import decode, read_bytes
 from shinso.faults import DataFault
 from shinso.language import _
-
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".zip")
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, OSError, EOFError)
 
 
 @dataclass(frozen=True, eq=False)
 class FileTree:
     """loads: what reads each file, by its name below ``path`` with slashes; in alphabetical order,
-    what file managers leave behind left out. An archive is read whole, never unpacked."""
+    what file managers leave behind left out. folders: those below, with or without files. An
+    archive is read whole, never unpacked."""
 
     path: Path
     loads: Mapping[str, Callable[[], bytes]]
+    folders: tuple[str, ...] = ()
 
     def place(self, name: str) -> str:
         """How a file in it is called in a fault."""
@@ -36,8 +33,15 @@ class FileTree:
         return [one for one in self.loads if one.lower().endswith(endings)]
 
 
-def file_tree(path: Path) -> FileTree:
-    """Raises DataFault DATA-NOT-FOUND, and DATA-FORMAT for a damaged archive or a single file."""
+def _every(_name: str) -> bool:
+    return True
+
+
+def file_tree(path: Path, wanted: Callable[[str], bool] = _every) -> FileTree:
+    """wanted: of which files, by their names, others being left out.
+
+    Raises DataFault DATA-NOT-FOUND, DATA-FORMAT for a damaged archive or a single file, and
+    DATA-TOO-LARGE for an archive."""
     if not path.exists():
         raise DataFault(
             "DATA-NOT-FOUND",
@@ -46,11 +50,16 @@ def file_tree(path: Path) -> FileTree:
             next_step=_("check the path; it is taken from the folder you are in"),
         )
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.is_file())
-        loads = {one.relative_to(path).as_posix(): partial(read_bytes, one) for one in files}
-    elif path.name.lower().endswith(ARCHIVES):
-        contents = _archive(path)
-        loads = {name: partial(_kept, contents[name]) for name in sorted(contents)}
+        below = [(one.relative_to(path).as_posix(), one) for one in sorted(path.rglob("*"))]
+        seen = [(name, one) for name, one in below if not hidden(name)]
+        loads = {
+            name: partial(read_bytes, one) for name, one in seen if wanted(name) and one.is_file()
+        }
+        folders = tuple(name for name, one in seen if name not in loads and one.is_dir())
+    elif is_archive(path):
+        archive = read_archive(path, wanted)
+        loads = {name: partial(_kept, content) for name, content in archive.files.items()}
+        folders = archive.folders
     else:
         raise DataFault(
             "DATA-FORMAT",
@@ -61,31 +70,18 @@ def file_tree(path: Path) -> FileTree:
                 endings=", ".join(ARCHIVES)
             ),
         )
-    return FileTree(path, {name: load for name, load in loads.items() if not _hidden(name)})
+    return FileTree(path, loads, folders)
 
 
 def _kept(content: bytes) -> bytes:
     return content
 
 
-def _hidden(name: str) -> bool:
-    last = PurePosixPath(name).name
-    return last.startswith(".") or "__MACOSX" in name or last.lower() == "thumbs.db"
+def decoded(tree: FileTree, name: str, notes: list[str]) -> str:
+    """The text of a file in it. notes: to which it is added where the encoding had to be found out.
 
-
-def _archive(path: Path) -> dict[str, bytes]:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return {o.filename: archive.read(o) for o in archive.infolist() if not o.is_dir()}
-        with tarfile.open(path, "r:*") as archive:
-            found = {member.name: archive.extractfile(member) for member in archive}
-            return {name: file.read() for name, file in found.items() if file}
-    except DAMAGED as error:
-        raise DataFault(
-            "DATA-FORMAT",
-            place=str(path),
-            found=f"{type(error).__name__}: {error}",
-            why=_("the archive is damaged"),
-            next_step=_("bring a whole copy of the file"),
-        ) from error
+    Raises DataFault DATA-ENCODING, DATA-FORMAT."""
+    findings = Findings(Path(tree.place(name)))
+    text = decode(tree.loads[name](), findings.path, findings)[0]
+    notes += findings.notes
+    return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int, Int8, Int64
 
+from shinso.data.archives import is_archive
+from shinso.data.file_tree import file_tree
 from shinso.faults import DataFault, ManyDataFaults, UsageFault
 from shinso.games.go import BLACK, WHITE, Position, Rules
 from shinso.games.go_planes_numba import first_illegal
@@ -48,16 +49,11 @@ class GoGames:
     def __len__(self) -> int:
         return len(self.firsts)
 
-    @property
-    def num_moves(self) -> int:
-        """Moves without the stones set up before them."""
-        return int((self.begins[1:] - self.firsts).sum())
-
 
 def read_games(
     paths: Sequence[Path], *, side: int = 0, damaged: Literal["fail", "skip"] = "fail"
 ) -> GoGames:
-    """All SGF files of folders, archives (.tar, .tar.gz, .tar.xz) and single files.
+    """All SGF files of folders, archives (tar, plain or compressed, and zip) and single files.
 
     side: take only games on boards of this size; 0 expects all to be of one. damaged: stop and name
     all faults, or leave these files out and say so.
@@ -109,35 +105,23 @@ def read_games(
 def _files(paths: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """Name and content of every SGF file, in the order of names."""
     for path in paths:
-        if path.is_dir():
-            found = (one for one in path.rglob("*") if one.suffix.lower() == ".sgf")
-            for one in sorted(found):
-                yield one.relative_to(path).as_posix(), one.read_bytes()
-        elif re.search(r"\.(tar|tgz|tar\.\w+)$", path.name):
-            try:
-                with tarfile.open(path) as archive:
-                    contents = {
-                        member.name: archive.extractfile(member).read()  # type: ignore[union-attr]
-                        for member in archive
-                        if member.isfile() and member.name.lower().endswith(".sgf")
-                    }
-            except (tarfile.TarError, EOFError, OSError) as error:
-                raise _unreadable(path, error) from error
-            yield from sorted(contents.items())
+        if path.is_dir() or (is_archive(path) and path.exists()):
+            for name, load in file_tree(path, _is_sgf).loads.items():
+                yield name, load()
         else:
             try:
                 yield path.name, path.read_bytes()
             except OSError as error:
-                raise _unreadable(path, error) from error
+                raise DataFault(
+                    "DATA-UNREADABLE",
+                    place=str(path),
+                    found=f"{type(error).__name__}: {error}",
+                    next_step=_("give a folder or an archive with files that end in .sgf"),
+                ) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DataFault:
-    return DataFault(
-        "DATA-UNREADABLE",
-        place=str(path),
-        found=f"{type(error).__name__}: {error}",
-        next_step=_("give a folder or an archive with files that end in .sgf"),
-    )
+def _is_sgf(name: str) -> bool:
+    return name.lower().endswith(".sgf")
 
 
 def _legal_games(records: Sequence[Record], sha256: str) -> tuple[GoGames | None, list[DataFault]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import math
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from shinso.data.text import GZIP, first_bytes, read_bytes
+from shinso.data.text import first_bytes, read_bytes, unpacked
 from shinso.faults import DataFault
 from shinso.language import _
 
@@ -27,17 +26,17 @@ def read_idx(path: Path) -> tuple[UInt8[np.ndarray, "*axes"], bytes]:
     """The numbers, and the file as stored. Raises DataFault DATA-FORMAT where it is cut short or
     holds more than its head says."""
     raw = read_bytes(path)
-    try:
-        content = gzip.decompress(raw) if raw.startswith(GZIP) else raw
-    except (EOFError, OSError, zlib.error) as error:
-        raise _fault(path, str(error), _("the gzip file is damaged")) from error
+    content = unpacked(raw, path)
     if len(content) < 4 or content[:3] != bytes((0, 0, UNSIGNED_BYTES)):
         raise _fault(path, repr(content[:4]), _("this is no IDX file of bytes"))
     axes = content[3]
     head = 4 + 4 * axes
+    if len(content) < head:
+        found = _("{found:,} bytes, {wanted:,} announced").format(found=len(content), wanted=head)
+        raise _fault(path, found, _("the file is not whole"))
     shape = np.frombuffer(content[4:head], dtype=">u4").astype(int)
-    wanted, there = int(shape.prod()), len(content) - head
-    if len(shape) != axes or wanted != there:
+    wanted, there = math.prod(shape.tolist()), len(content) - head
+    if wanted != there:
         found = _("{found:,} bytes of numbers, {wanted:,} announced").format(
             found=there, wanted=wanted
         )
@@ -64,8 +63,12 @@ def cifar_label_bytes(path: Path) -> int:
 def read_cifar(
     path: Path, label_bytes: int
 ) -> tuple[UInt8[np.ndarray, "image 3 32 32"], UInt8[np.ndarray, " image"], bytes]:
-    """Pixels, labels (the fine ones of CIFAR-100) and the file as stored."""
+    """Pixels, labels (the fine ones of CIFAR-100) and the file as stored. Raises DataFault
+    DATA-FORMAT where it is cut short."""
     raw = read_bytes(path)
+    if over := len(raw) % (CIFAR_PIXELS + label_bytes):
+        found = _("{count:,} bytes behind the last whole image").format(count=over)
+        raise _fault(path, found, _("the file is not whole"))
     records = np.frombuffer(raw, dtype=np.uint8).reshape(-1, CIFAR_PIXELS + label_bytes)
     pixels = records[:, label_bytes:].reshape(-1, 3, 32, 32)
     return pixels, records[:, label_bytes - 1], raw

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from shinso.data.limits import limits
 from shinso.faults import DataFault
 from shinso.language import Text, _
 
@@ -155,14 +156,25 @@ def common_target(headers: Sequence[Header], *, px: int = 0) -> Target:
 
 
 def opened(content: bytes, place: str) -> Image:
-    """The image, its header read and no more. DataFault DATA-IMAGE where it is none."""
+    """The image, its header read and no more. DataFault DATA-IMAGE where it is none, or has more
+    than ``limits().most_pixels``."""
     from PIL import Image
 
     try:
-        return Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         found = _("an empty file") if not content else f"{type(error).__name__}: {error}"
         raise _fault(place, found.split(" <_io")[0]) from error
+    most = limits().most_pixels
+    if image.height * image.width > most:
+        raise DataFault(
+            "DATA-IMAGE",
+            place=place,
+            found=_("{height} × {width} pixels").format(height=image.height, width=image.width),
+            why=_("an image may have {most:,} pixels").format(most=most),
+            next_step=_("make it smaller"),
+        )
+    return image
 
 
 def _fault(place: str, found: str) -> DataFault:

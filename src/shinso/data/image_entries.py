@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from shinso.data.findings import Findings
+from shinso.data.delimited import records
+from shinso.data.file_tree import file_tree
+from shinso.data.findings import Findings, shown
 from shinso.data.image_decoding import ENDINGS
 from shinso.data.text import read_bytes, read_text
 from shinso.faults import DataFault, ManyDataFaults
@@ -43,72 +39,17 @@ def _is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in ENDINGS
 
 
-def _is_hidden(name: str) -> bool:
-    """What file managers leave behind; nobody misses it."""
-    last = PurePosixPath(name).name
-    return last.startswith((".", "__MACOSX")) or last.lower() in ("thumbs.db", "desktop.ini")
-
-
-def folder_entries(path: Path, *, needs_label: bool) -> Entries:
-    """A folder per class; without labels needed, images anywhere below.
+def tree_entries(path: Path, *, needs_label: bool) -> Entries:
+    """A folder per class, in a folder or an archive; without labels needed, images anywhere below.
 
     Raises ManyDataFaults DATA-EMPTY for each class folder without an image.
     """
-    files = sorted(one for one in path.rglob("*") if one.is_file() and not _is_hidden(one.name))
-    names = {one.relative_to(path).as_posix(): one for one in files}
-    classes = {
-        one.name: 0 for one in sorted(path.iterdir()) if one.is_dir() and not _is_hidden(one.name)
-    }
-    loads = {name: partial(read_bytes, one) for name, one in names.items()}
+    tree = file_tree(path)
+    root = "" if path.is_dir() else _root(list(tree.loads))
+    loads = {name.removeprefix(root): load for name, load in tree.loads.items()}
+    below = [one.removeprefix(root) for one in tree.folders if one.startswith(root)]
+    classes = {one: 0 for one in sorted(below) if "/" not in one}
     return _by_folder(path, loads, classes, needs_label=needs_label)
-
-
-def archive_entries(path: Path, *, needs_label: bool) -> Entries:
-    """The same from a tar (however compressed) or zip archive; it is read whole, not unpacked."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                folders = [one.filename for one in archive.infolist() if one.is_dir()]
-                contents = {
-                    one.filename: archive.read(one)
-                    for one in archive.infolist()
-                    if not one.is_dir()
-                }
-        else:
-            with tarfile.open(path, "r:*") as archive:
-                folders, contents = [], {}
-                for member in archive:
-                    if member.isdir():
-                        folders.append(member.name)
-                    elif file := archive.extractfile(member):
-                        contents[member.name] = file.read()
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        lzma.LZMAError,
-        zlib.error,
-        OSError,
-        EOFError,
-    ) as e:
-        raise DataFault(
-            "DATA-FORMAT",
-            place=str(path),
-            found=f"{type(e).__name__}: {e}",
-            why=_("the archive is damaged"),
-            next_step=_("bring a whole copy of the file"),
-        ) from e
-    kept = {name: content for name, content in contents.items() if not _is_hidden(name)}
-    root = _root(list(kept))
-    inside = {name.removeprefix(root): content for name, content in sorted(kept.items())}
-    below = [one.strip("/") for one in folders if (one.strip("/") + "/").startswith(root)]
-    classes = [one.removeprefix(root) for one in below if one + "/" != root]
-    top = {one: 0 for one in sorted(classes) if one and "/" not in one}
-    loads = {name: partial(_kept, content) for name, content in inside.items()}
-    return _by_folder(path, loads, top, needs_label=needs_label)
-
-
-def _kept(content: bytes) -> bytes:
-    return content
 
 
 def _root(names: Sequence[str]) -> str:
@@ -191,32 +132,50 @@ def file_entries(paths: Sequence[Path]) -> Entries:
     return Entries(paths[0], tuple(found))
 
 
-def csv_entries(path: Path, *, needs_label: bool) -> Entries:
-    """Columns ``path`` and ``label`` under a head line; paths are taken from the CSV's folder.
+def listed_rows(
+    path: Path, needed: Sequence[str], findings: Findings
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line and cells, by their columns' names, of each row of a list. A fault in ``findings`` for
+    each needed cell that is empty, and for a cell that runs over several lines.
 
-    Raises ManyDataFaults: DATA-MISSING-COLUMN, DATA-NAN for an empty cell, DATA-NOT-FOUND.
+    Raises ManyDataFaults where a needed column is missing.
     """
-    findings = Findings(path)
     text = read_text(path, findings).text
-    rows = csv.reader(io.StringIO(text), delimiter="\t" if path.suffix == ".tsv" else ",")
-    head = [cell.strip() for cell in next(rows, [])]
-    needed = ("path", "label") if needs_label else ("path",)
+    rows = records(text, "\t" if path.suffix.lower() == ".tsv" else ",", findings)
+    head = [cell.strip() for cell in next((row for _line, row in rows if row), [])]
     for name in needed:
         if name not in head:
             findings.missing_column(name, head, role=name)
     findings.stop()
-    found = []
-    for row in rows:
+    for line, row in rows:
         if not row:
             continue
+        if any("\n" in cell for cell in row):
+            findings.fault(
+                "DATA-FORMAT", line=line, found=shown(",".join(row), 80),
+                why=_("a quoted cell that begins here does not end"),
+                next_step=_("close the quotes in this line"),
+            )  # fmt: skip
+            continue
         cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
-        line = rows.line_num
         for name in needed:
             if not cells.get(name):
                 findings.fault(
                     "DATA-NAN", line=line, column=name, found=repr(",".join(row)),
                     why=_("the cell is empty"), next_step=_("write it, or take the line out"),
                 )  # fmt: skip
+        yield line, cells
+
+
+def csv_entries(path: Path, *, needs_label: bool) -> Entries:
+    """Columns ``path`` and ``label`` under a head line; paths are taken from the CSV's folder.
+
+    Raises ManyDataFaults: DATA-MISSING-COLUMN, DATA-NAN for an empty cell, DATA-NOT-FOUND, and
+    DATA-FORMAT for quotes that are not closed.
+    """
+    findings = Findings(path)
+    found = []
+    for line, cells in listed_rows(path, ("path", "label") if needs_label else ("path",), findings):
         where = path.parent / cells.get("path", "")
         if cells.get("path") and not where.is_file():
             findings.fault(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from shinso.contracts import BatchOut
-from shinso.data.shuffled import ShuffledSource
+from shinso.data.shuffled import Numbers, ShuffledSource
 
 
 @runtime_checkable
@@ -18,19 +18,6 @@ class ChangedSamples(Protocol[BatchOut]):
     def __len__(self) -> int: ...
 
     def take_in(self, indices: Int[np.ndarray, " batch"], epoch: int, /) -> BatchOut: ...
-
-
-class _Numbers:
-    """Samples that are their own numbers: the order is wanted before the images are."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def take(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
-        return indices
 
 
 @final
@@ -51,7 +38,7 @@ class AugmentedSource(Generic[BatchOut]):
     ) -> None:
         """only: the samples to use, all by default."""
         self.samples = samples
-        self.order = ShuffledSource(_Numbers(len(samples)), batch_size, seed, only=only)
+        self.order = ShuffledSource(Numbers(len(samples)), batch_size, seed, only=only)
 
     def next_batch(self) -> BatchOut:
         indices = self.order.next_batch()

@@ -35,7 +35,7 @@ def read_objects(
         try:
             content = json.loads(text)
             problem = "" if isinstance(content, dict) else shown(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             content, problem = None, f"{error}: {shown(text)}"
         if problem or not isinstance(content, dict):
             findings.fault(

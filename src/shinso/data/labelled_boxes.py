@@ -8,10 +8,8 @@ everything, are cut to the image, or are left out aloud.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from shinso.data.boxes_voc import CountsFrom, is_voc, read_voc
 from shinso.data.boxes_yolo import read_yolo
 from shinso.data.file_tree import file_tree
 from shinso.data.image_decoding import ENDINGS, Header, Target, decode, read_header
+from shinso.data.limits import decoding_pool
 from shinso.data.splits import PARTS, SplitPart
 from shinso.data.text import read_bytes, sha256_of
 from shinso.faults import DataFault, ManyDataFaults
@@ -121,7 +120,7 @@ def read_boxes(
             why=_("there is nothing to look at"),
             next_step=_("give the folder that holds the images"),
         )
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with decoding_pool() as pool:
         heads = list(pool.map(_head, written.images))
     faults = [*written.faults, *(head for head in heads if isinstance(head, DataFault))]
     if faults:

@@ -8,10 +8,8 @@ folder or single files too.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from shinso.data.archives import is_archive
 from shinso.data.idx_files import cifar_label_bytes, is_idx, labels_beside, read_cifar, read_idx
 from shinso.data.image_decoding import (
     Header,
@@ -33,17 +32,15 @@ from shinso.data.image_decoding import (
 from shinso.data.image_entries import (
     Entries,
     Entry,
-    archive_entries,
     csv_entries,
     file_entries,
-    folder_entries,
+    tree_entries,
 )
 from shinso.data.labelled_series import ordered_classes
+from shinso.data.limits import check_memory, decoding_pool
 from shinso.data.text import sha256_of
 from shinso.faults import DataFault, ManyDataFaults
 from shinso.language import _
-
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".zip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +110,8 @@ def read_images(
         return _resized(_from_idx(paths, needs_label), px, like)
     if first.is_file() and cifar_label_bytes(first):
         return _resized(_from_cifar(paths), px, like)
-    if first.is_dir() and len(paths) == 1:
-        entries = folder_entries(first, needs_label=needs_label)
-    elif first.name.lower().endswith(ARCHIVES) and len(paths) == 1:
-        entries = archive_entries(first, needs_label=needs_label)
+    if (first.is_dir() or is_archive(first)) and len(paths) == 1:
+        entries = tree_entries(first, needs_label=needs_label)
     elif first.suffix.lower() in (".csv", ".tsv") and len(paths) == 1:
         entries = csv_entries(first, needs_label=needs_label)
     elif not needs_label:
@@ -136,14 +131,13 @@ def read_images(
 
 
 def _decoded(entries: Entries, px: int, like: Target | None) -> LabelledImages:
-    # Pillow decodes without Python's lock, so threads decode side by side.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with decoding_pool() as pool:
         heads, faults = _sorted_out(pool.map(_head, entries.found))
         if faults:
             raise ManyDataFaults(faults)
         headers = [header for header, _digest in heads]
         target = like or common_target(headers, px=px)
-        check_memory(len(headers), target, entries.path)
+        _check_memory(len(headers), target, entries.path)
         pixels, faults = _sorted_out(pool.map(partial(_pixels, target), entries.found))
     if faults:
         raise ManyDataFaults(faults)
@@ -183,22 +177,16 @@ def _sorted_out(found: Iterable[Any]) -> tuple[list[Any], list[DataFault]]:
     return results, faults
 
 
-def check_memory(count: int, target: Target, path: Path) -> None:
-    """Raise DataFault DATA-TOO-LARGE where the decoded images would fill half of the memory."""
+def _check_memory(count: int, target: Target, path: Path) -> None:
     wanted = count * target.channels * target.height * target.width
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if wanted > there // 2:
-        raise DataFault(
-            "DATA-TOO-LARGE",
-            place=str(path),
-            found=_("{count:,} images of {height} × {width} are {size:.1f} GB").format(
-                count=count, height=target.height, width=target.width, size=wanted / 1e9
-            ),
-            why=_("images are kept decoded, and this machine has {size:.1f} GB of memory").format(
-                size=there / 1e9
-            ),
-            next_step=_("give a smaller --image-px"),
-        )
+    check_memory(
+        wanted,
+        path,
+        found=_("{count:,} images of {height} × {width} are {size:.1f} GB").format(
+            count=count, height=target.height, width=target.width, size=wanted / 1e9
+        ),
+        next_step=_("give a smaller --image-px"),
+    )
 
 
 def _from_idx(paths: Sequence[Path], needs_label: bool) -> LabelledImages:
@@ -238,7 +226,8 @@ def _idx_fault(path: Path, found: str, why: str) -> DataFault:
 
 def _from_cifar(paths: Sequence[Path]) -> LabelledImages:
     """Several files are joined in the order given."""
-    parts = [read_cifar(path, cifar_label_bytes(path)) for path in paths]
+    usual = cifar_label_bytes(paths[0])
+    parts = [read_cifar(path, cifar_label_bytes(path) or usual) for path in paths]
     pixels = np.concatenate([one for one, _labels, _raw in parts])
     numbers = np.concatenate([labels for _pixels, labels, _raw in parts])
     digest = sha256_of(b"".join(raw for *_rest, raw in parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -167,7 +168,7 @@ def _array(content: Any, line: int, findings: Findings) -> Float[np.ndarray, "ti
     for place, step in enumerate(steps):
         for cell in step:
             good = isinstance(cell, int | float) and not isinstance(cell, bool)
-            if good and np.isfinite(float(cell)):
+            if good and _is_finite(cell):
                 continue
             findings.fault(
                 "DATA-NAN" if good or cell is None else "DATA-TEXT-CELL",
@@ -179,6 +180,13 @@ def _array(content: Any, line: int, findings: Findings) -> Float[np.ndarray, "ti
             )
             return None
     return np.array(steps, dtype=np.float64)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond all that 64 bits can say
+        return False
 
 
 def _label(content: Any, line: int, name: str, needed: bool, findings: Findings) -> str:

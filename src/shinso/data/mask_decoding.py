@@ -12,12 +12,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
+from shinso.data.findings import Findings
 from shinso.data.image_decoding import opened
+from shinso.data.text import decode
 from shinso.faults import DataFault, ManyDataFaults
 from shinso.language import _
 
@@ -67,14 +70,21 @@ def is_colour(text: str) -> bool:
     return bool(re.fullmatch(r"#[0-9a-fA-F]{6}", text))
 
 
-def read_table(place: str, content: bytes, void: Sequence[str]) -> ClassTable:
+def read_table(
+    place: str, content: bytes, void: Sequence[str], notes: list[str] | None = None
+) -> ClassTable:
     """The classes of a table: lines of a name; of ``R G B name``; or CSV with a head line and the
     columns name and, where wanted, id and colour (#rrggbb) or r, g, b.
 
-    void: names, ids or colours that do not count; a name of the table leaves its classes.
-    Raises ManyDataFaults DATA-CLASS-TABLE with the line.
+    void: names, ids or colours that do not count; a name of the table leaves its classes. notes:
+    to which it is added where the encoding had to be found out.
+
+    Raises ManyDataFaults DATA-CLASS-TABLE with the line, DataFault DATA-ENCODING, DATA-FORMAT.
     """
-    text = content.decode("utf-8-sig", errors="replace")
+    findings = Findings(Path(place))
+    text = decode(content, findings.path, findings)[0]
+    if notes is not None:
+        notes += findings.notes
     lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows: list[tuple[str, int, int | None]] = []
     faults: list[DataFault] = []
@@ -119,12 +129,12 @@ def _with_head(head: str, line: str) -> tuple[str, int | None, int | None] | str
     cells = dict(zip(names, (c.strip() for c in next(csv.reader(io.StringIO(line)))), strict=False))
     given = cells.get("id", "")
     text = cells.get("colour", cells.get("color", ""))
-    if not cells.get("name") or (given and not given.isdigit()) or (text and not is_colour(text)):
+    if not cells.get("name") or (given and not given.isdecimal()) or (text and not is_colour(text)):
         return line
     colour = int(text[1:], 16) if text else None
     if colour is None and {"r", "g", "b"} <= cells.keys():
         parts = [cells[one] for one in "rgb"]
-        if not all(one.isdigit() and int(one) <= 255 for one in parts):
+        if not all(one.isdecimal() and int(one) <= 255 for one in parts):
             return line
         colour = int(parts[0]) << 16 | int(parts[1]) << 8 | int(parts[2])
     return cells["name"], int(given) if given else None, colour

@@ -7,28 +7,23 @@ have the same name but for the ending (``_mask`` and ``_L`` are passed over).
 
 from __future__ import annotations
 
-import csv
-import io
-import lzma
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from shinso.data.archives import is_archive
+from shinso.data.box_files import IMAGE_FOLDERS
+from shinso.data.file_tree import file_tree
 from shinso.data.findings import Findings
 from shinso.data.image_decoding import ENDINGS
-from shinso.data.image_entries import no_images
+from shinso.data.image_entries import listed_rows, no_images
 from shinso.data.splits import SplitPart
-from shinso.data.text import read_bytes, read_text
+from shinso.data.text import read_bytes
 from shinso.faults import DataFault, ManyDataFaults
 from shinso.language import _
 
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".zip")
-IMAGE_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "leftimg8bit"}
 MASK_FOLDERS = {
     "masks", "mask", "labels", "label", "annotations", "annotation", "annot", "segmentationclass",
     "gtfine", "groundtruth",
@@ -76,12 +71,8 @@ def read_pairs(path: Path, *, needs_mask: bool) -> Pairs:
             found=_("no such file or folder"),
             next_step=_("check the path; it is taken from the folder you are in"),
         )
-    if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.is_file() and not _hidden(one.name))
-        loads = {one.relative_to(path).as_posix(): partial(read_bytes, one) for one in files}
-        return _by_folder(path, loads, needs_mask=needs_mask)
-    if path.name.lower().endswith(ARCHIVES):
-        return _by_folder(path, _unpacked(path), needs_mask=needs_mask)
+    if path.is_dir() or is_archive(path):
+        return _by_folder(path, file_tree(path).loads, needs_mask=needs_mask)
     if path.suffix.lower() in (".csv", ".tsv"):
         return _by_list(path, needs_mask=needs_mask)
     if not needs_mask and path.suffix.lower() in ENDINGS:
@@ -96,39 +87,6 @@ def read_pairs(path: Path, *, needs_mask: bool) -> Pairs:
         ),
         next_step=_("put images and masks of the same names into two folders"),
     )
-
-
-def _hidden(name: str) -> bool:
-    last = PurePosixPath(name).name
-    return last.startswith((".", "__MACOSX")) or last.lower() in ("thumbs.db", "desktop.ini")
-
-
-def _unpacked(path: Path) -> dict[str, Load]:
-    """The files of an archive by name; it is read whole, not unpacked onto the disk."""
-    contents: dict[str, bytes] = {}
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for one in archive.infolist():
-                    if not one.is_dir():
-                        contents[one.filename] = archive.read(one)
-        else:
-            with tarfile.open(path, "r:*") as archive:
-                for member in archive:
-                    if file := archive.extractfile(member):
-                        contents[member.name] = file.read()
-    except (
-        tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, OSError, EOFError,
-    ) as error:  # fmt: skip
-        raise DataFault(
-            "DATA-FORMAT",
-            place=str(path),
-            found=f"{type(error).__name__}: {error}",
-            why=_("the archive is damaged"),
-            next_step=_("bring a whole copy of the file"),
-        ) from error
-    kept = {name: one for name, one in sorted(contents.items()) if not _hidden(name)}
-    return {name: partial(bytes, one) for name, one in kept.items()}
 
 
 Key = tuple[SplitPart | None, tuple[str, ...], str]
@@ -250,20 +208,12 @@ def _by_list(path: Path, *, needs_mask: bool) -> Pairs:
     """Columns ``image`` and ``mask``, and ``part`` where the data are divided already; paths are
     taken from the CSV's folder."""
     findings = Findings(path)
-    text = read_text(path, findings).text
-    rows = csv.reader(io.StringIO(text), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    head = [cell.strip() for cell in next(rows, [])]
     needed = ("image", "mask") if needs_mask else ("image",)
-    for name in needed:
-        if name not in head:
-            findings.missing_column(name, head, role=name)
-    findings.stop()
     found = []
-    for row in rows:
-        if row:
-            pair = _listed(path, rows.line_num, head, row, needed, findings)
-            if pair is not None:
-                found.append(pair)
+    for line, cells in listed_rows(path, needed, findings):
+        pair = _listed(path, line, cells, needed, findings)
+        if pair is not None:
+            found.append(pair)
     findings.stop()
     if not found:
         raise _nothing(path, needs_mask)
@@ -273,20 +223,14 @@ def _by_list(path: Path, *, needs_mask: bool) -> Pairs:
 def _listed(
     path: Path,
     line: int,
-    head: Sequence[str],
-    row: Sequence[str],
+    cells: Mapping[str, str],
     needed: Sequence[str],
     findings: Findings,
 ) -> Pair | None:
-    cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
     whole = True
     for name in needed:
         if not cells.get(name):
             whole = False
-            findings.fault(
-                "DATA-NAN", line=line, column=name, found=repr(",".join(row)),
-                why=_("the cell is empty"), next_step=_("write it, or take the line out"),
-            )  # fmt: skip
         elif not (path.parent / cells[name]).is_file():
             whole = False
             findings.fault(

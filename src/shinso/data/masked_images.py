@@ -7,7 +7,6 @@ beside ``trainannot``, an archive of either, a CSV of image,mask. Images may hav
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from shinso.data.image_decoding import Header, Target, decode, read_header
+from shinso.data.limits import check_memory, decoding_pool
 from shinso.data.mask_decoding import (
     MOST_CLASSES,
     VOID,
@@ -78,11 +78,11 @@ def read_masked(path: Path, wanted: Wanted, *, needs_mask: bool = True) -> Maske
     """Raises ManyDataFaults with every fault of every file: damaged images and masks, masks of
     another size (DATA-MASK-SIZE), unknown ids and colours, images without masks."""
     pairs = read_pairs(path, needs_mask=needs_mask)
-    # Pillow decodes without Python's lock, so threads decode side by side.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    notes = list(pairs.notes)
+    with decoding_pool() as pool:
         heads = _all(pool.map(_safe(_head), pairs.found))
         if needs_mask:
-            raw, table = _masks(pool, pairs, wanted)
+            raw, table = _masks(pool, pairs, wanted, notes)
             numbers = _all(
                 [
                     *_of_other_size(pairs.found, [head for head, _digest in heads], raw),
@@ -111,7 +111,7 @@ def read_masked(path: Path, wanted: Wanted, *, needs_mask: bool = True) -> Maske
         tuple(pair.part for pair in pairs.found),
         table,
         _digest(pairs, [digest for _head, digest in heads]),
-        (*pairs.notes, *_size_notes([head for head, _d in heads], wanted.size_px)),
+        (*notes, *_size_notes([head for head, _d in heads], wanted.size_px)),
     )
 
 
@@ -147,15 +147,17 @@ def _pixels(pair: Pair, target: Target) -> np.ndarray:
 
 
 def _masks(
-    pool: ThreadPoolExecutor, pairs: Pairs, wanted: Wanted
+    pool: ThreadPoolExecutor, pairs: Pairs, wanted: Wanted, notes: list[str]
 ) -> tuple[list[RawMask], ClassTable]:
     """What stands in every mask, and the classes: as given, as the table beside the data says, or
     as the ids that occur."""
     table = wanted.table
     if table is None and wanted.table_file is not None:
-        table = read_table(str(wanted.table_file), read_bytes(wanted.table_file), wanted.void)
+        table = read_table(
+            str(wanted.table_file), read_bytes(wanted.table_file), wanted.void, notes
+        )
     elif table is None and pairs.table is not None:
-        table = read_table(*pairs.table, wanted.void)
+        table = read_table(*pairs.table, wanted.void, notes)
     coloured = table is not None and bool(table.colours)
 
     def load(pair: Pair) -> RawMask:
@@ -219,19 +221,14 @@ def _of_other_size(
 
 def _check_memory(targets: Sequence[Target], path: Path) -> None:
     wanted = sum(one.height * one.width * (one.channels + 1) for one in targets)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if wanted > there // 2:
-        raise DataFault(
-            "DATA-TOO-LARGE",
-            place=str(path),
-            found=_("{count:,} images with masks are {size:.1f} GB").format(
-                count=len(targets), size=wanted / 1e9
-            ),
-            why=_("images are kept decoded, and this machine has {size:.1f} GB of memory").format(
-                size=there / 1e9
-            ),
-            next_step=_("give a smaller --size"),
-        )
+    check_memory(
+        wanted,
+        path,
+        found=_("{count:,} images with masks are {size:.1f} GB").format(
+            count=len(targets), size=wanted / 1e9
+        ),
+        next_step=_("give a smaller --size"),
+    )
 
 
 def nearest(mask: UInt8[np.ndarray, "height width"], size_px: Size) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from shinso.data.shuffled import ShuffledSource
+from shinso.data.shuffled import Numbers, ShuffledSource
 from shinso.data.wordpiece import CLASS, MASK, PAD, SEPARATOR, SIGNS, WordPieces
 from shinso.language import _
 
@@ -202,7 +202,7 @@ class HidingSource:
     ) -> None:  # fmt: skip
         self.stretches, self.seed = stretches, seed
         self.share, self.whole_words = share, whole_words
-        self.order = ShuffledSource(_Places(len(stretches)), batch_size, seed, only=only)
+        self.order = ShuffledSource(Numbers(len(stretches)), batch_size, seed, only=only)
         self.given = 0  # batches so far
 
     def next_batch(self) -> PieceBatch:
@@ -227,16 +227,3 @@ class HidingSource:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.order.load_state_dict(state["order"])
         self.given = state["given"]
-
-
-class _Places:
-    """Numbers as samples of themselves."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def take(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
-        return indices

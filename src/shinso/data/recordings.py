@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,16 +18,18 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int16
 
+from shinso.data.archives import is_archive
+from shinso.data.file_tree import file_tree
 from shinso.data.findings import shown
 from shinso.data.labelled_series import ordered_classes
 from shinso.data.recording_labels import decided, labels_of, rule_of
 from shinso.data.sampled_sound import as_16_bit, missing_bytes, resampled
+from shinso.data.text import read_bytes
 from shinso.extras import need
 from shinso.faults import DataFault, ManyDataFaults
 from shinso.language import _
 
 KINDS = (".wav", ".flac", ".aiff", ".aif")
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 Silent = Literal["fail", "drop", "keep"]
 
 
@@ -144,43 +145,17 @@ def read_recordings(
     )
 
 
+def _is_sound(name: str) -> bool:
+    return name.lower().endswith(KINDS)
+
+
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name below ``path`` and content of every sound file, in the order of the alphabet."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in KINDS and file.is_file():
-                yield file.relative_to(path).as_posix(), file.read_bytes()
-    elif not path.is_file():
-        raise DataFault(
-            "DATA-NOT-FOUND",
-            place=str(path),
-            found=_("no such file or folder"),
-            next_step=_("check the path; it is taken from the folder you are in"),
-        )
-    elif path.name.lower().endswith(ARCHIVES):
-        yield from _archived(path)
+    if path.is_file() and not is_archive(path):
+        yield path.name, read_bytes(path)
     else:
-        yield path.name, path.read_bytes()
-
-
-def _archived(path: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(path) as archive:
-            content = {}
-            # In the archive's order, which is the only quick one, then by name.
-            for member in archive:
-                if member.isfile() and member.name.lower().endswith(KINDS):
-                    file = archive.extractfile(member)
-                    content[member.name] = file.read() if file else b""
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataFault(
-            "DATA-FORMAT",
-            place=str(path),
-            found=str(error),
-            why=_("the archive is damaged or cut off"),
-            next_step=_("copy or download the file again"),
-        ) from error
-    yield from sorted(content.items())
+        for name, load in file_tree(path, _is_sound).loads.items():
+            yield name, load()
 
 
 def _samples(
@@ -271,7 +246,7 @@ def _notes(found: _Found, silent: Silent) -> list[str]:
 
 def _above(path: Path) -> str:
     """The folder of those files of ``path`` that lie in no sub-folder; "" in an archive."""
-    if path.name.lower().endswith(ARCHIVES):
+    if is_archive(path):
         return ""
     return path.resolve().name if path.is_dir() else path.resolve().parent.name
 

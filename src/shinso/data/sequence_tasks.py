@@ -6,8 +6,6 @@ inputs and targets. Where only some steps have a target, the others hold NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -88,52 +86,6 @@ def continual_sums(
     return as_tensors(np.stack([values, begins], axis=2), targets[:, :, None])
 
 
-REBER_SYMBOLS = "BTPSXVE"
-# From each state of the Reber grammar: two ways on, as (symbol, next state); state 5 ends.
-REBER = {
-    0: (("T", 1), ("P", 2)),
-    1: (("S", 1), ("X", 3)),
-    2: (("T", 2), ("V", 4)),
-    3: (("X", 2), ("S", 5)),
-    4: (("P", 3), ("V", 5)),
-}
-
-
-def continual_embedded_reber(num: int, length: int, rng: np.random.Generator) -> Pair:
-    """Strings of the embedded Reber grammar one after the other, without a reset.
-
-    Gers, Schmidhuber & Cummins 2000, "Learning to forget", section 4. A string is B, T or P, a
-    string of the Reber grammar (B … E), the same T or P again, E. Inputs are one-hot over
-    "BTPSXVE"; the target holds 1 for each symbol that may come next. The second-last symbol of a
-    string asks for its second one; what earlier strings began with must be dropped.
-    """
-    inputs = np.zeros((num, length, len(REBER_SYMBOLS)))
-    targets = np.zeros_like(inputs)
-    for row in range(num):
-        symbols: list[str] = []
-        following: list[str] = []
-        while len(symbols) < length:
-            _embedded_reber(symbols, following, rng)
-        for time in range(length):
-            inputs[row, time, REBER_SYMBOLS.index(symbols[time])] = 1.0
-            targets[row, time, [REBER_SYMBOLS.index(one) for one in following[time]]] = 1.0
-    return as_tensors(inputs, targets)
-
-
-def _embedded_reber(symbols: list[str], following: list[str], rng: np.random.Generator) -> None:
-    """Append one string, and what may follow each of its symbols."""
-    outer = "TP"[rng.integers(2)]
-    symbols += ["B", outer, "B"]
-    following += ["TP", "B", "TP"]
-    state = 0
-    while state != 5:
-        symbol, state = REBER[state][rng.integers(2)]
-        symbols.append(symbol)
-        following.append("E" if state == 5 else "".join(one for one, _next in REBER[state]))
-    symbols += ["E", outer, "E"]
-    following += [outer, "E", "B"]
-
-
 def spike_intervals(
     num: int, length: int, rng: np.random.Generator, *, shortest: int = 10, longest: int = 20
 ) -> Pair:
@@ -162,25 +114,6 @@ def spike_intervals(
     measured = (gaps - shortest) / (longest - shortest)
     targets[row, times[row, spike + 1]] = measured[row, spike]
     return as_tensors(inputs[:, :, None], targets[:, :, None])
-
-
-def spike_spacing(num: int, length: int, rng: np.random.Generator, *, spacing: int = 50) -> Pair:
-    """Spikes ``spacing`` or ``spacing`` - 1 steps apart: which of the two?
-
-    Gers, Schraudolph & Schmidhuber 2002: LSTM with peepholes tells spikes 50 steps apart from
-    spikes 49 apart, without short examples. Inputs [batch, length, 1]; the first spike falls
-    anywhere in the first ``spacing`` steps. Targets [batch, 1]: 1 for the wider spacing, else 0.
-
-    Raises ValueError unless length is at least 2 spacing, so that there are two spikes.
-    """
-    if not 2 <= spacing <= length // 2:
-        raise ValueError(f"spacing is {spacing}; give 2 to length/2 = {length // 2}")
-    wider = rng.integers(0, 2, num)
-    apart = spacing - 1 + wider
-    start = rng.integers(0, spacing, num)
-    time = np.arange(length)
-    inputs = (time >= start[:, None]) & ((time - start[:, None]) % apart[:, None] == 0)
-    return as_tensors(inputs[:, :, None], wider[:, None])
 
 
 def kept_value(num: int, length: int, rng: np.random.Generator) -> Pair:
@@ -242,33 +175,3 @@ def random_walk(num: int, length: int, rng: np.random.Generator) -> Pair:
     """
     walk = rng.standard_normal((num, length + 1)).cumsum(axis=1)
     return as_tensors(walk[:, :-1, None], walk[:, 1:, None])
-
-
-def ar_series(
-    num: int,
-    length: int,
-    rng: np.random.Generator,
-    *,
-    coefficients: Sequence[float] = (0.6, -0.3),
-    burn_in: int = 200,
-) -> Pair:
-    """An autoregressive series x_t = Σ a_k x_{t-k} + e_t, e_t standard normal; target: the next.
-
-    No forecast has a mean squared error below 1. The first ``burn_in`` steps, which still know
-    of the start at 0, are left out. Raises ValueError where the series would grow without bound:
-    a root of z^p - a_1 z^(p-1) - … - a_p on or outside the unit circle.
-    """
-    roots = np.roots([1.0, *(-np.asarray(coefficients))])
-    if roots.size and np.abs(roots).max() >= 1:
-        raise ValueError(
-            f"coefficients are {tuple(coefficients)}; the largest root is {np.abs(roots).max():.3f}"
-            ", give coefficients with all roots below 1"
-        )
-    order = len(coefficients)
-    noise = rng.standard_normal((num, burn_in + length + 1))
-    series = np.zeros((num, order + noise.shape[1]))
-    for time in range(noise.shape[1]):
-        past = series[:, time : time + order][:, ::-1]
-        series[:, time + order] = past @ np.asarray(coefficients, float) + noise[:, time]
-    series = series[:, order + burn_in :]
-    return as_tensors(series[:, :-1, None], series[:, 1:, None])

@@ -21,6 +21,19 @@ class Samples(Protocol[BatchOut]):
     def take(self, indices: Int[np.ndarray, " batch"], /) -> BatchOut: ...
 
 
+class Numbers:
+    """Samples that are their own numbers: for whom the order is wanted before the samples are."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, indices: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " batch"]:
+        return indices
+
+
 class ShuffledSource(Generic[BatchOut]):
     """Epochs of all samples, each in its own order, cut into batches; the last may be short.
 

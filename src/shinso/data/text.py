@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shinso.data.findings import Findings
+from shinso.data.limits import limits, too_large
 from shinso.faults import DataFault
 from shinso.language import Text, _
 
@@ -103,11 +104,14 @@ def read_text(path: Path, findings: Findings) -> FileText:
 
 
 def unpacked(raw: bytes, path: Path) -> bytes:
-    """``raw`` without its gzip cover, known by its first bytes and not by the file's name."""
+    """``raw`` without its gzip cover, known by its first bytes and not by the file's name.
+
+    Raises DataFault DATA-FORMAT, and DATA-TOO-LARGE beyond ``limits().most_bytes``.
+    """
     if not raw.startswith(GZIP):
         return raw
     try:
-        return gzip.decompress(raw)
+        return _unzipped(raw, path)
     except (EOFError, OSError, zlib.error) as error:
         raise DataFault(
             "DATA-FORMAT",
@@ -116,6 +120,22 @@ def unpacked(raw: bytes, path: Path) -> bytes:
             why=_("the compressed file is damaged or cut off"),
             next_step=_("copy or download the file again"),
         ) from error
+
+
+def _unzipped(raw: bytes, path: Path) -> bytes:
+    """As gzip.decompress does, but no more than is allowed."""
+    left = limits().most_bytes
+    parts = []
+    while raw:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        parts.append(member.decompress(raw, left + 1))
+        left -= len(parts[-1])
+        if left < 0:
+            raise too_large(path)
+        if not member.eof:
+            raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+        raw = member.unused_data.lstrip(b"\0")  # what fills up the last block of a tape
+    return b"".join(parts)
 
 
 def decode(content: bytes, path: Path, findings: Findings, lines: int = 0) -> tuple[str, str]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-TAGS = ("lower", "Title", "UPPER")
-
 # A word with inner apostrophes, points or hyphens (o'clock, U.S., to-day) or one other sign.
 TOKEN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*|[^\w\s]|_")
 ENDS = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-ZÀ-Þ])")

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shinso.data.archives import is_archive
 from shinso.data.idx_files import is_idx
 from shinso.data.image_decoding import ENDINGS, Target
-from shinso.data.labelled_images import ARCHIVES, read_images
+from shinso.data.labelled_images import read_images
 from shinso.data.scaling import Standardizer
 from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
@@ -145,7 +146,7 @@ def form_of(config: Config, paths: Sequence[Path]) -> str:
     if config.form != "auto":
         return config.form
     first = paths[0]
-    if not first.exists() or first.is_dir() or first.name.lower().endswith(ARCHIVES):
+    if not first.exists() or first.is_dir() or is_archive(first):
         return "images"
     return "images" if first.suffix.lower() in ENDINGS or is_idx(first) else "table"
 
