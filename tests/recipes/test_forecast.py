@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shinso.data import samples
+from shinso.faults import DataFault
 from shinso.walk.order import place
 from shinso.walk.training import train
 
@@ -55,3 +56,14 @@ def test_forecasts_of_logarithms_are_in_the_units_of_the_file(runs) -> None:
     np.testing.assert_allclose(low * high, last**2, rtol=1e-4)  # symmetric in logarithms
     windows = Path(runs[True].folder.path, "plots", "windows.csv").read_text().splitlines()
     assert float(windows[1].split(",")[2]) > 100
+
+
+def test_rows_come_and_go_in_the_units_of_the_file(runs) -> None:
+    use = runs[True].use()
+    past = np.array([float(one.split(",")[1]) for one in PRICES.read_text().splitlines()[-16:]])
+    found = runs[True].predict(PRICES)
+    rows = use.forecast_rows(past[None, :, None])[0, :, 0]
+    np.testing.assert_array_equal(rows, [row[2:] for row in found.rows])
+    past[4] = 0
+    with pytest.raises(DataFault, match=r"DATA-NOT-POSITIVE.*close"):
+        use.forecast_rows(past[None, :, None])

@@ -7,8 +7,13 @@ the same schemas.
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
+import re
+import tarfile
+import wave
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +26,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
+from shinso.data import samples
+from shinso.data.recordings import read_recordings
 from shinso.faults import UsageFault
 from shinso.runs.folder import RunFolder
 from shinso.serve.app import make_app, services_of
+from shinso.serve.asked_files import MOST_BYTES, shows_images
+from shinso.serve.example_files import example_file
 from shinso.serve.settings import Limits
-from shinso.serve.tasks import Service, _one_file, service_of
+from shinso.serve.tasks import FILE_BYTES, FILE_NAME, Service, Unanswerable, _one_file, service_of
+from shinso.walk.order import place as order_at
 from shinso.walk.run import Run
+from shinso.walk.training import train
 from tests.serve.parts import HOSTS, client_of, trained
 
 CODES = {408, 413, 422, 503, 504}
@@ -66,24 +77,143 @@ def test_every_run_answers_its_own_example_as_predict_does(
         assert response.json() == json.loads(json.dumps(alone))
 
 
-@pytest.mark.parametrize(
-    ("task", "model"), [("dialogue", "seq2seq"), ("go-policy", "rollout"), ("segment", "unet")]
-)
-def test_what_is_asked_by_a_file_answers_its_own_example(
-    task: str, model: str, tmp_path: Path
-) -> None:
-    service = service_of(task, trained(tmp_path, task, model))
-    (answer,) = service.answer([service.question.model_validate(service.example)])
+ASKED_BY_A_FILE = {
+    "audio": "wavenet", "autoencode": "vae", "detect": "ssd-mobilenet-v1", "dialogue": "seq2seq",
+    "go-policy": "rollout", "segment": "unet",
+}  # fmt: skip
+AND_SLOWLY = {
+    "alphago-zero": "plain", "go-self-play": "convolutional", "go-value": "convolutional",
+    "language-model": "gru", "tag-text": "bert",
+}  # fmt: skip
+EVERY_FILE = [
+    *ASKED_BY_A_FILE, *(pytest.param(task, marks=pytest.mark.slow) for task in AND_SLOWLY),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=EVERY_FILE)
+def by_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    task = request.param
+    model = {**ASKED_BY_A_FILE, **AND_SLOWLY}[task]
+    return service_of(task, trained(tmp_path_factory.mktemp(task), task, model, steps=12))
+
+
+def asked_with(service: Service, file_name: str, content: bytes) -> Any:
+    encoded = base64.b64encode(content).decode()
+    (answer,) = service.answer([service.question(file_name=file_name, content_base64=encoded)])
+    return answer
+
+
+def png(width: int, height: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (width, height), 90).save(content, "PNG")
+    return content.getvalue()
+
+
+def packed(**files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, one in files.items():
+            archive.writestr(name, one)
+    return content.getvalue()
+
+
+def test_what_is_asked_by_a_file_answers_its_own_example(by_file: Service) -> None:
+    (answer,) = by_file.answer([by_file.question.model_validate(by_file.example)])
     assert not isinstance(answer, Exception), answer
     assert answer["rows"]
 
 
-def test_a_file_goes_by_the_name_that_it_came_with() -> None:
+def test_no_question_tells_of_a_file_of_the_server(by_file: Service, tmp_path: Path) -> None:
+    """Whether there is such a file, and what it holds, makes no difference to any answer."""
+    secret = tmp_path / "secret.png"
+    listed = [str(secret), *("../" * number + str(secret)[1:] for number in range(1, 9))]
+    heads = ("path,label", "image,mask", "path,label,image,mask")
+    questions = {
+        f"list{number}.{ending}": "\n".join(
+            [head, *(",".join([name] * (head.count(",") + 1)) for name in listed)]
+        ).replace(",", "\t" if "t" in ending.lower()[:1] else ",")
+        for number, head in enumerate(heads)
+        for ending in ("csv", "tsv", "CSV", "csv.gz")
+    }
+    coco = {"images": [{"id": n, "file_name": name} for n, name in enumerate(listed)],
+            "annotations": [], "categories": []}  # fmt: skip
+    questions["coco.json"] = json.dumps(coco)
+    voc = f"<annotation><filename>{secret}</filename></annotation>"
+    questions["voc.xml"] = voc
+    files = {name: text.encode() for name, text in questions.items()}
+    files["all.zip"] = packed(**{**files, "Annotations/voc.xml": voc.encode()})
+    linked = io.BytesIO()
+    with tarfile.open(fileobj=linked, mode="w") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            for ending in ("png", "wav", "sgf"):
+                entry = tarfile.TarInfo(f"images/{kind.decode()}.{ending}")
+                entry.type, entry.linkname = kind, str(secret)
+                archive.addfile(entry)
+    files["links.tar"] = linked.getvalue()
+    answers = []
+    for content in (png(37, 41), None):
+        secret.unlink(missing_ok=True)
+        if content:
+            secret.write_bytes(content)
+        answers.append({name: str(asked_with(by_file, name, one)) for name, one in files.items()})
+    assert answers[0] == answers[1]
+    if shows_images(by_file.name, by_file.run.facts):
+        for name in files.keys() - {"all.zip", "links.tar"}:
+            assert "FILE-REFUSED" in answers[0][name], name
+
+
+def test_what_unpacks_to_more_than_a_question_may_hold_is_refused(by_file: Service) -> None:
+    zeros = bytes(MOST_BYTES + 1)
+    large = {"text.csv.gz": gzip.compress(zeros)}
+    if shows_images(by_file.name, by_file.run.facts):
+        parts = {f"{number}.png": png(1000, 1000) for number in range(3)}
+        large = {
+            "a.png": png(2500, 2500), "parts.zip": packed(**parts),
+            "many.zip": packed(**{f"{number}.png": png(2, 2) for number in range(300)}),
+            "a.zip": packed(**{"a.png": zeros}),
+        }  # fmt: skip
+    elif by_file.name == "audio":
+        slow = io.BytesIO()
+        with wave.open(slow, "wb") as file:
+            file.setparams((1, 2, 1, 0, "NONE", ""))
+            file.writeframes(bytes(2000))
+        large = {"slow.wav": slow.getvalue(), "tones.tar.gz": gzip.compress(zeros)}
+    elif by_file.name.startswith("go"):
+        large = {"games.tar.gz": gzip.compress(zeros)}
+    elif by_file.name == "alphago-zero":  # it reads SGF files as they are and unpacks nothing
+        large = {}
+    for name, content in large.items():
+        assert len(content) < FILE_BYTES, name
+        answer = asked_with(by_file, name, content)
+        assert isinstance(answer, Unanswerable), (name, answer)
+        assert re.search("TOO-LARGE|DATA-IMAGE.*pixels", str(answer), re.DOTALL), (name, answer)
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [("^([^_]+)_", "rise_tone.wav"), ("folder", "rise/tone.wav"), (r"-(\w+)$", "tone-rise.wav")],
+)
+def test_the_example_of_recordings_has_a_label_that_the_run_knows(
+    rule: str, name: str, tmp_path: Path
+) -> None:
+    facts = {"rate_hz": 8000, "class_names": ["rise", "fall"], "label_rule": rule}
+    file_name, content = example_file("audio", facts)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames() == [name]
+    (tmp_path / file_name).write_bytes(content)
+    read = read_recordings(tmp_path / file_name, label=rule, rate_hz=8000, inside=True)
+    assert read.labels == ("rise",)
+    assert re.fullmatch(FILE_NAME, file_name)
+
+
+def test_a_file_goes_by_the_name_that_it_came_with(tmp_path: Path) -> None:
     def predict(paths: Any) -> Any:
         return SimpleNamespace(columns=("line", "loss"), rows=[(f"{paths[0]}:1", 0.5)])
 
     question = SimpleNamespace(file_name="a.jsonl", content_base64="")
-    found = _one_file(SimpleNamespace(predict=predict), question)
+    run = Run(RunFolder(tmp_path))
+    run.__dict__.update(order=SimpleNamespace(task="dialogue"), facts={})
+    found = _one_file(run, SimpleNamespace(predict=predict), question)
     assert found == {"columns": ["line", "loss"], "rows": [["a.jsonl:1", 0.5]]}
 
 
@@ -122,6 +252,47 @@ def test_a_forecast_is_that_of_the_verb(services: list[Service], client: TestCli
     assert flat == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize("quantiles", ["", "0.1,0.5,0.9"])
+@pytest.mark.parametrize("group", ["", "place"])
+def test_a_forecast_by_logarithms_is_that_of_the_verb(
+    group: str, quantiles: str, tmp_path: Path
+) -> None:
+    lines = samples.path("prices.csv").read_text().splitlines()[1:]
+    names = ["east", "west"] if group else ["east"]
+    table = tmp_path / "prices.csv"
+    rows = [
+        f"{name},{date},{float(close) * (1 + place)}"
+        for place, name in enumerate(names)
+        for date, close in (line.split(",")[:2] for line in lines)
+    ]
+    table.write_text("\n".join(["place,date,close", *rows]) + "\n")
+    settings = {
+        "model": "linear", "time": "date", "target": "close", "lookback": 16, "horizon": 3,
+        "steps": 4, "evaluate_every": 2, "log": True, "quantiles": quantiles, "group": group,
+        "runs": str(tmp_path),
+    }  # fmt: skip
+    run = train(order_at("forecast", [table], ("test", settings)))
+    service = service_of("prices", run)
+    ends = [
+        [float(row.split(",")[2]) for row in rows if row.startswith(name)][-16:] for name in names
+    ]
+    got = service.answer([service.question(past=[[value] for value in end]) for end in ends])
+    wanted = [row[len(row) - max(1, quantiles.count("0")) :] for row in run.predict([table]).rows]
+    flat = [list(target) for one in got for step in one["forecast"] for target in step]
+    assert flat == [pytest.approx(row, rel=1e-6) for row in wanted]
+    example = service.example["past"][0][0]
+    assert min(map(min, ends)) / 4 < example < 4 * max(map(max, ends))
+    (answer,) = service.answer([service.question(**service.example)])
+    assert answer["forecast"][0][0][0] == pytest.approx(example, rel=0.5)
+    with client_of(make_app([service], Limits(), hosts=HOSTS)) as client:
+        refused = client.post(url_of(service), json={"past": [[0.0]] * 16})
+        assert refused.status_code == 422
+        assert refused.json()["fault"]["code"] == "QUESTION"
+        assert "greater than 0" in refused.json()["fault"]["found"]
+        far = client.post(url_of(service), json={"past": [[5e-324], [1e30]] * 8})
+        assert far.status_code in (200, 422)
+
+
 def test_many_at_once_share_passes_and_get_their_own_answers(
     services: list[Service], client: TestClient
 ) -> None:
@@ -156,9 +327,11 @@ def test_images_come_as_files_and_damaged_ones_are_refused_alone(
     good = base64.b64encode(content.getvalue()).decode()
     bad = base64.b64encode(content.getvalue()[:40]).decode()
     question = service.question
-    answers = service.answer([question(image_base64=one) for one in (good, bad, good)])
+    large = base64.b64encode(png(5000, 4000)).decode()
+    answers = service.answer([question(image_base64=one) for one in (good, bad, good, large)])
     assert answers[0] == answers[2]
     assert isinstance(answers[1], Exception)
+    assert "pixels" in str(answers[3])
     assert client.post(url_of(service), json={"image_base64": good}).status_code == 200
     refused = client.post(url_of(service), json={"image_base64": bad})
     assert refused.status_code == 422

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 from shinso.recipes.uses.go_agent import Agent
 from shinso.serve.settings import Limits
 from shinso.serve.ui import make_ui
-from tests.serve.browser import browser, chromium
+from tests.serve.browser import Page, browser, chromium
 from tests.serve.parts import HOSTS, client_of
 
 START = {"side": 5, "komi": 2.5}
@@ -118,52 +119,83 @@ def test_a_game_goes_out_as_sgf_and_comes_back(client: TestClient) -> None:
     assert (sorted(back["black"]), back["turn"]) == (sorted(handicap["black"]), 2)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(chromium() is None, reason="no chromium is installed")
-def test_a_whole_game_by_keys_alone(tmp_path: Path) -> None:
+@contextmanager
+def played_on(folder: Path) -> Iterator[tuple[str, Page]]:
+    """The board's address and a browser, while a server is up."""
     words = [
-        "-m", "shinso", "go", "play", "--port", "0", "--runs", str(tmp_path), "--network", "none",
-        "--simulations", "100", "--report", str(tmp_path),
+        "-m", "shinso", "go", "play", "--port", "0", "--runs", str(folder), "--network", "none",
+        "--simulations", "100", "--report", str(folder),
     ]  # fmt: skip
     server = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
         assert url.endswith("/go")
-        with browser(tmp_path) as page:
-            page.goto(url + "?lang=ja")
-            page.until("board !== null && board.turn === 1")
-            page.value("byId('go-new').elements.side.value = '5'")
-            page.value("byId('go-new').elements.seconds.value = '0.2'")
-            page.value("byId('go-new').requestSubmit()")
-            page.until("game.side === 5 && board.stones.length === 25")
-            page.value("byId('board').focus()")
-            page.press("ArrowUp")
-            assert page.value("byId('go-status').textContent") == "C4: 空点"
-            page.press("Enter")
-            page.until("game.moves.length === 2 && board.turn === 1")
-            assert page.value("game.moves[0][1]") == 7
-            page.press("Enter")  # the point is taken
-            assert "打てません" in page.value("byId('go-status').textContent")
-            page.press("h")
-            page.until("seen !== null && byId('go-list').children.length > 0")
-            page.press("u")
-            page.until("game.moves.length === 0 && board.turn === 1")
-            for _ in range(60):
-                page.press("p")
-                page.until("game.result !== '' || board.turn === 1 && !thinking")
-                if page.value("game.result"):
-                    break
-            assert page.value("byId('go-status').textContent").startswith("終局")
-            page.goto(url + "?lang=en")  # the page is opened anew: the game is still there
-            page.until("board !== null")
-            assert page.value("game.result")
-            assert page.console == []
-            outside = [
-                one for one in page.asked if not one.startswith((url[:-3], "data:", "blob:"))
-            ]
-            assert outside == []
-            assert json.loads(page.value("JSON.stringify(game)"))["side"] == 5
+        with browser(folder) as page:
+            yield url, page
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium() is None, reason="no chromium is installed")
+def test_a_move_that_fails_loses_no_game_and_can_be_asked_again(tmp_path: Path) -> None:
+    kept = "JSON.parse(localStorage.getItem('shinso-go')).game.moves.length"
+    with played_on(tmp_path) as (url, page):
+        page.goto(url + "?lang=en")
+        page.until("board !== null && board.turn === 1")
+        page.value("game.moves.push([1, 10], [2, 20], [1, 30]), seat = '1', keep()")
+        page.call("Network.setBlockedURLs", urls=["*/go/move"])
+        page.goto(url + "?lang=en")  # White is to move, and shinso cannot be asked
+        page.until("!byId('go-again').hidden")
+        assert page.value("game.moves.length") == page.value(kept) == 3
+        assert page.value("byId('go-status').textContent").startswith("No move was made.")
+        page.call("Network.setBlockedURLs", urls=["*/go/state"])
+        page.goto(url + "?lang=en")  # nor can the rules
+        page.until("!byId('go-again').hidden")
+        assert page.value("game.moves.length") == page.value(kept) == 3
+        page.call("Network.setBlockedURLs", urls=[])
+        page.value("byId('go-again').click()")
+        page.until("game.moves.length === 4 && board.turn === 1")
+        assert page.value("byId('go-again').hidden")
+        page.value("localStorage.setItem('shinso-go', '{\"game\": 1}')")
+        page.goto(url + "?lang=en")  # what cannot be read makes way for a new game
+        page.until("board !== null && game.moves.length === 0")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(chromium() is None, reason="no chromium is installed")
+def test_a_whole_game_by_keys_alone(tmp_path: Path) -> None:
+    with played_on(tmp_path) as (url, page):
+        page.goto(url + "?lang=ja")
+        page.until("board !== null && board.turn === 1")
+        page.value("byId('go-new').elements.side.value = '5'")
+        page.value("byId('go-new').elements.seconds.value = '0.2'")
+        page.value("byId('go-new').requestSubmit()")
+        page.until("game.side === 5 && board.stones.length === 25")
+        page.value("byId('board').focus()")
+        page.press("ArrowUp")
+        assert page.value("byId('go-status').textContent") == "C4: 空点"
+        page.press("Enter")
+        page.until("game.moves.length === 2 && board.turn === 1")
+        assert page.value("game.moves[0][1]") == 7
+        page.press("Enter")  # the point is taken
+        assert "打てません" in page.value("byId('go-status').textContent")
+        page.press("h")
+        page.until("seen !== null && byId('go-list').children.length > 0")
+        page.press("u")
+        page.until("game.moves.length === 0 && board.turn === 1")
+        for _ in range(60):
+            page.press("p")
+            page.until("game.result !== '' || board.turn === 1 && !thinking")
+            if page.value("game.result"):
+                break
+        assert page.value("byId('go-status').textContent").startswith("終局")
+        page.goto(url + "?lang=en")  # the page is opened anew: the game is still there
+        page.until("board !== null")
+        assert page.value("game.result")
+        assert page.console == []
+        outside = [one for one in page.asked if not one.startswith((url[:-3], "data:", "blob:"))]
+        assert outside == []
+        assert json.loads(page.value("JSON.stringify(game)"))["side"] == 5

@@ -77,12 +77,31 @@ def test_a_run_shows_its_table_and_its_curves_stream(client: TestClient, run: Ru
     assert "<td>完了</td>" in client.get("/runs?lang=ja").text
 
 
-def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
-    for name, status in (("0001-gru", '{"state": "done"}'), ("0002-gru", "{")):
-        folder = tmp_path / "forecast" / name
-        folder.mkdir(parents=True)
-        (folder / "status.json").write_text(status)
-    assert [one["state"] for one in views.runs(tmp_path)] == ["done", "RUN-FILE-UNREADABLE"]
+def test_a_damaged_run_shows_its_name_and_state_and_does_not_hide_the_others(
+    tmp_path: Path,
+) -> None:
+    statuses = {"0001-gru": '{"state": "done"}', "0002-gru": "{", "0003-gru": "[]", "0004-gru": "1"}
+    for name, status in statuses.items():
+        copied = tmp_path / "forecast" / name / "seed0.bak"
+        copied.mkdir(parents=True)
+        for file in ("result.json", "metrics.jsonl"):
+            (copied / file).write_text("{}\n")
+        (copied.parent / "status.json").write_text(status)
+    assert [one["state"] for one in views.runs(tmp_path)] == ["done", *["damaged"] * 3]
+    app = make_ui(tmp_path, tmp_path / "report", Limits(), hosts=HOSTS)
+    with client_of(app) as client:
+        listed = client.get("/runs?lang=en")
+        assert listed.status_code == 200
+        for name in statuses:
+            assert f"forecast/{name}" in listed.text
+            page = client.get(f"/runs/forecast/{name}?lang=en")
+            assert page.status_code == 200, page.text
+            assert f"forecast/{name}" in page.text
+            events = client.get(f"/runs/forecast/{name}/events").text
+            assert events.startswith("event: state")
+            if name != "0001-gru":
+                assert "damaged" in page.text
+                assert "status.json" in page.text
 
 
 def test_a_page_that_follows_a_run_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
@@ -135,7 +154,8 @@ def test_a_lesson_steps_through_numbers_that_agree(client: TestClient) -> None:
     assert found["questions"][0]["reason"]
     english = client.get("/learn/lesson.json?cell=lstm&hidden=3&steps=2&lang=en").json()
     assert not re.search("[ぁ-ん]", english["introduction"])
-    for wrong in ("cell=transformer", "hidden=0", "hidden=500", "steps=words"):
+    for wrong in ("cell=transformer", "hidden=0", "hidden=500", "steps=words",
+                  "steps=%2B500", "hidden=%207", "inputs=0_7", "steps=%EF%BC%95%EF%BC%90%EF%BC%90"):  # fmt: skip
         refused = client.get(f"/learn/lesson.json?{wrong}")
         assert refused.status_code == 422, wrong
         assert refused.json()["fault"]["code"]

@@ -6,30 +6,56 @@ import io
 import json
 import math
 import struct
+import tarfile
 import wave
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shinso.data.recording_labels import labels_of, rule_of
+from shinso.serve.asked_files import shows_images
+
 SIDE_PX = 64
+NAMINGS = ("{}_tone", "{}", "{}-tone", "tone_{}", "tone-{}", "0_{}_0", "0-{}-0")
+"""How recordings are called whose label stands in their name."""
 
 
 def example_file(task: str, facts: Mapping[str, Any]) -> tuple[str, bytes]:
     """Name and content. facts: what the run found in its data."""
     if task == "audio":
-        return "tone.wav", _tone(int(facts["rate_hz"]))
+        return _recording(_tone(int(facts["rate_hz"])), facts)
     if task == "dialogue":
         line = json.dumps({"turns": ["hello", "how are you ?", "thank you ."]})
         return "dialogue.jsonl", f"{line}\n".encode()
     if "side" in facts:  # of a Go board
         return "game.sgf", f"(;GM[1]FF[4]SZ[{facts['side']}]RE[B+1];B[aa];W[bb])".encode()
-    if task in ("detect", "segment") or facts.get("form") == "images":
+    if shows_images(task, facts):
         channels, height, width = facts.get("shape", (facts.get("channels", 3), SIDE_PX, SIDE_PX))
         return "images.zip", _zipped("image.png", _grey(channels, height, width))
     if facts.get("columns"):
         columns = list(map(str, facts["columns"]))
         return "data.csv", f"{','.join(columns)}\n{','.join('0' for _ in columns)}\n".encode()
     return "text.txt", b"a line of text\n"
+
+
+def _recording(content: bytes, facts: Mapping[str, Any]) -> tuple[str, bytes]:
+    """A sound file; where the run knows labels, one in an archive, in the folder or under the name
+    that gives it a label."""
+    classes: Sequence[str] = facts["class_names"]
+    rule = str(facts.get("label_rule", "none"))
+    if not classes or rule in ("none", "auto"):
+        return "tone.wav", content
+    names = [f"{naming.format(classes[0])}.wav" for naming in NAMINGS]
+    if rule == "folder":
+        names = [f"{classes[0]}/tone.wav"]
+    labels, _where = labels_of(names, rule, rule_of(rule), "")
+    name = names[labels.index(classes[0])] if classes[0] in labels else names[0]
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return "tones.tar", packed.getvalue()
 
 
 def _tone(rate_hz: int) -> bytes:

@@ -25,6 +25,7 @@ from shinso.extras import need
 from shinso.faults import Fault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Streams
+from shinso.serve.asked_files import checked
 from shinso.serve.example_files import example_file
 from shinso.walk.run import Run
 
@@ -32,6 +33,7 @@ LONGEST = 4096
 """Steps of a series, words of a sentence, signs of a line that a request may hold."""
 FILE_BYTES = 700_000
 MOST_PIXELS = 16_000_000
+"""Of an image that is brought to a smaller size before the network sees it."""
 FILE_NAME = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9]{1,8}){0,2}$"
 
 
@@ -82,10 +84,10 @@ def _model(name: str, **fields: Any) -> type[Any]:
     return pydantic.create_model(name, __config__=config, **fields)
 
 
-def _rows(least: int, most: int, width: int) -> Any:
-    """Rows of ``width`` numbers, ``least`` to ``most`` of them."""
+def _rows(least: int, most: int, width: int, **bounds: float) -> Any:
+    """Rows of ``width`` numbers, ``least`` to ``most`` of them. bounds: of each number."""
     field = need("pydantic").Field
-    number = Annotated[float, field(ge=-1e30, le=1e30)]
+    number = Annotated[float, field(**{"ge": -1e30, "le": 1e30, **bounds})]
     row = Annotated[list[number], field(min_length=width, max_length=width)]
     return Annotated[list[row], field(min_length=least, max_length=most)]
 
@@ -93,22 +95,25 @@ def _rows(least: int, most: int, width: int) -> Any:
 def _forecast(run: Run, use: Any) -> Any:
     names = [*run.facts["targets"], *run.facts["past"]]
     config = use.config
+    bounds = {"gt": 0.0} if config.log else {}
     question = _model(
-        "ForecastQuestion", past=(_rows(config.lookback, config.lookback, len(names)), ...)
+        "ForecastQuestion",
+        past=(_rows(config.lookback, config.lookback, len(names), **bounds), ...),
     )
     reply = _model("ForecastAnswer", forecast=(list[list[list[float]]], ...))
 
     def answer(questions: Sequence[Any]) -> list[Any]:
-        past = use.scaler.apply(np.array([one.past for one in questions], dtype=np.float64))
-        with torch.no_grad():
-            found = use.model(torch.as_tensor(past, dtype=torch.float32)).double().numpy()
-        if not config.quantiles:
-            found = found[..., None]
-        units = use.scaler.undo(np.moveaxis(found, -1, 0))
-        return [{"forecast": one.tolist()} for one in np.moveaxis(units, 0, -1)]
+        # Numbers far from all that was learnt can lead beyond those that there are.
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = use.forecast_rows(np.array([one.past for one in questions], dtype=np.float64))
+        return [
+            {"forecast": one.tolist()}
+            if np.isfinite(one).all()
+            else Unanswerable(_("the forecast is too large for a number"))
+            for one in found
+        ]
 
-    means = [float(one) for one in use.scaler.mean[: len(names)]]
-    return question, reply, answer, {"past": [means] * config.lookback}
+    return question, reply, answer, {"past": [use.mean_row()] * config.lookback}
 
 
 def _series(run: Run, use: Any) -> Any:
@@ -168,7 +173,8 @@ def _tokens(_run: Run, use: Any) -> Any:
 
 
 def _image(run: Run, use: Any) -> Any:
-    from shinso.data.image_decoding import decode, read_header
+    from shinso.data.image_decoding import decode
+    from shinso.data.limits import limited
 
     question = _model("ImageQuestion", image_base64=(_base64(FILE_BYTES), ...))
 
@@ -177,10 +183,8 @@ def _image(run: Run, use: Any) -> Any:
         for one in questions:
             try:
                 content = base64.b64decode(one.image_base64, validate=True)
-                header = read_header(content, "image_base64")
-                if header.height * header.width > MOST_PIXELS:
-                    raise ValueError(_("the image has too many pixels"))
-                pixels.append(decode(content, "image_base64", use.target))
+                with limited(most_pixels=MOST_PIXELS):
+                    pixels.append(decode(content, "image_base64", use.target))
             except (Fault, binascii.Error, ValueError, OSError) as error:
                 pixels.append(Unanswerable(str(error)))
         real = [one for one in pixels if not isinstance(one, Unanswerable)]
@@ -250,21 +254,22 @@ def _file(run: Run, use: Any) -> Any:
     reply = _model("TableAnswer", columns=(list[str], ...), rows=(list[list[Any]], ...))
 
     def answer(questions: Sequence[Any]) -> list[Any]:
-        return [_one_file(use, one) for one in questions]
+        return [_one_file(run, use, one) for one in questions]
 
     file_name, content = example_file(run.order.task, run.facts)
     example = {"file_name": file_name, "content_base64": base64.b64encode(content).decode()}
     return question, reply, answer, example
 
 
-def _one_file(use: Any, question: Any) -> Any:
+def _one_file(run: Run, use: Any, question: Any) -> Any:
     folder = ""
     try:
         content = base64.b64decode(question.content_base64, validate=True)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / question.file_name
             path.write_bytes(content)
-            found = use.predict([path])
+            with checked(path, run.order.task, run.facts):
+                found = use.predict([path])
     except (Fault, binascii.Error) as error:
         return Unanswerable(str(error).replace(folder, ""))
     except Exception as error:  # a bug that one file meets must not cost the others their answer

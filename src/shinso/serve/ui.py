@@ -303,7 +303,7 @@ async def _stream(
     """Server-sent events: rows of the curves as they come, and the state at the end."""
     told: dict[int, int] = {}
     while True:
-        state = folder.status().get("state", "?")
+        state = folder.state()
         rows = views.rows_since(folder, told)
         if rows:
             yield f"data: {json.dumps(rows)}\n\n"

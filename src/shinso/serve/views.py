@@ -23,6 +23,7 @@ from shinso.settings import resolve, schema
 from shinso.walk.run import Run
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SEED = re.compile(r"seed[0-9]+")
 SIGNS = {
     Verdict.HOLDS: ("holds", "✓"),
     Verdict.CONDITIONALLY: ("conditionally", "◐"),
@@ -52,7 +53,7 @@ def runs(root: Path) -> list[dict[str, Any]]:
             {
                 "name": "/".join(parts),
                 "task": parts[0],
-                "state": _state(run),
+                "state": run.state(),
                 "seeds": len(run.seeds_done()),
                 "plain": all(NAME.fullmatch(one) for one in parts),
             }
@@ -60,20 +61,15 @@ def runs(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _state(folder: RunFolder) -> str:
-    """Its state, or the code of the fault with it: one damaged run must not hide the others."""
-    try:
-        return folder.status().get("state", "?")
-    except Fault as fault:
-        return fault.code
-
-
 def run(folder: RunFolder) -> dict[str, Any]:
-    """What a run's page shows besides its curves."""
-    status = folder.status()
+    """What a run's page shows besides its curves; of a damaged one, what is wrong with it."""
+    try:
+        status = folder.status()
+    except Fault as fault:
+        status = {"state": folder.state(), "error": fault.text()}
     plots = sorted(path.stem for path in (folder.path / "plots").glob("*.png"))
     shown: dict[str, Any] = {
-        "state": status.get("state", "?"),
+        "state": status["state"],
         "error": status.get("error", ""),
         "resume": status.get("resume", ""),
         "plots": [one for one in plots if NAME.fullmatch(one)],
@@ -81,7 +77,7 @@ def run(folder: RunFolder) -> dict[str, Any]:
         "settings": _text(folder, "config.yaml"),
         "tables": [],
     }
-    if status.get("state") == "done":
+    if status["state"] == "done":
         try:
             opened = Run(folder)
             shown["tables"] = [
@@ -95,13 +91,15 @@ def run(folder: RunFolder) -> dict[str, Any]:
 
 def _text(folder: RunFolder, name: str) -> str:
     path = folder.path / name
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def rows_since(folder: RunFolder, told: dict[int, int]) -> list[dict[str, Any]]:
     """Rows of the curves that were not told yet, by seed; ``told`` counts them."""
     found = []
     for path in sorted(folder.path.glob("seed*/metrics.jsonl")):
+        if not SEED.fullmatch(path.parent.name):
+            continue
         seed = int(path.parent.name[4:])
         rows = list(folder.seed(seed).metrics.rows())
         # A resumed run takes some steps again, and its log is cut to where it goes on.
@@ -150,7 +148,8 @@ def claim(name: str, report: Path, profile: Profile) -> dict[str, Any]:
             (title, str(text))
             for title, text in (
                 (_("Measurement"), read.method), (_("Control"), read.control),
-                (_("Rule"), read.rule), (_("What is true"), read.truth),
+                (_("Rule"), read.rule), (_("Change of the rule"), read.rule_changed),
+                (_("What is true"), read.truth),
             )
             if text
         ],
@@ -196,21 +195,22 @@ def lesson(asked: Mapping[str, str]) -> dict[str, Any]:
     module = lessons.load(name)
     known = schema(module.Config)
     given = {key: value for key, value in asked.items() if key in known}
+    config = resolve(module.Config, ("page", given)).config
     for key, most in (("hidden", MOST_UNITS), ("inputs", MOST_UNITS), ("steps", MOST_STEPS)):
-        if given.get(key, "").isdigit() and int(given[key]) > most:
+        number = getattr(config, key)
+        if number > most:
             raise UsageFault(
                 "LESSON-TOO-LONG",
                 place=key,
-                found=given[key],
-                next_step=f"shinso learn {name} --{key} {given[key]}",
+                found=str(number),
+                next_step=f"shinso learn {name} --{key} {number}",
             )
-    return _taught(name, tuple(sorted(given.items())), current())
+    return _taught(name, config, current())
 
 
 @lru_cache(maxsize=32)
-def _taught(name: str, given: tuple[tuple[str, str], ...], _language: str) -> dict[str, Any]:
+def _taught(name: str, config: Any, _language: str) -> dict[str, Any]:
     module = lessons.load(name)
-    config = resolve(module.Config, ("page", dict(given))).config
     found = module.teach(config)
     return {
         "title": str(found.title),

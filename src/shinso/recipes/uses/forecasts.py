@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from shinso.data.scaling import Standardizer
@@ -73,7 +74,7 @@ class ForecastUse:
     def read_new(self, paths: Sequence[Path]) -> ForecastData:
         """A new file with the run's columns; every window of it is the part "new"."""
 
-        series = self._read(paths)
+        series = self._in_run_units(self._read(paths))
         scaled = self.scaler.scaled(series)
         rows = [range(one.num_rows) for one in series.series]
         windows = Windows(
@@ -96,19 +97,49 @@ class ForecastUse:
     def predict(self, paths: Sequence[Path]) -> Predictions:
         """The next ``horizon`` rows after the end of each series of a file, in its own units."""
         series = self._read(paths)
-        scaled = self.scaler.scaled(series)
+        self._in_run_units(series)  # a value without a logarithm is told by its line
         levels = [f"q{q:g}" for q in self.config.quantiles] or ["forecast"]
         columns = (*(["series"] if self.facts["group"] else []), "step", "target", *levels)
         rows: list[tuple[Any, ...]] = []
-        for one in scaled.series:
+        for one in series.series:
             if one.num_rows < self.config.lookback:
                 raise self._too_short(paths, one.num_rows, 0)
-            values = self._next_rows(one.values[-self.config.lookback :])
+            values = self.forecast_rows(one.values[None, -self.config.lookback :])[0]
             for step in range(self.config.horizon):
                 for place, target in enumerate(self.targets):
                     head = [one.name] if self.facts["group"] else []
                     rows.append((*head, step + 1, target, *values[step, place]))
         return Predictions(columns, rows)
+
+    def forecast_rows(
+        self, past: Float[np.ndarray, "window lookback channel"]
+    ) -> Float[np.ndarray, "window horizon target quantile"]:
+        """The rows after ``past``, both in the file's units; one quantile where none were asked for.
+
+        Raises DataFault DATA-NOT-POSITIVE for a value without a logarithm where the run takes it.
+        """
+        if self.config.log:
+            for window, row, channel in np.argwhere(past <= 0):
+                raise DataFault(
+                    "DATA-NOT-POSITIVE",
+                    place=f"past[{window}][{row}] {self.scaler.channels[channel]}",
+                    found=f"{past[window, row, channel]:g}",
+                    why=_("only numbers above 0 have a logarithm"),
+                    next_step=_("train without --log, or leave this column out"),
+                )
+            past = np.log(past)
+        scaled = torch.as_tensor(self.scaler.apply(past), dtype=torch.float32)
+        device = next(self.model.parameters()).device
+        with torch.no_grad():
+            found = self.model(scaled.to(device)).cpu().numpy()
+        if not self.config.quantiles:
+            found = found[..., None]
+        return np.moveaxis(self._in_units(np.moveaxis(found, -1, 0)), 0, -1)
+
+    def mean_row(self) -> list[float]:
+        """What the network reads as noughts, in the file's units: the means of the train part;
+        where logarithms are taken, the geometric ones."""
+        return self._in_units(np.zeros(len(self.scaler.channels))).tolist()
 
     def plots(
         self, data: ForecastData, part: Part
@@ -166,13 +197,15 @@ class ForecastUse:
         return last[..., None] + np.array(self.facts["change_quantiles"])
 
     def _read(self, paths: Sequence[Path]) -> SeriesSet:
-        series = read_series(
+        return read_series(
             only_one(
                 paths, "forecast", _("put the series below each other in one file, with --group")
             ),
             known_roles(dict(self.facts)),
             self.config.missing,
         )
+
+    def _in_run_units(self, series: SeriesSet) -> SeriesSet:
         return series.logarithms() if self.config.log else series
 
     def _in_units(self, scaled: np.ndarray) -> np.ndarray:
@@ -193,17 +226,6 @@ class ForecastUse:
                 rows=self.config.lookback + horizon
             ),
         )
-
-    def _next_rows(self, past: np.ndarray) -> np.ndarray:
-        """[horizon target quantile] in the file's units; one quantile without any."""
-
-        device = next(self.model.parameters()).device
-        with torch.no_grad():
-            found = self.model(torch.as_tensor(past, dtype=torch.float32, device=device)[None])
-        values = found[0].cpu().numpy()
-        if not self.config.quantiles:
-            values = values[..., None]
-        return np.moveaxis(self._in_units(np.moveaxis(values, -1, 0)), 0, -1)
 
     def _plot_steps(
         self, data: ForecastData, part: Part

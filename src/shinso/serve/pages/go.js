@@ -23,7 +23,7 @@ const shown = { hints: false, owners: false };
 const nameOf = (action) => action >= game.side ** 2 ? words.pass
   : `${LETTERS[action % game.side]}${game.side - Math.floor(action / game.side)}`;
 const mine = () => seat === "both" || seat === String(board.turn);
-const ended = () => board.over || game.result !== "";
+const ended = () => !board || board.over || game.result !== "";
 const status = (text) => { byId("go-status").textContent = text; };
 
 async function ask(what, body) {
@@ -34,12 +34,29 @@ async function ask(what, body) {
     status(words.lost);
     throw error;
   }
-  const found = await response.json();
+  const found = await response.json().catch(() => ({}));
   if (!response.ok) {
-    status(`${found.fault.code}: ${found.fault.place} ${found.fault.found}`);
-    throw new Error(found.fault.code);
+    const { fault } = found;
+    status(fault ? `${fault.code}: ${fault.place} ${fault.found}` : words.lost);
+    throw new Error(fault ? fault.code : String(response.status));
   }
   return found;
+}
+
+// What the game cannot go on without; where it fails, the page offers to ask again.
+async function need(what, body) {
+  const number = asked;
+  const again = byId("go-again");
+  again.hidden = true;
+  try {
+    return await ask(what, body);
+  } catch (error) {
+    if (number === asked) {
+      status(say(words.failed, { reason: byId("go-status").textContent }));
+      again.hidden = false;
+    }
+    throw error;
+  }
 }
 
 function keep() {
@@ -48,9 +65,20 @@ function keep() {
   } catch { /* a browser that keeps nothing still plays */ }
 }
 
+function keptGame() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEPT));
+    const { side, moves } = kept.game;
+    return Number.isInteger(side) && Array.isArray(moves) && Array.isArray(kept.wins) ? kept : null;
+  } catch {
+    return null; // nothing was kept, or nothing that can be read
+  }
+}
+
 // Drawing
 
 function drawBoard() {
+  if (!board) return;
   const { side } = game;
   const view = byId("board");
   const at = (place) => 8 + 8 * place;
@@ -121,6 +149,7 @@ function drawCurve() {
 }
 
 function drawRest() {
+  if (!board) return;
   const facts = [say(words.move, { number: game.moves.length }), say(words.captured, board.captured)];
   const share = wins[game.moves.length];
   if (typeof share === "number") facts.push(say(words.wins, { share: percent(share) }));
@@ -141,7 +170,7 @@ function drawAll() { drawBoard(); drawCurve(); drawRest(); }
 
 async function show() {
   const number = asked += 1;
-  const found = await ask("state", game);
+  const found = await need("state", game);
   if (number !== asked) return;
   board = found;
   seen = null;
@@ -170,7 +199,7 @@ async function answer() {
   thinking = true;
   let found;
   try {
-    found = await ask("move", { game, seconds });
+    found = await need("move", { game, seconds });
   } finally {
     thinking = false;
   }
@@ -303,7 +332,7 @@ function onBoard(event) {
   if (to) {
     event.preventDefault();
     cursor = to[0] * side + to[1];
-    const there = board.stones[cursor];
+    const there = board ? board.stones[cursor] : 0;
     status(`${nameOf(cursor)}: ${there ? colorName(there) : words.empty}`);
     drawBoard();
   } else if (event.key === "Enter" || event.key === " ") {
@@ -330,7 +359,9 @@ async function start() {
   document.addEventListener("keydown", keys);
   const buttons = { pass: () => play(game.side ** 2), undo, count, save, hints: () => toggle("hints"), owners: () => toggle("owners") };
   for (const [name, work] of Object.entries(buttons)) byId(`go-${name}`).addEventListener("click", safely(work));
+  byId("go-again").addEventListener("click", safely(show));
   byId("go-resign").addEventListener("click", safely(() => {
+    if (ended()) return undefined;
     game.result = board.turn === 1 ? "W+R" : "B+R";
     return show();
   }));
@@ -342,17 +373,15 @@ async function start() {
     event.preventDefault();
     safely(begin)(event.target);
   });
-  try {
-    const kept = JSON.parse(localStorage.getItem(KEPT));
-    if (kept && kept.game) {
-      ({ game, wins, seat, seconds } = kept);
-      const form = byId("go-new").elements;
-      for (const [name, value] of Object.entries({ side: game.side, komi: game.komi, seat, seconds })) form[name].value = value;
-      await show();
-      return;
-    }
-  } catch { /* what was kept cannot be read: a new game */ }
-  await begin(byId("go-new"));
+  const kept = keptGame();
+  if (!kept) {
+    await begin(byId("go-new"));
+    return;
+  }
+  ({ game, wins, seat, seconds } = kept);
+  const form = byId("go-new").elements;
+  for (const [name, value] of Object.entries({ side: game.side, komi: game.komi, seat, seconds })) form[name].value = value;
+  await show();
 }
 
 safely(start)();
