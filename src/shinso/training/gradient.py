@@ -119,7 +119,7 @@ class GradientLearner(Generic[BatchIn]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        _load_optimizer(self.optimizer, state["optimizer"])
         self.objective.load_state_dict(state["objective"])
         if isinstance(self.gradients, Stateful):
             # A run of one process may go on with several, and the other way round.
@@ -129,6 +129,20 @@ class GradientLearner(Generic[BatchIn]):
         if self.mean is not None:
             for own, saved in zip(self.mean.kept, state["mean"], strict=True):
                 own.copy_(saved)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """As ``load_state_dict``, but moments in shared memory stay there: other processes hold them."""
+    shared = [
+        (parameter, name, value)
+        for parameter, state in optimizer.state.items()
+        for name, value in state.items()
+        if isinstance(value, Tensor) and value.is_shared()
+    ]
+    optimizer.load_state_dict(saved)
+    for parameter, name, value in shared:
+        value.copy_(optimizer.state[parameter][name])
+        optimizer.state[parameter][name] = value
 
 
 def in_groups(

@@ -210,6 +210,34 @@ def test_hogwild_workers_change_shared_weights() -> None:
     assert all(15 <= step <= 24 for step in steps)  # lock-free: a few counts may be lost
 
 
+def test_moments_that_are_loaded_are_those_of_the_hogwild_workers() -> None:
+    """A worker that began with moments of its own would take other steps than were saved."""
+    training = Training(lr=0.01, steps=30)
+    torch.manual_seed(5)
+    alone = GradientLearner(cases.Convolutional(), cases.CrossEntropy(), training)
+    source = cases.Batches((8, 7, 3), torch.float32)
+    for _ in range(5):
+        alone.step(source.next_batch())
+    learner = server(HogwildWorkers, 1, training=training)
+    try:
+        before = [
+            {name: one.data_ptr() for name, one in state.items()}
+            for state in learner.learner.optimizer.state.values()
+        ]
+        learner.learner.load_state_dict(alone.state_dict())
+        for state, saved, places in zip(
+            learner.learner.optimizer.state.values(), alone.optimizer.state.values(), before,
+            strict=True,
+        ):  # fmt: skip
+            assert {name: one.data_ptr() for name, one in state.items()} == places
+            assert all(torch.equal(state[name], saved[name]) for name in saved)
+        weights_after(learner, 4)
+        counts = [float(one["step"]) for one in learner.learner.optimizer.state.values()]
+        assert counts == [9.0] * len(counts)
+    finally:
+        learner.close()
+
+
 class Idle:
     """Workers that are never asked."""
 

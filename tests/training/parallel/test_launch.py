@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -294,3 +295,45 @@ def test_torchrun_starts_and_restarts_a_run(whole: Run, tmp_path: Path) -> None:
     assert run.folder.status()["state"] == "done"
     assert_same(last_state(run), last_state(whole))
     assert done.stdout.count("logistic regression") == 1
+
+
+SAVER = """
+import os, signal, sys, time
+saved = sys.argv[1]
+def asked(*_):
+    if os.environ["RANK"] == "0":
+        time.sleep(float(sys.argv[2]))
+        open(saved, "w").close()
+    sys.exit(130)
+signal.signal(signal.SIGINT, asked)
+open(f"{saved}.begun{os.environ['RANK']}", "w").close()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("saving_s", "timeout_s", "whole"), [(1.5, 30.0, True), (30.0, 1.0, False)]
+)
+def test_first_worker_may_save_longer_than_the_others_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving_s: float, timeout_s: float, whole: bool
+) -> None:
+    monkeypatch.setattr(launch, "GRACE_S", 0.2)
+    saved, stop = tmp_path / "saved", StopRequest()
+    begun = [tmp_path / f"saved.begun{rank}" for rank in range(2)]
+
+    def ask_when_begun() -> None:
+        while not all(path.exists() for path in begun):
+            time.sleep(0.02)
+        stop.ask()
+
+    threading.Thread(target=ask_when_begun, daemon=True).start()
+    with pytest.raises(Interrupted if whole else RunFault) as raised:
+        launch.launch(
+            [sys.executable, "-c", SAVER, str(saved), str(saving_s)],
+            launch.Crewing(workers=2, timeout_s=timeout_s),
+            logs=tmp_path / "logs", on_event=lambda event: None, stop=stop, resume="go on",
+        )  # fmt: skip
+    assert saved.exists() == whole
+    if isinstance(raised.value, RunFault):
+        assert raised.value.code == "WORKER-LOST"
+        assert raised.value.why == "it was asked to stop and ended before it had saved"

@@ -67,7 +67,8 @@ def launch(
     what they write to standard error. resume: the command line that goes on after Ctrl-C.
 
     Raises a worker's own fault; RunFault WORKER-LOST when one was lost more than ``restarts``
-    times; Interrupted after ``stop`` was asked; RuntimeError for a bug in a worker.
+    times or before the first, who saves, had answered ``stop``; Interrupted after it had;
+    RuntimeError for a bug in a worker.
     """
     store = _open_store(crewing)
     place = Place(0, crewing.workers, 0, "127.0.0.1", store.port, True, launched=True)
@@ -80,7 +81,7 @@ def launch(
         lost = found
         left = crewing.restarts - attempt
         if stop.asked:
-            raise Interrupted(resume)
+            break
         if left:
             note = _("{lost}; all start again from the last checkpoint ({left} more times)")
             on_event({"notes": [note.format(lost=lost, left=left - 1)]})
@@ -88,7 +89,9 @@ def launch(
         "WORKER-LOST",
         place=str(logs),
         found=lost,
-        why=_("the workers were started {count} times").format(count=crewing.restarts + 1),
+        why=_("it was asked to stop and ended before it had saved")
+        if stop.asked
+        else _("the workers were started {count} times").format(count=crewing.restarts + 1),
         next_step=_("nothing saved is lost; go on with: {resume}").format(resume=resume),
     )
 
@@ -166,7 +169,10 @@ class _Attempt:
                 ended = self.faults or any(worker.poll() for worker in self.workers)
                 if first_end is None and ended:
                     first_end = time.monotonic()
-                if first_end is not None and time.monotonic() - first_end > GRACE_S:
+                # The first worker saves: cut short, it would leave the checkpoint before.
+                saving = told and not self.faults and self.workers[0].poll() is None
+                grace = self.crewing.timeout_s if saving else GRACE_S
+                if first_end is not None and time.monotonic() - first_end > grace:
                     break
             alive = [rank for rank, one in enumerate(self.workers) if one.poll() is None]
         finally:
@@ -179,7 +185,7 @@ class _Attempt:
             return None
         for fault in self.faults.values():
             raise FAULTS.get(int(fault.pop("exit_code")), Fault)(**fault)
-        if INTERRUPTED in codes and all(code in (INTERRUPTED, LOST_OTHERS) for code in codes):
+        if codes[0] == INTERRUPTED:
             raise Interrupted(resume)
         ended = {rank: code for rank, code in enumerate(codes) if rank not in alive}
         for rank, code in ended.items():

@@ -78,7 +78,7 @@ def not_found(address: str, found: str) -> RunFault:
 
 @final
 class RayWorkers:
-    """``train.parallel.asynchronous.Workers`` on Ray.
+    """``training.parallel.asynchronous.Workers`` on Ray.
 
     address: of a running cluster; empty starts one on this machine, which ends with ``close``.
     timeout_s: an actor that takes longer for a task is hung and is replaced.

@@ -87,7 +87,7 @@ class Engine(Protocol):
 
 @final
 class SynchronousGradients:
-    """Gradients and scalars of the joint batch, the same at every worker (``train.gradient``).
+    """Gradients and scalars of the joint batch, the same at every worker (``training.gradient``).
 
     crew: those who share each batch. engine: ``Replicated``, every worker with the whole model, by
     default.
