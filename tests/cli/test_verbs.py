@@ -173,6 +173,30 @@ def test_looks_at_the_test_part_are_counted(
     assert "looked at 4 times" in capsys.readouterr().out
 
 
+def test_a_gate_that_cannot_be_met_costs_no_look(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = trained / "evaluation" / "looks.jsonl"
+    before = looks.read_text()
+    for gate in ("bats=persistence", "mse_scaled<abc", "mze<1", "beats=nobody"):
+        assert main(["evaluate", str(trained), "--require", gate]) == 2
+        assert "GATE-UNKNOWN" in capsys.readouterr().err
+    assert looks.read_text() == before
+
+
+def test_evaluations_are_numbered_after_the_highest(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    run = shutil.copytree(trained, tmp_path / "numbered")
+    shutil.rmtree(run / "evaluation")
+    for _ in range(2):
+        assert main(["evaluate", str(run), PRICES]) == 0
+    (run / "evaluation" / "0001-new.json").unlink()
+    assert main(["evaluate", str(run), PRICES]) == 0
+    kept = sorted(one.name for one in (run / "evaluation").iterdir())
+    assert kept == ["0002-new.json", "0003-new.json"]
+
+
 def test_run_needs_nothing_outside_its_folder(trained: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -194,8 +218,48 @@ def test_changed_data_refuses_to_resume(tmp_path: Path, capsys: pytest.CaptureFi
             ",1,1,1,1,1", ",1" * (len(data.read_text().splitlines()[0].split(",")) - 1)
         )
     )
-    assert main(["train", "--resume", "runs/forecast/0001-gru"]) == 3
-    assert "DATA-CHANGED" in capsys.readouterr().err
+    run = "runs/forecast/0001-gru"
+    looks = Path(run, "evaluation", "looks.jsonl")
+    before = looks.read_text()
+    for words in (["train", "--resume", run], ["evaluate", run], ["compress", run, "--do", "int8"]):
+        assert main(words) == 3
+        assert "DATA-CHANGED" in capsys.readouterr().err
+    assert looks.read_text() == before
+    assert main(["evaluate", run, str(data)]) == 0  # it is new data that was named
+
+
+@pytest.mark.parametrize("text", ["model_settings: 5", "on: 5", "1: 2", "model_settings: {1: 2}"])
+def test_a_config_of_no_names_is_told(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text(text + "\n")
+    assert main(["train", "forecast", PRICES, "--config", str(tmp_path / "c.yaml")]) == 2
+    assert "CONFIG-UNREADABLE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "generate"])
+def test_a_text_too_long_for_a_name_is_no_run(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, "x" * 300, "data"]) == 3
+    assert "RUN-NOT-FOUND" in capsys.readouterr().err
+
+
+def test_a_damaged_run_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, status in (("0001-a", "[]"), ("0002-b", "{"), ("0003-c", '{"state": "done"}')):
+        (tmp_path / "tag" / name / "seed0").mkdir(parents=True)
+        (tmp_path / "tag" / name / "seed0" / "result.json").write_text("{}")
+        (tmp_path / "tag" / name / "seed0.bak").mkdir()
+        (tmp_path / "tag" / name / "seed0.bak" / "result.json").write_text("{}")
+        (tmp_path / "tag" / name / "status.json").write_text(status)
+    assert main(["runs", "list", "--runs", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["state"] for one in found] == ["damaged", "damaged", "done"]
+    assert [one["seeds_done"] for one in found] == [1, 1, 1]
+    assert main(["runs", "show", str(tmp_path / "tag" / "0001-a")]) == 3
+    assert "RUN-FILE-UNREADABLE" in capsys.readouterr().err
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -70,7 +71,37 @@ def test_folder_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(RunFault) as raised:
         write_atomically(tmp_path / "here" / "config.yaml", "x")
     assert raised.value.code == "RUN-NOT-WRITABLE"
-    assert "--runs" in raised.value.next_step
+    assert "another place" in raised.value.next_step
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+    real, link = tmp_path / "there" / "real.csv", tmp_path / "link.csv"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    for text in ("first", "second"):
+        write_atomically(link, text)
+        assert link.is_symlink()
+        assert real.read_text() == text
+    assert [p.name for p in real.parent.iterdir()] == ["real.csv"]
+
+
+def test_what_is_no_file_is_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, "rows")
+    assert os.read(reader, 10) == b"rows"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    null = tmp_path / "null"
+    null.symlink_to("/dev/null")
+    write_atomically(null, "rows")
+    assert stat.S_ISCHR(null.stat().st_mode)
+
+
+def test_a_name_too_long_for_a_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(RunFault, match="RUN-NOT-WRITABLE"):
+        write_atomically(tmp_path / ("x" * 300), "rows")
 
 
 def test_damaged_json_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from shinso.faults import RunFault, UsageFault
+from shinso.runs import environment
 from shinso.runs.checkpoint import (
     PREVIOUS,
     RESUME,
@@ -21,8 +23,8 @@ from shinso.runs.checkpoint import (
     save_weights,
 )
 from shinso.runs.environment import describe
-from shinso.runs.folder import RunFolder
-from shinso.runs.metrics import MetricsLog
+from shinso.runs.folder import RunFolder, process_began
+from shinso.runs.metrics import MetricsLog, leading_rows, whole_rows
 
 
 def test_runs_are_numbered_even_when_made_at_once(tmp_path: Path) -> None:
@@ -56,6 +58,51 @@ def test_state_of_a_dead_process_reads_interrupted(tmp_path: Path) -> None:
     assert folder.status()["state"] == "interrupted"
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no start times")
+def test_a_number_that_another_process_has_now_is_not_the_one_that_trained(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "forecast", "gru")
+    folder.set_status("running")
+    status = folder.status()
+    assert process_began(os.getpid()) == status["pid_began"]
+    for pid in (os.getpid(), os.getppid()):
+        folder.write_json("status.json", {**status, "pid": pid, "pid_began": 1})
+        assert folder.status()["state"] == "interrupted"
+        folder.refuse_in_use()
+
+
+def test_without_a_start_time_ones_own_number_is_no_other_process(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "forecast", "gru")
+    folder.write_json("status.json", {"state": "running", "pid": os.getpid()})
+    assert folder.status()["state"] == "interrupted"
+    folder.write_json("status.json", {"state": "running", "pid": os.getppid()})
+    assert folder.status()["state"] == "running"
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "{}", '{"state": 5}'])
+def test_a_damaged_state_is_named_and_its_run_can_be_removed(tmp_path: Path, content: str) -> None:
+    folder = RunFolder.create(tmp_path, "forecast", "gru")
+    folder.write_text("status.json", content)
+    with pytest.raises(RunFault, match="RUN-FILE-UNREADABLE"):
+        folder.status()
+    assert folder.state() == "damaged"
+    folder.remove()
+    assert not folder.path.exists()
+
+
+def test_what_has_a_seeds_name_and_more_is_no_seed(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "forecast", "gru")
+    for name in ("seed1", "seed0.bak", "seed", "seed2 (copy)"):
+        folder.write_json(f"{name}/result.json", {})
+        folder.write_text(f"{name}/weights/best.safetensors", "")
+    assert folder.seeds_done() == folder.seeds_with_weights() == [1]
+
+
+def test_a_folder_that_is_not_to_be_written_names_the_flag(tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("a file")
+    with pytest.raises(RunFault, match="--runs"):
+        RunFolder.create(tmp_path / "here", "forecast", "gru")
+
+
 def test_folder_without_status_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunFault) as raised:
         RunFolder.open(tmp_path)
@@ -84,6 +131,22 @@ def test_torn_last_line_is_left_out(tmp_path: Path) -> None:
     assert [row["step"] for row in log.rows()] == [0, 1, 2, 3]
     log.cut_after(1)
     assert log.curve("mse", "valid") == ([0, 1], [0.0, 0.5])
+
+
+def test_text_with_other_ends_of_line_is_one_row(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    signs = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n"]
+    for step, sign in enumerate(signs):
+        log.append({"step": step, "text": f"a{sign}b"})
+    log.cut_after(5)
+    assert [row["text"] for row in log.rows()] == [f"a{sign}b" for sign in signs[:6]]
+
+
+def test_leading_rows_end_at_the_first_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1}\n{"n": 2\n{"n": 3}\n')
+    assert [row["n"] for row in leading_rows(path)] == [1]
+    assert [row["n"] for row in whole_rows(path)] == [1, 3]
 
 
 def test_not_a_number_survives_the_metrics(tmp_path: Path) -> None:
@@ -150,3 +213,24 @@ def test_environment_names_what_a_result_depends_on() -> None:
     assert found["versions"]["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()
     assert found["processor"]
+
+
+def test_commit_is_that_of_a_checkout_which_knows_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where shinso is installed in an environment below a repository of the user's own."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    inside = tmp_path / ".venv" / "environment.py"
+    inside.parent.mkdir()
+    inside.write_text("")
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(environment, "__file__", str(inside))
+    assert environment.git_commit() == ""
+    git("add", ".")
+    assert environment.git_commit() == git("rev-parse", "HEAD")

@@ -133,6 +133,25 @@ def test_stopped_run_resumes_bit_for_bit(
     assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
 
 
+def test_a_stop_before_the_first_step_counts_the_first_look_once(tmp_path: Path) -> None:
+    training = replace(TRAINING, patience=3)
+    values = [5.0, 5.0, 6.0, 7.0, 8.0, 9.0, 9.0, 9.0]
+    whole, straight = train_one(tmp_path / "whole", training, validate=told(values))
+    looks = told(values)
+    _, stopped = train_one(tmp_path / "parts", training, stop_at=0, validate=looks)
+    assert (stopped.step, stopped.ended) == (0, "asked")
+    resumed, outcome = train_one(tmp_path / "parts", training, resume=True, validate=looks)
+    assert (outcome.step, outcome.ended) == (straight.step, straight.ended)
+    assert rows_without_seconds(tmp_path / "whole") == rows_without_seconds(tmp_path / "parts")
+    assert_same(whole, resumed)
+
+
+def told(values: list[float]) -> Any:
+    """A validation part that says one after the other."""
+    rest = iter(values)
+    return lambda: {"mse": next(rest)}
+
+
 def test_run_killed_after_a_checkpoint_resumes_bit_for_bit(tmp_path: Path) -> None:
     """Metrics written after the last checkpoint are taken back and written again."""
     whole, _ = train_one(tmp_path / "whole")

@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 
 from shinso.compress.chain import parse
-from shinso.faults import Interrupted, UsageFault
+from shinso.faults import Interrupted, RunFault, UsageFault
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.folder import RunFolder
 from shinso.training.stopping import StopRequest
 from shinso.walk.audience import NoAudience
+from shinso.walk.compress_steps import student_order
 from shinso.walk.compressing import compress_run, resume_compression
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import export_run
+from shinso.walk.order import place
 from shinso.walk.run import Run
 from shinso.walk.training import resume, train
+from tests.recipes.test_classify_images import folder_of
 from tests.recipes.test_every_recipe import order_of_sample
 
 
@@ -137,7 +140,7 @@ def test_a_run_without_channels_or_of_other_data_is_refused(trained: Run, tmp_pa
     assert before == []
     facts = run.facts | {"sha256": "0" * 64}
     run.folder.write_json("data.json", facts)
-    with pytest.raises(UsageFault, match="DATA-CHANGED"):
+    with pytest.raises(RunFault, match="DATA-CHANGED"):
         compress_run(Run.open(run.folder.path), Compression(do="int4"))
 
 
@@ -415,3 +418,79 @@ def test_python_makes_it_smaller_and_one_file(trained: Run, tmp_path: Path) -> N
     assert not (tmp_path / "small.tflite").exists()
     with pytest.raises(UsageFault, match="SETTING-UNKNOWN"):
         trained.compress("int8", calibrate="mse")
+
+
+GENTLE = {"tune_steps": 1, "tune_lr": 1e-9}
+"""Training on that leaves a network what it is."""
+
+
+def measured(run: Run, metric: str) -> float:
+    return run.result(0)["test"]["metrics"][metric]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that began with the weights of a file."""
+    folder = tmp_path_factory.mktemp("begun")
+    images = folder_of(folder / "images", dark=30, grey=30, light=30)
+    short: dict[str, Any] = {"depth": 8, "width": 0.5, "batch_size": 16, "runs": str(folder)}
+    short |= {"lr": 0.05, "split": "0.5,0.25,0.25"}
+
+    def trained(steps: int, **more: Any) -> Run:
+        settings = {**short, "steps": steps, "evaluate_every": steps, **more}
+        return train(place("classify-images", (images,), ("test", settings)))
+
+    first = trained(1)
+    run = trained(30, weights=str(first.folder.seed(0).best_weights), frozen=1)
+    assert measured(run, "loss_nats") < measured(first, "loss_nats") - 0.2
+    return run
+
+
+def test_training_on_begins_with_what_a_run_learnt_not_with_the_weights_it_began_with(
+    begun: Run,
+) -> None:
+    for do in ("prune=0.01", "qat=int8"):
+        after = measured(begun.compress(do, **GENTLE), "loss_nats")
+        assert after == pytest.approx(measured(begun, "loss_nats"), abs=0.05)
+    narrow = begun.compress("channels=0.3", multiple=1, **GENTLE)
+    assert narrow.result(0)["parameters"] < begun.result(0)["parameters"]
+
+
+def test_a_student_of_another_network_begins_without_the_weights_of_its_teacher(
+    begun: Run,
+) -> None:
+    other = student_order(begun.order, parse("distill=resnet:0.25")[0])
+    assert (other.config.weights, other.config.frozen) == (None, 0)
+    student = begun.compress("distill=resnet")
+    assert student.order.config.frozen == 1
+    file = load_weights(student.order.config.weights)
+    ours = load_weights(student.folder.seed(0).best_weights)
+    assert ours["conv1.weight"].equal(file["conv1.weight"])
+    assert not ours["fc.weight"].equal(file["fc.weight"])
+
+
+def test_what_a_fine_tuned_text_classifier_learnt_stays_while_training_on(tmp_path: Path) -> None:
+    first = train(order_of_sample("bert-pretrain", "bert", tmp_path, steps=2, warmup=0))
+    own = order_of_sample("classify-text", "bert", tmp_path)
+    settings = {
+        **own.recipe.BRIEF.settings, "start": str(first.folder.path), "runs": str(tmp_path),
+        "only": 200, "steps": 60, "warmup": 0, "evaluate_every": 20, "lr": 5e-3,
+    }  # fmt: skip
+    del settings["vocabulary"]  # the start has one
+    tuned = train(place("classify-text", own.paths, ("test", settings)))
+    kept = tuned.compress("prune=0.01", **GENTLE)
+    began, learnt, after = (
+        load_weights(one.folder.seed(0).best_weights)["bert.pieces.weight"]
+        for one in (first, tuned, kept)
+    )
+    assert not learnt.allclose(began, atol=1e-2)
+    assert after.allclose(learnt, atol=2e-3)
+    assert measured(kept, "accuracy") == pytest.approx(measured(tuned, "accuracy"), abs=0.02)
+
+
+def test_a_student_may_have_settings_that_only_its_teacher_read(tmp_path: Path) -> None:
+    order = order_of_sample("dialogue", "vhred", tmp_path, anneal_steps=500)
+    student = student_order(order, parse("distill=hred")[0])
+    assert (student.model, student.config.anneal_steps) == ("hred", 500)
+    with pytest.raises(UsageFault, match="SETTING-REFUSED"):
+        student_order(order, parse("distill=hred:anneal_steps=400")[0])

@@ -10,6 +10,7 @@ import pytest
 import shinso
 from shinso.data import samples
 from shinso.faults import RunFault, UsageFault
+from shinso.walk.order import place, with_workers
 
 PRICES = samples.path("prices.csv")
 BRIEFLY = {"time": "date", "target": "close", "lookback": 16, "steps": 6, "evaluate_every": 3}
@@ -87,3 +88,11 @@ def test_layers_are_plain_torch_modules() -> None:
     assert "nn" in dir(shinso)
     with pytest.raises(AttributeError):
         _ = shinso.nothing
+
+
+def test_a_run_of_several_that_did_not_wait_goes_on_with_one() -> None:
+    settings = {**BRIEFLY, "workers": 2, "together": "server", "staleness": 4}
+    order = place("forecast", [PRICES], ("test", settings))
+    alone = with_workers(order, 1).run.config
+    assert (alone.workers, alone.together, alone.staleness) == (1, "synchronous", -1)
+    assert with_workers(order, 3).run.config.together == "server"

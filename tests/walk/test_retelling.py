@@ -101,3 +101,22 @@ def test_what_writes_no_sentences_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match="COMPRESS-REFUSED"):
         compress_run(run, Compression(do="distill=gru:4", sequence_level=True))
     assert not list((run.folder.path / "compress").glob("*"))
+
+
+def test_answers_end_at_a_damaged_one_and_keep_their_places(tmp_path: Path) -> None:
+    class Echo:
+        def sources(self, data: Any) -> list[str]:
+            return data
+
+        def translate(self, sentences: Any) -> list[str]:
+            return [f"{one}\u2028again" for one in sentences]
+
+        def retold(self, data: Any, answers: Any) -> Any:
+            return dict(zip(data, answers, strict=True))
+
+    path = tmp_path / "retold.jsonl"
+    first = retelling.retold(Echo(), ["a", "b", "c"], path, None, None, "")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    path.write_text("\n".join([lines[0], lines[1][:9], lines[2]]), encoding="utf-8")
+    assert retelling.retold(Echo(), ["a", "b", "c"], path, None, None, "") == first
+    assert first["c"] == "c\u2028again"

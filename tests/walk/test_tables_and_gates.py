@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shinso.faults import GateFault, UsageFault
-from shinso.walk.run import check_gate
+from shinso.walk.gates import parse_gate
 from shinso.walk.tables import ResultTable, over_seeds
 
 
@@ -19,6 +20,10 @@ def table(model: list[float], rival: float = 1.0, better: str = "min") -> Result
         over_seeds("gru", [{"mse": value, "hit_rate": 0.5} for value in model], learned=True),
     )
     return ResultTable("test", ("mse", "hit_rate"), rows, {"mse": better})
+
+
+def check_gate(found: ResultTable, model: str, gate: str) -> None:
+    parse_gate(gate).check(found, model)
 
 
 @pytest.mark.parametrize("gate", ["beats=persistence", "beats=naive", "mse<0.95", "mse>0.1"])
@@ -55,6 +60,25 @@ def test_larger_may_be_better() -> None:
 def test_unknown_gate_is_a_usage_fault(gate: str) -> None:
     with pytest.raises(UsageFault, match="GATE-UNKNOWN"):
         check_gate(table([1.0]), "gru", gate)
+
+
+@pytest.mark.parametrize("gate", ["bats=persistence", "mse<much", "mse<nan", "<1", "mse", ""])
+def test_a_gate_of_no_form_is_told_before_there_is_a_table(gate: str) -> None:
+    with pytest.raises(UsageFault, match="GATE-UNKNOWN"):
+        parse_gate(gate)
+
+
+@pytest.mark.parametrize("gate", ["beats=go", "beats=naive"])
+def test_a_row_without_the_metric_is_not_beaten(gate: str) -> None:
+    found = table([0.9])
+    rows = (over_seeds("go", [{"hit_rate": 0.1}], learned=False), found.rows[1])
+    with pytest.raises(UsageFault, match="GATE-UNKNOWN") as raised:
+        check_gate(dataclasses.replace(found, rows=rows), "gru", gate)
+    assert "has mse" in raised.value.found or "no mse" in raised.value.found
+    both = dataclasses.replace(found, rows=(*rows, found.rows[0]))
+    check_gate(both, "gru", "beats=naive")
+    with pytest.raises(UsageFault, match="rows with it are: persistence"):
+        check_gate(both, "gru", "beats=go")
 
 
 def test_cells_mark_the_best_and_show_the_interval() -> None:

@@ -20,7 +20,7 @@ def read_for_run(parser: Parser, arguments: Sequence[str]) -> tuple[argparse.Nam
     The run decides which flags there are, so it is looked for before the flags are read.
     """
     known = {}
-    found = next((word for word in arguments if (Path(word) / "config.yaml").is_file()), None)
+    found = next((word for word in arguments if _is_run(word)), None)
     if found is not None:
         from shinso.walk.run import Run
 
@@ -35,3 +35,10 @@ def read_for_run(parser: Parser, arguments: Sequence[str]) -> tuple[argparse.Nam
     given = given_settings(read, known)
     trained = Run.open(read.run)
     return read, trained.with_settings(**given) if given else trained
+
+
+def _is_run(word: str) -> bool:
+    try:
+        return (Path(word) / "config.yaml").is_file()
+    except OSError:  # a text that is too long for a file's name
+        return False

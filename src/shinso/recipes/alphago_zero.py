@@ -144,6 +144,13 @@ def make_model(
     return network(sized_as(facts.get("start_settings"), network_config), side=facts["side"])
 
 
+def begin(config: Config, model: nn.Module) -> None:
+    from shinso.recipes.uses.starting_run import starting_weights
+
+    if config.start is not None:
+        model.load_state_dict(starting_weights(config.start))
+
+
 def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.experience.games_in_play import GamesInPlay, Manner
@@ -151,13 +158,10 @@ def build(config: Config, data: ZeroData, model: nn.Module, seed: int) -> Built:
     from shinso.experience.self_play import SelfPlay
     from shinso.models.go_inference import FoldedEvaluator
     from shinso.objectives.policy_and_value import PolicyAndValueObjective
-    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.search.forest import ForestConfig
     from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
-    if config.start is not None:
-        model.load_state_dict(starting_weights(config.start))
     user = use(config, data.facts(), model)
     search = ForestConfig(
         simulations=config.simulations, root="gumbel", considered=config.considered, rollouts=4

@@ -106,6 +106,13 @@ def make_model(
     )
 
 
+def begin(config: Config, model: nn.Module) -> None:
+    from shinso.recipes.uses.bert_starts import begin_with
+
+    if config.start is not None and not config.anew:
+        begin_with(model, config.start)
+
+
 def build(config: Config, data: TextData, model: nn.Module, seed: int) -> Built:
     from shinso.recipes.uses.bert_starts import build_started
 

@@ -146,16 +146,20 @@ def make_model(
     return network(size, num_words=len(words), end=words.index(END))
 
 
+def begin(config: Config, model: Any) -> None:
+    from shinso.recipes.uses.starting_run import starting_weights
+
+    if config.start is not None:
+        model.begin_as(starting_weights(config.start))
+
+
 def build(config: Config, data: TalkData, model: Any, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.data.shuffled import ShuffledSource
     from shinso.objectives.dialogue import DialogueObjective
-    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.training.loop import Selection
 
     device = next(model.parameters()).device
-    if config.start is not None:
-        model.begin_as(starting_weights(config.start))
     samples = data.samples["train"]
     source = ShuffledSource(samples, config.training.batch_size, seed, lengths=samples.lengths)
     own = use(config, data.facts(), model)

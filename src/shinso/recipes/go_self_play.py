@@ -111,15 +111,19 @@ def make_model(
     return WithStart(network(size, side=facts["side"]))
 
 
+def begin(config: Config, model: Any) -> None:
+    from shinso.recipes.uses.starting_run import starting_weights
+
+    if config.start is not None:
+        model.begin(starting_weights(config.start))
+
+
 def build(config: Config, data: PlayedData, model: Any, seed: int) -> Built:
     from shinso.data.on_device import OnDevice
     from shinso.experience.policy_pool import PoolPlay
     from shinso.objectives.reinforce import ReinforceObjective
-    from shinso.recipes.uses.starting_run import starting_weights
     from shinso.training.loop import Selection
 
-    if config.start is not None:
-        model.begin(starting_weights(config.start))
     user = use(config, data.facts(), model)
     source = PoolPlay(
         data.rules,

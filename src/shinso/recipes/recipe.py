@@ -65,6 +65,15 @@ def given_start(config: Any, *names: str) -> dict[str, str]:
 
 
 @runtime_checkable
+class Begins(Protocol):
+    """A recipe whose training may begin with weights from elsewhere."""
+
+    def begin(self, config: Any, model: Any) -> None:
+        """Load them into a network that was just made, where ``config`` names some."""
+        ...
+
+
+@runtime_checkable
 class Data(Protocol):
     """What ``read`` gives."""
 

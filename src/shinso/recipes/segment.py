@@ -174,6 +174,13 @@ def make_model(
     return model.to(memory_format=torch.channels_last)
 
 
+def begin(config: Config, model: nn.Module) -> None:
+    from shinso.models.published import load_published
+
+    if config.weights:
+        load_published(model, config.weights)
+
+
 def build(config: Config, data: SegmentData, model: nn.Module, seed: int) -> Built:
     from shinso.recipes.uses.mask_parts import build_masks
 

@@ -36,18 +36,20 @@ def processor() -> str:
 
 
 def git_commit() -> str:
-    """Commit of the checkout that shinso is imported from; empty where it is installed."""
+    """Commit of the checkout that shinso is imported from; empty where it is installed, though that
+    be below a repository of the user's own."""
+    here = Path(__file__)
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)
+        return _git(here.parent, "rev-parse", "HEAD")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=5, check=True
+    )
     return done.stdout.strip()
 
 

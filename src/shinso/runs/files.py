@@ -24,11 +24,18 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Put ``content`` at ``path``, whole or not at all; text is UTF-8.
 
+    A link stays and what it names is written. What is no file, as a pipe or /dev/null, is written
+    into and never replaced.
     Raises RunFault DISK-FULL or RUN-NOT-WRITABLE; what stood at ``path`` before is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    given, partial = path, None
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        path = Path(os.path.realpath(path))
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.write(data)
@@ -37,9 +44,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         partial.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise write_fault(path, error, len(data)) from error
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+        raise write_fault(given, error, len(data)) from error
 
 
 def append_line(path: Path, line: str) -> None:
@@ -52,8 +60,9 @@ def append_line(path: Path, line: str) -> None:
         raise write_fault(path, error, len(line)) from error
 
 
-def write_fault(path: Path, error: OSError, num_bytes: int) -> RunFault:
-    """The fault behind an OSError of writing ``num_bytes`` at ``path``."""
+def write_fault(path: Path, error: OSError, num_bytes: int, *, next_step: str = "") -> RunFault:
+    """The fault behind an OSError of writing ``num_bytes`` at ``path``. next_step: where there is
+    room, but no leave to write."""
     if error.errno in NO_SPACE:
         return RunFault(
             "DISK-FULL",
@@ -67,7 +76,7 @@ def write_fault(path: Path, error: OSError, num_bytes: int) -> RunFault:
         place=str(path),
         found=str(error),
         why=_("results cannot be kept there"),
-        next_step=_("choose another folder with --runs, or mend its permissions"),
+        next_step=next_step or _("choose another place, or mend its permissions"),
     )
 
 
@@ -100,13 +109,18 @@ def read_json(path: Path) -> Any:
             next_step=_("check the path with `shinso runs list`"),
         ) from error
     except (OSError, ValueError) as error:
-        raise RunFault(
-            "RUN-FILE-UNREADABLE",
-            place=str(path),
-            found=str(error),
-            why=_("the file is damaged"),
-            next_step=_("restore it from a copy, or train again"),
-        ) from error
+        raise unreadable(path, str(error)) from error
+
+
+def unreadable(path: Path, found: str) -> RunFault:
+    """The fault of a run's file that does not hold what it should."""
+    return RunFault(
+        "RUN-FILE-UNREADABLE",
+        place=str(path),
+        found=found,
+        why=_("the file is damaged"),
+        next_step=_("restore it from a copy, or train again"),
+    )
 
 
 def _sync_folder(folder: Path) -> None:
@@ -124,7 +138,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Settings by name. UsageFault CONFIG-NOT-FOUND or CONFIG-UNREADABLE with the reason."""
+    """Values by name. UsageFault CONFIG-NOT-FOUND or CONFIG-UNREADABLE with the reason."""
     import yaml
 
     try:
@@ -147,4 +161,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
             found=type(content).__name__,
             next_step=_("write `name: value` lines"),
         )
+    for name in content:
+        if not isinstance(name, str):  # YAML reads on, off, yes, no and numbers as what they mean
+            raise UsageFault(
+                "CONFIG-UNREADABLE",
+                place=str(path),
+                found=_("{name} in the place of a name").format(name=repr(name)),
+                next_step=_("write `name: value` lines"),
+            )
     return content

@@ -11,14 +11,21 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
-from shinso.runs.files import append_line, read_json, write_atomically, write_fault, write_json
+from shinso.runs.files import (
+    append_line,
+    read_json,
+    unreadable,
+    write_atomically,
+    write_fault,
+    write_json,
+)
 from shinso.runs.metrics import MetricsLog
 
 State = Literal["running", "interrupted", "done", "failed"]
@@ -33,6 +40,7 @@ def state_words() -> dict[str, str]:
         "interrupted": _("interrupted"),
         "done": _("done"),
         "failed": _("failed"),
+        "damaged": _("damaged"),
     }
 
 
@@ -83,7 +91,7 @@ class RunFolder:
         parent = root / task
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            number = max((_number(path) for path in parent.iterdir()), default=0)
+            number = next_number(parent) - 1
             while True:
                 number += 1
                 path = parent / f"{number:04d}-{label}"
@@ -95,12 +103,13 @@ class RunFolder:
                 except FileExistsError:
                     continue
         except OSError as error:
-            raise write_fault(parent, error, 0) from error
+            other = _("choose another folder with --runs, or mend its permissions")
+            raise write_fault(parent, error, 0, next_step=other) from error
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """An existing run; RunFault RUN-NOT-FOUND with what to do otherwise."""
-        if not (path / "status.json").exists():
+        if not _exists(path / "status.json"):
             raise RunFault(
                 "RUN-NOT-FOUND",
                 place=str(path),
@@ -120,27 +129,55 @@ class RunFolder:
 
     def seeds_done(self) -> list[int]:
         """Seeds whose training and evaluation are finished, in order."""
-        found = [int(path.parent.name[4:]) for path in self.path.glob("seed*/result.json")]
-        return sorted(found)
+        return _seeds(path.parent for path in self.path.glob("seed*/result.json"))
 
     def seeds_with_weights(self) -> list[int]:
         """Seeds that have weights to use, finished or not, in order."""
         found = self.path.glob("seed*/weights/best.safetensors")
-        return sorted(int(path.parent.parent.name[4:]) for path in found)
+        return _seeds(path.parent.parent for path in found)
 
     def set_status(self, state: State, **more: Any) -> None:
         """Record the run's state, with the command that goes on from it."""
         write_json(
             self.path / "status.json",
-            {"state": state, "resume": self.resume_line(), "pid": os.getpid(), **more},
+            {
+                "state": state,
+                "resume": self.resume_line(),
+                "pid": os.getpid(),
+                "pid_began": process_began(os.getpid()),
+                **more,
+            },
         )
 
     def status(self) -> dict[str, Any]:
-        """The recorded state; a "running" whose process is gone reads "interrupted"."""
-        status = read_json(self.path / "status.json")
-        if status.get("state") == "running" and not is_alive(int(status.get("pid", 0))):
+        """The recorded state; a "running" whose process is gone reads "interrupted".
+
+        Raises RunFault RUN-FILE-MISSING, RUN-FILE-UNREADABLE.
+        """
+        path = self.path / "status.json"
+        status = read_json(path)
+        if not isinstance(status, dict) or not isinstance(status.get("state"), str):
+            raise unreadable(path, _("no state is in it"))
+        if status["state"] == "running" and not _at_work(status):
             status["state"] = "interrupted"
         return status
+
+    def state(self) -> str:
+        """The state's name; "damaged" where it cannot be read, so that a list of runs goes on."""
+        try:
+            return self.status()["state"]
+        except RunFault:
+            return "damaged"
+
+    def refuse_in_use(self) -> None:
+        """UsageFault RUN-IN-USE while its process is at work."""
+        if self.status()["state"] == "running":
+            raise UsageFault(
+                "RUN-IN-USE",
+                place=str(self.path),
+                why=_("a process is training in this folder"),
+                next_step=_("stop it first (Ctrl-C)"),
+            )
 
     @property
     def compressed(self) -> bool:
@@ -169,20 +206,55 @@ class RunFolder:
         return read_json(self.path / name)
 
     def remove(self) -> None:
-        """Delete the run; refused while its process is at work."""
-        if self.status().get("state") == "running":
-            raise UsageFault(
-                "RUN-IN-USE",
-                place=str(self.path),
-                why=_("a process is training in this folder"),
-                next_step=_("stop it first (Ctrl-C)"),
-            )
+        """Delete the run; refused while its process is at work, not where its state is damaged."""
+        if self.state() != "damaged":
+            self.refuse_in_use()
         shutil.rmtree(self.path)
 
 
 def _number(path: Path) -> int:
     match = re.match(r"(\d+)-", path.name)
     return int(match.group(1)) if match else 0
+
+
+def next_number(folder: Path) -> int:
+    """One above the highest number that a name in ``folder`` begins with: ``0007-new.json``."""
+    return max((_number(path) for path in folder.glob("*")), default=0) + 1
+
+
+def _seeds(folders: Iterable[Path]) -> list[int]:
+    # A copy that someone laid beside a seed, such as seed0.bak, is none.
+    found = (re.fullmatch(r"seed(\d+)", folder.name) for folder in folders)
+    return sorted(int(match.group(1)) for match in found if match)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text that is too long for a file's name is no file
+        return False
+
+
+def _at_work(status: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote a status still is. Its number alone does not say so: numbers
+    are given again, and in a container the first process always has the same."""
+    pid = status.get("pid")
+    if not isinstance(pid, int) or not is_alive(pid):
+        return False
+    began = status.get("pid_began")
+    if began is None:
+        return pid != os.getpid()
+    return process_began(pid) in (began, None)
+
+
+def process_began(pid: int) -> int | None:
+    """When a process was started, in ticks since the machine was; None where no /proc tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        # The program's name may hold spaces and brackets; the start is the 20th after it.
+        return int(stat.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def is_alive(pid: int) -> bool:

@@ -41,12 +41,25 @@ class MetricsLog:
 
 def whole_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file, a line each; a last line torn by a kill is left out."""
+    yield from (row for row in _each_line(path) if row is not None)
+
+
+def leading_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file up to the first line that holds none: for rows whose number
+    counts."""
+    for row in _each_line(path):
+        if row is None:
+            return
+        yield row
+
+
+def _each_line(path: Path) -> Iterator[dict[str, Any] | None]:
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    # Texts in a row may hold what other systems take for an end of line.
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             row = json.loads(line)
         except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
+            row = None
+        yield row if isinstance(row, dict) else None

@@ -142,7 +142,7 @@ def run_loop(
         state = _state(learner, source, position, crew)
         folder.save_resume(state)
 
-    if position.step == 0:
+    if not resume:  # every state that is kept comes after the look at step 0
         look()
     ended = _why_ended(position, training, started, stop, crew)
     while ended is None:

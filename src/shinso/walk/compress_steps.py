@@ -37,6 +37,7 @@ from shinso.walk.audience import Audience
 from shinso.walk.kept_training import KeptTraining
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, place
+from shinso.walk.preparing import begun
 from shinso.walk.retelling import retold
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 WIDTHS = ("hidden", "width", "channels", "d_model", "embedding")
 """Settings that stand for a network's size, the first that it has."""
+WEIGHTS = ("weights", "frozen")
+"""Settings that name a file of a network's weights, and what is kept of it."""
 CALIBRATED_ON = 8
 """Calls of the train part, or of the valid part, from which ranges of activations are found."""
 LOGITS = {"accuracy", "loss_nats", "bits_per_char", "perplexity", "macro_f1", "map_50"}
@@ -73,10 +76,12 @@ def student_order(order: Order, step: Step) -> Order:
         and not origin.startswith("model ")
         and (step.model == order.model or name in getattr(network, "places_by", ()))
     }  # fmt: skip
-    values = {
-        **as_flat(order.run.config), **as_flat(order.config), **kept, "model": step.model, **changes
-    }  # fmt: skip
-    return place(order.task, order.paths, ("distill", values))
+    carried = {**as_flat(order.run.config), **as_flat(order.config), **kept}
+    if step.model != order.model or known.keys() & changes.keys():
+        # A file of weights fits one network; another begins with what is drawn.
+        carried = {name: value for name, value in carried.items() if name not in WEIGHTS}
+    asked = {"model": step.model, **changes}
+    return place(order.task, order.paths, ("run", carried), ("distill", asked))
 
 
 def refused(step: Step, found: str) -> UsageFault:
@@ -143,10 +148,10 @@ class Work:
         teacher, self.masks = self.model, {}
         if self.settings.sequence_level:
             data = self._retold(step)
-            self.model = self._fresh()
+            self.model = begun(self.order, self.run.facts)
             self._train(self._training(), data=data, anew=True)
             return
-        self.model = self._fresh()
+        self.model = begun(self.order, self.run.facts)
         hint = self.settings.hint
         try:
             inside = Hint(self.model, teacher, weight=hint) if hint else None
@@ -162,12 +167,6 @@ class Work:
             raise refused(step, _("this system writes no sentences that a student could learn"))
         path = self.folder.path / "retold.jsonl"
         return retold(use, self.data, path, self.audience, self.stop, self.resume)
-
-    def _fresh(self) -> nn.Module:
-        order = self.order
-        return order.recipe.make_model(
-            order.config, order.network, order.network_settings.config, self.run.facts
-        )
 
     def _channels(self, step: Step) -> None:
         from shinso.walk.exporting import known_calls
@@ -199,7 +198,7 @@ class Work:
         if step.how == "lottery":
             # The tickets that won, drawn again: the weights before the first step, the rest gone
             # (Frankle & Carbin 2019).
-            first = self._fresh().state_dict()
+            first = begun(self.order, self.run.facts).state_dict()
             for removal in self.removals:
                 first = channels.cut(first, removal.gone)
             if any(one.shape != first[n].shape for n, one in self.model.state_dict().items()):

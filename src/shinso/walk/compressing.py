@@ -28,7 +28,7 @@ from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml
-from shinso.walk.preparing import set_threads
+from shinso.walk.preparing import refuse_other_data, set_threads
 from shinso.walk.run import Run, as_json, record_look
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def compress_run(
     order = _order(run, steps)
     run.use()  # a run that is not trained is refused before its data is read
     data = run.order.recipe.read(run.order.config, run.order.paths)
-    refuse_other_data(run, data)
+    refuse_other_data(run.order, run.facts, data.facts())
     label = "-".join("".join(sign if sign.isalnum() else "-" for sign in s.text) for s in steps)
     folder = RunFolder.create(run.folder.path, "compress", label)
     _begin(run, folder, order, settings, steps, command or "(python)")
@@ -111,7 +111,7 @@ def resume_compression(
     """Go on with a compression that was stopped, in its own folder, as if it had not been: seeds
     that are done stay, and so do the trainings of a chain that came to their end.
 
-    Raises UsageFault RUN-NOT-COMPRESSED, RUN-IN-USE, DATA-CHANGED.
+    Raises UsageFault RUN-NOT-COMPRESSED, RUN-IN-USE, RunFault DATA-CHANGED.
     """
     folder = RunFolder.open(path)
     if not folder.compressed:
@@ -121,18 +121,12 @@ def resume_compression(
             why=_("this run was trained, and is no compression of another"),
             next_step=folder.resume_line(),
         )
-    if folder.status()["state"] == "running":
-        raise UsageFault(
-            "RUN-IN-USE",
-            place=str(path),
-            why=_("a process is training in this folder"),
-            next_step=_("stop it first (Ctrl-C)"),
-        )
+    folder.refuse_in_use()
     kept = folder.read_json(COMPRESSION)
     settings = resolve(Compression, ("run", kept["settings"])).config
     run = Run.open(path.resolve().parent.parent)
     data = run.order.recipe.read(run.order.config, run.order.paths)
-    refuse_other_data(run, data)
+    refuse_other_data(run.order, run.facts, data.facts())
     order = _order(run, parse(settings.do))
     return _go_on(run, order, data, settings, folder, audience, stop)
 
@@ -179,19 +173,6 @@ def _go_on(
         raise
     folder.set_status("done")
     return done
-
-
-def refuse_other_data(run: Run, data: Any) -> None:
-    """UsageFault DATA-CHANGED: a part that was trained on must not be tested on."""
-    before, now = run.facts.get("sha256"), data.facts().get("sha256")
-    if before != now:
-        raise UsageFault(
-            "DATA-CHANGED",
-            place=", ".join(map(str, run.order.paths)),
-            found=f"sha256 {now}",
-            why=_("the run began with {sha}").format(sha=before),
-            next_step=_("bring the old file back, or train a new run"),
-        )
 
 
 def _begin(

@@ -123,6 +123,13 @@ def _plain_default(default: Any) -> Any:
     return list(default) if isinstance(default, tuple) else default
 
 
+ALONE = {
+    "tensor": 1, "pipeline": 1, "micro_batches": 0, "shard": False, "together": "synchronous",
+    "staleness": -1, "cluster": "",
+}  # fmt: skip
+"""What is left of working together where there is one."""
+
+
 def with_workers(order: Order, workers: int | None = None, **more: Any) -> Order:
     """The same order for another number of workers, who may divide the model in another way: tensor,
     pipeline, micro_batches, shard. One worker has all of it, where nothing else is said.
@@ -133,7 +140,7 @@ def with_workers(order: Order, workers: int | None = None, **more: Any) -> Order
     if workers is not None:
         changes["workers"] = workers
     if workers == 1:
-        changes = {"tensor": 1, "pipeline": 1, "micro_batches": 0, "shard": False, **changes}
+        changes = {**ALONE, **changes}
     elif changes.get("pipeline") == 1:
         changes = {"micro_batches": 0, **changes}
     try:
@@ -185,7 +192,15 @@ def file_layer(path: Path) -> Layer:
     """The settings of a YAML file, ``config.yaml`` of a run included."""
     content = read_yaml(path)
     flat = {k: v for k, v in content.items() if k not in ("task", "data", "model_settings")}
-    flat.update(content.get("model_settings") or {})
+    own = content.get("model_settings") or {}
+    if not isinstance(own, dict) or not all(isinstance(name, str) for name in own):
+        raise UsageFault(
+            "CONFIG-UNREADABLE",
+            place=f"{path}: model_settings",
+            found=repr(own),
+            next_step=_("write `name: value` lines"),
+        )
+    flat.update(own)
     return f"file {path.name}", flat
 
 

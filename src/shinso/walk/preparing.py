@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from shinso.contracts import Learner, Source
-from shinso.faults import UsageFault
+from shinso.faults import RunFault, UsageFault
 from shinso.language import _
-from shinso.recipes.recipe import Built
+from shinso.recipes.recipe import Begins, Built
 from shinso.training.crew import Crew
 from shinso.training.gradient import GradientLearner
 from shinso.walk.order import Order
@@ -60,6 +60,29 @@ def device_of(order: Order) -> torch.device:
     return torch.device(asked)
 
 
+def refuse_other_data(order: Order, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """RunFault DATA-CHANGED where data is not what a run began with: its parts would be others, and
+    what was trained on must not be tested on. before, now: facts of the data."""
+    if before.get("sha256") != now.get("sha256"):
+        raise RunFault(
+            "DATA-CHANGED",
+            place=", ".join(map(str, order.paths)),
+            found=f"sha256 {now.get('sha256')}",
+            why=_("the run began with {sha}").format(sha=before.get("sha256")),
+            next_step=_("bring the old file back, or train a new run"),
+        )
+
+
+def begun(order: Order, facts: Mapping[str, Any]) -> torch.nn.Module:
+    """The network of an order before its first step: drawn, or with the weights it begins with."""
+    model = order.recipe.make_model(
+        order.config, order.network, order.network_settings.config, facts
+    )
+    if isinstance(order.recipe, Begins):
+        order.recipe.begin(order.config, model)
+    return model
+
+
 def prepare(
     order: Order, data: Any, facts: Mapping[str, Any], seed: int, crew: Crew | None = None
 ) -> Prepared:
@@ -69,9 +92,7 @@ def prepare(
     """
     torch.manual_seed(seed)
     config = order.config
-    network_config = order.network_settings.config
-    model = order.recipe.make_model(config, order.network, network_config, facts)
-    model.to(device_of(order))
+    model = begun(order, facts).to(device_of(order))
     built: Built = order.recipe.build(config, data, model, seed)
     if order.run.config.workers > 1 and order.run.config.together != "synchronous":
         from shinso.walk.asynchronously import prepare_asynchronous

@@ -11,7 +11,7 @@ from typing import Any
 from shinso.faults import Interrupted
 from shinso.recipes.recipe import Retells
 from shinso.runs.files import append_line, write_atomically
-from shinso.runs.metrics import whole_rows
+from shinso.runs.metrics import leading_rows
 from shinso.training.stopping import StopRequest
 from shinso.walk.audience import Audience
 
@@ -29,7 +29,11 @@ def retold(
     twice. Raises Interrupted where ``stop`` was asked; resume: the command that goes on then.
     """
     sources = use.sources(data)
-    answers = [row["answer"] for row in whole_rows(path)]
+    answers: list[str] = []
+    for row in leading_rows(path):
+        if not isinstance(row.get("answer"), str):
+            break
+        answers.append(row["answer"])
     # A line that a kill tore would swallow the next one.
     write_atomically(path, "".join(_line(answer) + "\n" for answer in answers))
     while len(answers) < len(sources):

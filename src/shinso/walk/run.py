@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from shinso.compress.restoring import restore
-from shinso.faults import GateFault, RunFault, UsageFault
+from shinso.faults import RunFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, MeasuredBySettings, Paired, Predictions, Use
 from shinso.runs.checkpoint import load_weights
 from shinso.runs.files import read_json, write_atomically
-from shinso.runs.folder import RunFolder
+from shinso.runs.folder import RunFolder, next_number
 from shinso.runs.metrics import MetricsLog
 from shinso.settings import Setting, as_flat, resolve, schema, unknown_setting
+from shinso.walk.gates import Gate, parse_gate
 from shinso.walk.order import Order, order_of, refuse_unread
+from shinso.walk.preparing import refuse_other_data
 from shinso.walk.tables import ResultTable, Row, over_seeds
 
 Given = str | Path | Any
@@ -163,7 +165,23 @@ class Run:
         ]
         found = [_numbers(self.result(seed)[part]["metrics"]) for seed in self.seeds]
         rows.append(over_seeds(self.order.model, found, learned=True))
-        return self._table(f"{self.folder.path.name}: {part}", rows)
+        return self._table(f"{self.folder.path.name}: {part}", rows, self._unlearnt())
+
+    def _unlearnt(self) -> list[str]:
+        """Says where the weights are those from before training: a table that shows them beside
+        baselines would pass them for learnt ones."""
+        if self.folder.compressed:
+            return []
+        found = [self.result(seed) for seed in self.seeds]
+        start = [one for one in found if one.get("steps") and one.get("best_step") == 0]
+        if not start:
+            return []
+        return [
+            _(
+                "{model}: no step of the training was shown to be better on the valid part than the "
+                "start, whose weights are kept ({count} of {seeds} seeds)"
+            ).format(model=self.order.model, count=len(start), seeds=len(found))
+        ]
 
     def _table(self, title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> ResultTable:
         metrics = list(dict.fromkeys(m for row in reversed(rows) for m in row.values))
@@ -178,17 +196,20 @@ class Run:
         own data.
 
         A further look at the test part is counted and said. require: a gate such as
-        "beats=persistence" or "mse<0.4"; GateFault GATE-FAILED when it is not met.
+        "beats=persistence" or "mse<0.4"; GateFault GATE-FAILED when it is not met, UsageFault
+        GATE-UNKNOWN when it is none. RunFault DATA-CHANGED where the run's own data is another now.
         """
         order = self.order
         notes: list[str] = []
         with as_files(data) as paths:
+            gate = self.gate(require, own=not paths) if require else None
             if paths:
                 read: Any = self.use().read_new(paths)
                 notes += list(getattr(read, "notes", ()))
                 part = "new"
             else:
                 read = order.recipe.read(order.config, order.paths)
+                refuse_other_data(order, self.facts, read.facts())
                 if part == "test":
                     looks = record_look(self.folder, "test", "evaluate")
                     notes.append(_("the test part was looked at {count} times").format(count=looks))
@@ -204,9 +225,8 @@ class Run:
         rows = [over_seeds(n, [one.metrics], learned=False) for n, one in rivals.items()]
         rows.append(over_seeds(order.model, [one.metrics for one in found], learned=True))
         table = self._table(f"{self.folder.path.name}: {part}", rows, notes)
-        number = len(list((self.folder.path / "evaluation").glob("*.json"))) + 1
         self.folder.write_json(
-            f"evaluation/{number:04d}-{part}.json",
+            f"evaluation/{next_number(self.folder.path / 'evaluation'):04d}-{part}.json",
             {
                 "data": [str(p) for p in paths],
                 **({"settings": self.changed} if self.changed else {}),
@@ -214,9 +234,24 @@ class Run:
                 "seeds": [as_json(one) for one in found],
             },
         )
-        if require:
-            check_gate(table, order.model, require)
+        if gate is not None:
+            gate.check(table, order.model)
         return table
+
+    def gate(self, require: str, *, own: bool) -> Gate:
+        """A gate that tables of this run can be held against. own: it is for a part of the run's own
+        data, whose rows and metrics are known before anything is measured.
+
+        Raises UsageFault GATE-UNKNOWN.
+        """
+        found = parse_gate(require)
+        kept = self.folder.path / "assets" / "baselines.json"
+        if own and self.seeds and kept.exists():
+            result = self.result(self.seeds[0])
+            rows = [*(name for part in read_json(kept).values() for name in part), self.order.model]
+            metrics = [name for part in ("test", "valid") for name in result[part]["metrics"]]
+            found.refuse_unknown(dict.fromkeys(rows), dict.fromkeys(metrics))
+        return found
 
     def predict(self, data: Given | Sequence[Given], *, seed: int | None = None) -> Predictions:
         """Predictions of one seed (the first by default) for new files or data frames."""
@@ -250,76 +285,6 @@ def _as_file(frame: Any, stem: Path) -> Path:
     return path
 
 
-def check_gate(table: ResultTable, model: str, require: str) -> None:
-    """Raise GateFault unless the model meets ``require``.
-
-    "beats=NAME": better than that row in the first metric, its whole interval where there are
-    seeds enough for one. "METRIC<X" or "METRIC>X": its value. UsageFault for other texts.
-    """
-    rows = {row.name: row for row in table.rows}
-    if require.startswith("beats="):
-        rival = require.removeprefix("beats=")
-        if rival == "naive":
-            rivals = [row.name for row in table.rows if not row.learned]
-        elif rival in rows:
-            rivals = [rival]
-        else:
-            raise UsageFault(
-                "GATE-UNKNOWN",
-                place="--require",
-                found=rival,
-                next_step=_("rows are: {all}").format(all=", ".join(rows)),
-            )
-        metric = next(iter(table.better))
-        smaller = table.better[metric] == "min"
-        own = rows[model].values[metric]
-        edge = own.value if rows[model].seeds == 1 else own.high if smaller else own.low
-        lost = [
-            name
-            for name in rivals
-            if metric in rows[name].values
-            and not (
-                edge < rows[name].values[metric].value
-                if smaller
-                else edge > rows[name].values[metric].value
-            )
-        ]
-        if lost:
-            raise GateFault(
-                "GATE-FAILED",
-                place=f"--require {require}",
-                found=f"{metric}: {model} {edge:.4g}; "
-                + ", ".join(f"{n} {rows[n].values[metric].value:.4g}" for n in lost),
-                why=_("the model is not better than that"),
-                next_step=_("train longer, another --model, or use the baseline"),
-            )
-        return
-    for sign in ("<", ">"):
-        if sign in require:
-            metric, bound = require.split(sign, 1)
-            if metric not in rows[model].values:
-                break
-            value = rows[model].values[metric].value
-            try:
-                met = value < float(bound) if sign == "<" else value > float(bound)
-            except ValueError:
-                break
-            if not met:
-                raise GateFault(
-                    "GATE-FAILED",
-                    place=f"--require {require}",
-                    found=f"{metric} = {value:.4g}",
-                    next_step=_("train longer, or lower the gate"),
-                )
-            return
-    raise UsageFault(
-        "GATE-UNKNOWN",
-        place="--require",
-        found=require,
-        next_step=_("write beats=ROW, METRIC<NUMBER or METRIC>NUMBER"),
-    )
-
-
 def compare(runs: Sequence[Run]) -> ResultTable:
     """The tables of several runs as one; said aloud where their data differ."""
     tasks = {run.order.task for run in runs}
@@ -345,6 +310,7 @@ def compare(runs: Sequence[Run]) -> ResultTable:
                 seen.add(row.name)
                 rows.append(row)
     notes = [*differences, *(ways[:1] if len(set(ways)) == 1 else ())]
+    notes += [note for run in runs for note in run._unlearnt()]
     use = runs[0].use()
     if isinstance(use, Paired) and same_test:
         notes += [

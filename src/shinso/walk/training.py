@@ -26,7 +26,7 @@ from shinso.walk.audience import Audience, NoAudience
 from shinso.walk.crewing import check_workers, crew_of, lead, started, told_status
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
-from shinso.walk.preparing import Prepared, device_of, prepare, set_threads
+from shinso.walk.preparing import Prepared, device_of, prepare, refuse_other_data, set_threads
 from shinso.walk.run import Run, as_json, record_look
 
 
@@ -89,7 +89,11 @@ def _earlier_attempt(order: Order, place: Place | None) -> RunFolder | None:
     if place is None or place.attempt == 0:
         return None
     root = Path(order.run.config.runs)
-    found = [one for one in RunFolder.all_below(root) if one.status().get("launch") == place.launch]
+    found = [
+        one
+        for one in RunFolder.all_below(root)
+        if one.state() != "damaged" and one.status().get("launch") == place.launch
+    ]
     return found[-1] if found else None
 
 
@@ -119,25 +123,13 @@ def resume(
         )
     place = Place.of_environment()
     launched = place is not None and place.launched
-    if folder.status()["state"] == "running" and not launched and (place is None or not place.rank):
-        raise UsageFault(
-            "RUN-IN-USE",
-            place=str(path),
-            why=_("a process is training in this folder"),
-            next_step=_("stop it first (Ctrl-C)"),
-        )
+    if not launched and (place is None or not place.rank):
+        folder.refuse_in_use()
     order = order_of(folder)
     set_threads(order)
     data = order.recipe.read(order.config, order.paths)
     before, now = folder.read_json("data.json"), data.facts()
-    if before.get("sha256") != now.get("sha256"):
-        raise RunFault(
-            "DATA-CHANGED",
-            place=", ".join(map(str, order.paths)),
-            found=f"sha256 {now.get('sha256')}",
-            why=_("the run began with {sha}").format(sha=before.get("sha256")),
-            next_step=_("bring the old file back, or train a new run"),
-        )
+    refuse_other_data(order, before, now)
     audience, stop = audience or NoAudience(), stop or StopRequest()
     # A mended program is what a stopped run was told to come back with; only its data is held equal.
     if before.get("source_sha256") != now.get("source_sha256"):

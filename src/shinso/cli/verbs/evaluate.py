@@ -27,13 +27,13 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help=_("as JSON"))
     read, trained = read_for_run(parser, arguments)
     from shinso.cli.terminal import print_table
-    from shinso.walk.run import check_gate
 
+    gate = trained.gate(read.require, own=not read.data) if read.require else None
     table = trained.evaluate(read.data, part=read.part)
     if read.json:
         print(json.dumps(table.as_dict(), ensure_ascii=False))
     else:
         print_table(table)
-    if read.require:
-        check_gate(table, trained.order.model, read.require)
+    if gate is not None:
+        gate.check(table, trained.order.model)
     return 0

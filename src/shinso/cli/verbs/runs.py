@@ -42,9 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _list(root: Path, *, as_json: bool) -> int:
-    found = [
-        (str(f.path), f.status()["state"], len(f.seeds_done())) for f in RunFolder.all_below(root)
-    ]
+    found = [(str(f.path), f.state(), len(f.seeds_done())) for f in RunFolder.all_below(root)]
     if as_json:
         rows = [dict(zip(("run", "state", "seeds_done"), row, strict=True)) for row in found]
         print(json.dumps(rows, ensure_ascii=False))

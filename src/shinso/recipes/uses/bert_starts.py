@@ -134,14 +134,12 @@ def sized(network_config: Any, facts: Mapping[str, Any], longest: int) -> Any:
 
 
 def build_started(config: Any, data: Any, model: nn.Module, use: Any, seed: int) -> Built:
-    """The training of a BERT with labels, from ``config.start`` where one is given.
+    """The training of a BERT with labels.
 
     The metric that the table begins with selects, as in the paper (section 4.1). So many weights are
     soon sure of the few labels, and wrong answers cost more and more likelihood while right ones
     still increase: of 100 labels the likelihood would select the network that has learnt none.
     """
-    if config.start is not None and not config.anew:
-        begin_with(model, config.start)
     metric = next(iter(use.better))
     return build_labelled(
         data.samples["train"],

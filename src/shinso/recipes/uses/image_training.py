@@ -16,7 +16,7 @@ from shinso.data.prefetched import Prefetched
 from shinso.faults import UsageFault
 from shinso.language import _
 from shinso.models.precision import bf16_over_fp32
-from shinso.models.published import freeze, load_published
+from shinso.models.published import freeze
 from shinso.objectives.image_classification import ImageObjective
 from shinso.recipes.recipe import Built
 from shinso.training.loop import Selection
@@ -31,7 +31,7 @@ def build_images(
     config: Config, data: ImageData, model: nn.Module, use: ImageUse, seed: int
 ) -> Built:
     """Augmented batches made ahead; the valid part selects."""
-    frozen = _begin(config, model)
+    frozen = freeze(model, config.frozen) if config.frozen else ()
     device = next(model.parameters()).device
     how = Augmentation(
         shift_px=config.shift_px,
@@ -63,14 +63,6 @@ def _selection(config: Config) -> Selection:
     if config.label_smoothing or config.mixup:
         return Selection("accuracy", "max")
     return Selection("loss_nats")
-
-
-def _begin(config: Config, model: nn.Module) -> tuple[nn.Module, ...]:
-    """Load the weights that training begins with; returns the parts that keep theirs."""
-    if not config.weights:
-        return ()
-    load_published(model, config.weights)
-    return freeze(model, config.frozen)
 
 
 def check_weights(path: Path | None) -> None:

@@ -22,7 +22,6 @@ from shinso.data.splits import PARTS, SplitPart
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.faults import DataFault
 from shinso.language import _
-from shinso.models.published import load_published
 from shinso.objectives.segmentation import SegmentationObjective, median_frequency
 from shinso.recipes.recipe import Built, Part
 from shinso.recipes.uses.files import only_one
@@ -249,8 +248,6 @@ def build_masks(
     """Augmented batches made ahead; the valid part selects by mean IoU."""
     from shinso.recipes.segment import parse_size
 
-    if config.weights:
-        load_published(model, config.weights)
     device = next(model.parameters()).device
     facts = data.facts()
     high, wide = (min(side, LARGEST_CROP_PX) for side in facts["smallest_px"])
