@@ -7,7 +7,7 @@ escapes is our bug and exits with 1.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Fault(Exception):
@@ -40,7 +40,7 @@ class Fault(Exception):
             rest.append(f"→ {self.next_step}")
         return "\n  ".join([head, *rest])
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """The parts by name, for ``--json``."""
         return {
             "code": self.code,
@@ -69,7 +69,7 @@ class ManyDataFaults(DataFault):
     Raised with at least one fault; the first 20 are shown, ``check`` writes the rest to a file.
     """
 
-    shown: ClassVar[int] = 20
+    shown: int = 20
 
     def __init__(self, faults: list[DataFault]) -> None:
         self.faults = faults
@@ -88,6 +88,10 @@ class ManyDataFaults(DataFault):
         shown = "\n".join(fault.text() for fault in self.faults[: self.shown])
         hidden = len(self.faults) - self.shown
         return shown + (f"\n… {hidden} more" if hidden > 0 else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The first fault's parts, and below ``all`` every fault's."""
+        return {**super().as_dict(), "all": [fault.as_dict() for fault in self.faults]}
 
 
 class RunFault(Fault):

@@ -136,6 +136,77 @@ def test_fault_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["fault"]["code"] == "DATA-NOT-FOUND"
 
 
+def test_json_of_check_has_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"2020-01-{day:02d},{'x' if day < 4 else day}" for day in range(1, 29)]
+    Path("cells.csv").write_text("\n".join(["date,close", *rows]) + "\n")
+    words = ["check", "forecast", "cells.csv", "--time", "date", "--target", "close", "--json"]
+    assert main(words) == 3
+    found = json.loads(capsys.readouterr().out)["fault"]
+    assert len(found["all"]) == 3
+    assert found["place"] == found["all"][0]["place"]
+
+
+def test_faults_are_shown_where_their_file_cannot_be_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("many.csv").write_text("date,close\n" + "2020-01-01,x\n" * 30)
+    Path("many.csv.faults.txt").mkdir()
+    assert main(["check", "forecast", "many.csv", "--time", "date", "--target", "close"]) == 3
+    error = capsys.readouterr().err
+    assert "many.csv.faults.txt cannot be written" in error
+    assert error.count("DATA-") >= 30
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--split", "0.5,0.5"], ["--split", "a,b,c"], ["--target", "date"], ["--past", "close"]],
+)
+def test_wrong_roles_and_splits_are_settings(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--time", "date", *([] if "--target" in words else ["--target", "close"]), *words]
+    assert main(["check", "forecast", PRICES, *given]) == 2
+    assert "SETTING-REFUSED" in capsys.readouterr().err
+
+
+def test_answers_do_not_replace_their_questions(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.csv"
+    own.write_bytes(Path(PRICES).read_bytes())
+    (tmp_path / "link.csv").symlink_to(own)
+    for output in (own, tmp_path / "link.csv"):
+        assert main(["predict", str(trained), str(own), "-o", str(output)]) == 2
+        assert "OUTPUT-IS-DATA" in capsys.readouterr().err
+    assert own.read_bytes() == Path(PRICES).read_bytes()
+
+
+def test_file_that_the_machine_refuses_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_words: object) -> int:
+        raise PermissionError(13, "Permission denied", "mine.csv")
+
+    monkeypatch.setattr("shinso.cli.verbs.check.run", refused)
+    assert main(["check", "forecast", "mine.csv"]) == 3
+    error = capsys.readouterr().err
+    assert "FILE-UNREADABLE: mine.csv" in error
+    assert "bug" not in error
+
+
+def test_forecasts_of_other_scales_are_not_compared(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = [*BRIEF, *STEPS, "--log", "--runs", str(tmp_path)]
+    assert main(["train", "forecast", PRICES, *logs]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(trained), str(tmp_path / "forecast" / "0001-gru")]) == 0
+    said = capsys.readouterr().out
+    assert "logarithms of close, horizon 3" in said
+    assert "persistence" not in said
+    assert " *" not in said.split("note:")[0].splitlines()[2]
+
+
 def test_train_evaluate_predict_compare(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(trained)
     assert main(["evaluate", run, PRICES, "--json"]) == 0

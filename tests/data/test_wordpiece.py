@@ -32,6 +32,20 @@ def test_pieces_match_transformers(tmp_path, lower):
         assert [ours.pieces[n] for n in ours.encode(sentence)] == expected, sentence
 
 
+def test_voiced_kana_are_letters_of_their_own_where_the_vocabulary_has_them(tmp_path):
+    assert cut_words("がき カキ ガキ ぱ café", lower=True) == ["がき", "カキ", "ガキ", "ぱ", "cafe"]
+    assert cut_words("か\u3099き", lower=True) == ["がき"]
+    pieces = WordPieces.learn(["かき がき"] * 9, 40, lower=True)
+    assert pieces.encode("かき") != pieces.encode("がき")
+    # A published uncased vocabulary was learnt from text without the marks.
+    known = (*SIGNS, "か", "##き")
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(known) + "\n", encoding="utf-8")
+    theirs = peer("transformers").BertTokenizerFast(vocab=str(path), do_lower_case=True)
+    ours = read_vocabulary(path, lower=True)
+    assert ours.encode("がき") == theirs.encode("がき", add_special_tokens=False)
+
+
 def test_learnt_pieces_cut_frequent_words_least():
     text = ["low lower lowest newer newest wider the the the the"] * 20 + ["strange"]
     pieces = WordPieces.learn(text, 60, lower=True)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from shinso import language
-from shinso.faults import Fault, Interrupted, UsageFault
+from shinso.faults import Fault, Interrupted, RunFault, UsageFault
 from shinso.language import _
 
 
@@ -61,6 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) went away: no fault. Python would complain while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            _say_bug(error, words)
+            return 1
+        fault = _of_file(error)
+        _say_fault(fault, as_json="--json" in words)
+        return fault.exit_code
     except Exception as error:  # the last stop: everything else is our bug
         _say_bug(error, words)
         return 1
@@ -116,6 +123,17 @@ def _overview() -> str:
         "  shinso report --quick",
     ]
     return "\n".join(lines)
+
+
+def _of_file(error: OSError) -> RunFault:
+    """What the machine refused of a file that no reader or writer had a better word for."""
+    return RunFault(
+        "FILE-UNREADABLE",
+        place=str(error.filename),
+        found=error.strerror or type(error).__name__,
+        why=_("the file cannot be opened"),
+        next_step=_("mend its permissions, or give another file"),
+    )
 
 
 def _say_fault(fault: Fault, *, as_json: bool) -> None:

@@ -6,10 +6,12 @@ the vocabulary has, from the left; pieces within a word begin with ##.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,14 +22,19 @@ from shinso.language import _
 
 PAD, UNKNOWN, CLASS, SEPARATOR, MASK = SIGNS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 INSIDE = "##"
+VOICING = "\u3099\u309a"
+MARKED_KANA = re.compile(f".[{VOICING}]")
 LONGEST_WORD = 100  # letters; a longer word is unknown, as in the published tokenizer
 
 
-def cut_words(text: str, *, lower: bool) -> list[str]:
+def cut_words(text: str, *, lower: bool, voiced: bool = True) -> list[str]:
     """Words and signs of a text.
 
     Control characters are left out, Chinese characters and punctuation stand alone; ``lower`` also
     takes off accents. Japanese kana are not cut, as in the published tokenizer.
+
+    voiced: whether が is another letter than か. Differs: the published tokenizer takes the marks
+    of voiced kana for accents, which makes one word of かき and がき.
     """
     if text.isascii():
         text = text.lower() if lower else text
@@ -35,7 +42,10 @@ def cut_words(text: str, *, lower: bool) -> list[str]:
         text = "".join(f" {c} " if _is_chinese(ord(c)) else c for c in text)
         if lower:
             parts = unicodedata.normalize("NFD", text.lower())
-            text = "".join(c for c in parts if unicodedata.category(c) != "Mn")
+            text = "".join(
+                c for c in parts if unicodedata.category(c) != "Mn" or (voiced and c in VOICING)
+            )
+            text = MARKED_KANA.sub(lambda kana: unicodedata.normalize("NFC", kana.group()), text)
     words: list[str] = []
     word: list[str] = []
     for char in text:
@@ -93,6 +103,14 @@ class WordPieces:
 
     number: dict[str, int] = field(init=False, repr=False, compare=False)
 
+    def cut(self, text: str) -> list[str]:
+        """Words as the pieces were learnt from: published ones without voiced kana know none."""
+        return cut_words(text, lower=self.lower, voiced=self._voiced)
+
+    @cached_property
+    def _voiced(self) -> bool:
+        return bool(MARKED_KANA.search(unicodedata.normalize("NFD", "".join(self.pieces))))
+
     def __len__(self) -> int:
         return len(self.pieces)
 
@@ -103,7 +121,7 @@ class WordPieces:
     def encode(self, text: str) -> list[int]:
         """Numbers of the pieces of a text, without signs."""
         found: list[int] = []
-        for word in cut_words(text, lower=self.lower):
+        for word in self.cut(text):
             found += self._of_word(word)
         return found
 

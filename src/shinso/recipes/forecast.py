@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from shinso.data.series import SeriesRoles
     from shinso.data.windows import Windows
     from shinso.recipes.uses.forecasts import ForecastData, ForecastUse
 
@@ -81,6 +82,10 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        from shinso.data.splits import ChronologicalSplit
+
+        ChronologicalSplit.parse(self.split)
+        self.roles()
         for name in ("lookback", "horizon"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
@@ -96,11 +101,19 @@ class Config:
         if self.quantiles and 0.5 not in self.quantiles:
             raise ValueError(f"quantiles is {self.quantiles}; 0.5 must be one: it is the forecast")
 
+    def roles(self) -> SeriesRoles:
+        """What each column is. ValueError where one has two roles."""
+        from shinso.data.series import SeriesRoles
+
+        return SeriesRoles(
+            time=self.time or None, target=self.target, past=self.past, group=self.group or None
+        )
+
 
 def read(config: Config, paths: Sequence[Path]) -> ForecastData:
     """One file of series. Raises DataFaults."""
     from shinso.data.scaling import fit_on_rows
-    from shinso.data.series import SeriesRoles, read_series
+    from shinso.data.series import read_series
     from shinso.data.splits import ChronologicalSplit, unused_rows
     from shinso.data.windows import Windows
     from shinso.models.autoregressive_baseline import AutoregressiveBaseline
@@ -108,13 +121,7 @@ def read(config: Config, paths: Sequence[Path]) -> ForecastData:
     from shinso.recipes.uses.files import only_one
     from shinso.recipes.uses.forecasts import ForecastData
 
-    roles = SeriesRoles(
-        time=config.time or None,
-        target=config.target,
-        past=config.past,
-        group=config.group or None,
-    )
-    series = read_series(only_one(paths, "forecast"), roles, config.missing)
+    series = read_series(only_one(paths, "forecast"), config.roles(), config.missing)
     if config.log:
         series = series.logarithms()
     split = ChronologicalSplit.parse(config.split)

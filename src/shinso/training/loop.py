@@ -135,7 +135,9 @@ def run_loop(
         else:
             position.looks_without_gain += 1
         folder.metrics.append({"step": position.step, "part": "valid", **metrics})
-        progress.on_validation(position.step, metrics, best)
+        # Whoever shows one metric shows the one that decides.
+        first = {selection.metric: metrics[selection.metric]}
+        progress.on_validation(position.step, {**first, **metrics}, best)
 
     def save() -> None:
         position.seconds = time.perf_counter() - started

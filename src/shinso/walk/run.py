@@ -165,11 +165,13 @@ class Run:
         ]
         found = [_numbers(self.result(seed)[part]["metrics"]) for seed in self.seeds]
         rows.append(over_seeds(self.order.model, found, learned=True))
-        return self._table(f"{self.folder.path.name}: {part}", rows, self._unlearnt())
+        return self._table(
+            f"{self.folder.path.name}: {part}", rows, self._unlearnt(self.order.model)
+        )
 
-    def _unlearnt(self) -> list[str]:
+    def _unlearnt(self, name: str) -> list[str]:
         """Says where the weights are those from before training: a table that shows them beside
-        baselines would pass them for learnt ones."""
+        baselines would pass them for learnt ones. name: of the row."""
         if self.folder.compressed:
             return []
         found = [self.result(seed) for seed in self.seeds]
@@ -180,7 +182,7 @@ class Run:
             _(
                 "{model}: no step of the training was shown to be better on the valid part than the "
                 "start, whose weights are kept ({count} of {seeds} seeds)"
-            ).format(model=self.order.model, count=len(start), seeds=len(found))
+            ).format(model=name, count=len(start), seeds=len(found))
         ]
 
     def _table(self, title: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> ResultTable:
@@ -310,7 +312,7 @@ def compare(runs: Sequence[Run]) -> ResultTable:
                 seen.add(row.name)
                 rows.append(row)
     notes = [*differences, *(ways[:1] if len(set(ways)) == 1 else ())]
-    notes += [note for run in runs for note in run._unlearnt()]
+    notes += [note for run in runs for note in run._unlearnt(run.folder.path.name)]
     use = runs[0].use()
     if isinstance(use, Paired) and same_test:
         notes += [
@@ -322,7 +324,9 @@ def compare(runs: Sequence[Run]) -> ResultTable:
             )
             for one in runs[1:]
         ]
-    return runs[0]._table("compare", rows, notes)
+    table = runs[0]._table("compare", rows, notes)
+    # No figure is the best of those that do not compare.
+    return table if same_test else dataclasses.replace(table, better={})
 
 
 def _differences(runs: Sequence[Run], ways: Sequence[str]) -> tuple[list[str], bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,8 +34,13 @@ def run(arguments: Sequence[str]) -> int:
         if len(faults.faults) > faults.shown:
             rest_file = Path(f"{Path(words[0]).name if words else task}.faults.txt")
             text = "\n".join(fault.text() for fault in faults.faults)
-            rest_file.write_text(text + "\n", encoding="utf-8")
-            print(_("all {count} faults: {file}").format(count=len(faults.faults), file=rest_file))
+            try:
+                rest_file.write_text(text + "\n", encoding="utf-8")
+                said = _("all {count} faults: {file}")
+            except OSError:  # a folder of someone else's
+                faults.shown = len(faults.faults)
+                said = _("all {count} faults follow: {file} cannot be written")
+            print(said.format(count=len(faults.faults), file=rest_file), file=sys.stderr)
         raise
     facts = data.facts()
     if read.json:

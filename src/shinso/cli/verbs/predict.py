@@ -37,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     from shinso.runs.files import write_atomically
     from shinso.walk.card import csv_text
 
+    _refuse_own_data(read.output, read.data)
     if read.data == [Path("-")]:
         return _stream(trained, read.seed)
     found = trained.predict(read.data, seed=read.seed)
@@ -55,6 +56,22 @@ def run(arguments: Sequence[str]) -> int:
     if read.pictures:
         _draw(trained, read.data, read.pictures, read.seed)
     return 0
+
+
+def _refuse_own_data(output: Path | None, data: Sequence[Path]) -> None:
+    """UsageFault OUTPUT-IS-DATA: answers in the place of the questions would be all that is left."""
+    if (
+        output is not None
+        and output.exists()
+        and any(path.exists() and path.samefile(output) for path in data)
+    ):
+        raise UsageFault(
+            "OUTPUT-IS-DATA",
+            place=f"-o {output}",
+            found=_("this file is read"),
+            why=_("its content would be replaced by the answers"),
+            next_step=_("give the answers a name of their own"),
+        )
 
 
 def _stream(trained: Run, seed: int | None) -> int:

@@ -136,6 +136,15 @@ class ForecastUse:
             found = found[..., None]
         return np.moveaxis(self._in_units(np.moveaxis(found, -1, 0)), 0, -1)
 
+    def how_measured(self) -> str:
+        """Errors of other columns, horizons or scales do not compare."""
+        said = (
+            _("logarithms of {targets}, horizon {horizon}")
+            if self.config.log
+            else _("{targets}, horizon {horizon}")
+        )
+        return said.format(targets=", ".join(self.targets), horizon=self.config.horizon)
+
     def mean_row(self) -> list[float]:
         """What the network reads as noughts, in the file's units: the means of the train part;
         where logarithms are taken, the geometric ones."""

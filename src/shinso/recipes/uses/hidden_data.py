@@ -20,7 +20,6 @@ from shinso.data.wordpiece import (
     SIGNS,
     UNKNOWN,
     WordPieces,
-    cut_words,
     read_vocabulary,
 )
 from shinso.language import _
@@ -93,7 +92,7 @@ def as_numbers(pieces: WordPieces, lines: Iterable[str]) -> Numbers:
     found: list[int] = []
     begins: list[bool] = []
     for line in lines:
-        for numbers in pieces.encode_words(cut_words(line, lower=pieces.lower)):
+        for numbers in pieces.encode_words(pieces.cut(line)):
             found += numbers
             begins += [True, *[False] * (len(numbers) - 1)]
     return np.array(found, dtype=np.int64), np.array(begins, dtype=bool)

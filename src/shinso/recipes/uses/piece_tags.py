@@ -17,7 +17,7 @@ from shinso.data.findings import Findings, shown
 from shinso.data.piece_batches import NONE, PieceSamples
 from shinso.data.stratified import duplicates_across, parse_shares, random_split
 from shinso.data.tagged_tokens import TaggedSentences, read_tagged
-from shinso.data.wordpiece import WordPieces, cut_words
+from shinso.data.wordpiece import WordPieces
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.bert_starts import pieces_of
@@ -128,11 +128,7 @@ def _samples(
         marks: list[int] = [NONE]  # [CLS]
         tags = sentences.tags[row] or (classes[0],) * len(sentences.tokens[row])
         for token, tag in zip(sentences.tokens[row], tags, strict=True):
-            own = [
-                n
-                for part in pieces.encode_words(cut_words(token, lower=pieces.lower))
-                for n in part
-            ] or [unknown]
+            own = [n for part in pieces.encode_words(pieces.cut(token)) for n in part] or [unknown]
             numbers += own
             marks += [number[tag], *[NONE] * (len(own) - 1)]
         texts.append((numbers, []))

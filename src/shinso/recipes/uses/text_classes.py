@@ -18,7 +18,7 @@ from shinso.data.labelled_text import LabelledTexts, read_labelled_texts
 from shinso.data.piece_batches import NONE, PieceSamples, cut_notes
 from shinso.data.stratified import duplicates_across, parse_shares, stratified_split
 from shinso.data.text import sha256_of
-from shinso.data.wordpiece import WordPieces, cut_words
+from shinso.data.wordpiece import WordPieces
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, Part, Predictions
 from shinso.recipes.uses.bert_starts import pieces_of
@@ -95,7 +95,7 @@ def read_parts(config: Config, paths: Sequence[Path]) -> TextData:
         "start_size": start_size,
         "split": "given" if config.valid else f"{config.split} seed {config.split_seed}",
         "part_samples": {part: len(found) for part, found in texts.items()},
-        "bag": _fit_bag(texts, classes),
+        "bag": _fit_bag(texts, classes, pieces),
     }
     return TextData(texts, samples, tuple(notes), extra)
 
@@ -148,13 +148,15 @@ def _check_classes(texts: LabelledTexts, classes: Sequence[str]) -> None:
     findings.stop()
 
 
-def _fit_bag(texts: Mapping[Part, LabelledTexts], classes: Sequence[str]) -> dict[str, Any]:
+def _fit_bag(
+    texts: Mapping[Part, LabelledTexts], classes: Sequence[str], pieces: WordPieces
+) -> dict[str, Any]:
     """Logistic regression on which words occur, as JSON."""
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
     train = texts["train"]
-    analyzer: Any = _bag  # annotated as a name alone
+    analyzer: Any = pieces.cut  # annotated as a name alone
     counter = CountVectorizer(analyzer=analyzer, binary=True, max_features=BAG_WORDS)
     x = counter.fit_transform(_both(train))
     number = {name: place for place, name in enumerate(classes)}
@@ -171,10 +173,6 @@ def _fit_bag(texts: Mapping[Part, LabelledTexts], classes: Sequence[str]) -> dic
         "classes": best.classes_.tolist(),
         "weights": base64.b64encode(weights.tobytes()).decode(),
     }
-
-
-def _bag(text: str) -> list[str]:
-    return cut_words(text, lower=True)
 
 
 def _both(texts: LabelledTexts) -> list[str]:
@@ -255,7 +253,7 @@ class TextUse:
         weights = weights.reshape(len(place) + 1, -1)
         scores = np.tile(weights[-1], (len(texts), 1))
         for row, text in enumerate(_both(texts)):
-            known = sorted({place[word] for word in _bag(text) if word in place})
+            known = sorted({place[word] for word in self.pieces.cut(text) if word in place})
             scores[row] += weights[known].sum(axis=0)
         if scores.shape[1] == 1:  # two classes share one column of weights
             scores = np.hstack([np.zeros_like(scores), scores])
