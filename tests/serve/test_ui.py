@@ -154,7 +154,7 @@ def test_a_lesson_steps_through_numbers_that_agree(client: TestClient) -> None:
     assert found["questions"][0]["reason"]
     english = client.get("/learn/lesson.json?cell=lstm&hidden=3&steps=2&lang=en").json()
     assert not re.search("[ぁ-ん]", english["introduction"])
-    for wrong in ("cell=transformer", "hidden=0", "hidden=500", "steps=words",
+    for wrong in ("cell=transformer", "hidden=0", "hidden=500", "steps=words", f"seed={10**23}",
                   "steps=%2B500", "hidden=%207", "inputs=0_7", "steps=%EF%BC%95%EF%BC%90%EF%BC%90"):  # fmt: skip
         refused = client.get(f"/learn/lesson.json?{wrong}")
         assert refused.status_code == 422, wrong

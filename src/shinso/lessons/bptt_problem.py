@@ -37,6 +37,8 @@ class Config:
         for name in ("hidden", "steps", "inputs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed}; give 0 to 2^63 − 1")
 
 
 @dataclass(frozen=True)
