@@ -61,14 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) went away: no fault. Python would complain while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.filename is None:
-            _say_bug(error, words)
-            return 1
-        fault = _of_file(error)
-        _say_fault(fault, as_json="--json" in words)
-        return fault.exit_code
     except Exception as error:  # the last stop: everything else is our bug
+        if isinstance(error, OSError) and error.filename is not None:
+            fault = _of_file(error)
+            _say_fault(fault, as_json="--json" in words)
+            return fault.exit_code
         _say_bug(error, words)
         return 1
 

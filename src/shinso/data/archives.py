@@ -74,11 +74,12 @@ def hidden(name: str) -> bool:
     )
 
 
-def _every(_name: str) -> bool:
+def every(_name: str) -> bool:
+    """Wants every file."""
     return True
 
 
-def read_archive(path: Path, wanted: Callable[[str], bool] = _every) -> Archive:
+def read_archive(path: Path, wanted: Callable[[str], bool] = every) -> Archive:
     """wanted: of which files the content is read, by their names.
 
     Raises DataFault DATA-FORMAT where the archive is damaged, cut off or locked, with the last file

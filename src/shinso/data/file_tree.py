@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from shinso.data.archives import ARCHIVES, hidden, is_archive, read_archive
+from shinso.data.archives import ARCHIVES, every, hidden, is_archive, read_archive
 from shinso.data.findings import Findings
 from shinso.data.text import decode, read_bytes
 from shinso.faults import DataFault
@@ -33,11 +33,7 @@ class FileTree:
         return [one for one in self.loads if one.lower().endswith(endings)]
 
 
-def _every(_name: str) -> bool:
-    return True
-
-
-def file_tree(path: Path, wanted: Callable[[str], bool] = _every) -> FileTree:
+def file_tree(path: Path, wanted: Callable[[str], bool] = every) -> FileTree:
     """wanted: of which files, by their names, others being left out.
 
     Raises DataFault DATA-NOT-FOUND, DATA-FORMAT for a damaged archive or a single file, and

@@ -10,6 +10,15 @@ from shinso.claims.claim import Measurement, Verdict
 from shinso.claims.measured import column
 from shinso.language import Text
 
+TRAININGS_AGREE = Text(
+    "Changed on 2026-12-01: before, the interval over all games decided alone. It treats the games of a few "
+    "trainings as independent, and two trainings that differ in nothing but their random numbers can differ by "
+    "more than it allows; now every training must point the same way.",
+    "2026-12-01 に変更。以前は、全対局の区間だけで判定していた。この区間は少数の学習による対局を互いに独立とみなすが、"
+    "乱数だけが異なる二つの学習の間にも、区間を超える差が生じうる。そこで、どの学習も同じ側を示すことを条件に加えた。",
+)
+"""Why claims on shares of points changed their rule."""
+
 
 def share_of_points(measurements: Sequence[Measurement]) -> tuple[intervals.Interval, int]:
     """The share of all seeds' games, with an interval that draws do not narrow; and their number.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shinso.claims import intervals, measured
 from shinso.claims.claim import Finding, Measurement, Profile
+from shinso.claims.go._shares import TRAININGS_AGREE
 from shinso.claims.measured import column
 from shinso.language import Text
 
@@ -42,13 +43,7 @@ RULE = Text(
     "プールで学習した方策の、プールなしの方策に対する得点率について、対局にわたる 95 % 区間と各シードの値がすべて "
     "2 分の 1 より上なら成り立つ。すべて下なら成り立たない。それ以外は判定できない。",
 )
-RULE_CHANGED = Text(
-    "Changed on 2026-12-01: before, the interval over all games decided alone. It treats the games of a few "
-    "trainings as independent, and two trainings that differ in nothing but their random numbers can differ by "
-    "more than it allows; now every training must point the same way.",
-    "2026-12-01 に変更。以前は、全対局の区間だけで判定していた。この区間は少数の学習による対局を互いに独立とみなすが、"
-    "乱数だけが異なる二つの学習の間にも、区間を超える差が生じうる。そこで、どの学習も同じ側を示すことを条件に加えた。",
-)
+RULE_CHANGED = TRAININGS_AGREE
 SEEDS = {"quick": 2, "full": 6}
 BUDGET_S = {"quick": 40.0, "full": 300.0}
 
