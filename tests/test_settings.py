@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shinso.faults import UsageFault
 from shinso.settings import as_flat, nested, parse_duration, resolve, schema, setting
+from shinso.walk.order import place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,17 @@ def test_wrong_setting_names_place_and_fix(name: str, value: object, code: str, 
     assert says in raised.value.text()
     assert "flag" in raised.value.place
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("budget", "xyz"), ("threads", -1), ("first_seed", -1), ("worker_timeout", "soon"), ("lr", 0)],
+)
+def test_a_refusal_names_the_wrong_setting_and_no_other(name: str, value: object) -> None:
+    given_values = {"time": "date", "target": ("close",), "threads": 1, name: value}
+    with pytest.raises(UsageFault) as raised:
+        place("forecast", [Path("prices.csv")], ("flag", given_values))
+    assert raised.value.place == f"{name} (flag)"
 
 
 @pytest.mark.parametrize(

@@ -256,9 +256,10 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of "90", "90s", "10m", "1.5h" or "2h30m". ValueError for anything else."""
+def parse_duration(text: str, name: str = "duration") -> float:
+    """Seconds of "90", "90s", "10m", "1.5h" or "2h30m". ValueError, which calls it ``name``, for
+    anything else."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
     if not re.fullmatch(r"(\d+(\.\d+)?[smhd]?)+", text.strip()):
-        raise ValueError(f"duration is {text!r}; write 90s, 10m or 2h30m")
+        raise ValueError(f"{name} is {text!r}; write 90s, 10m or 2h30m")
     return sum(float(n) * units[u] for n, _f, u in re.findall(r"(\d+(\.\d+)?)([smhd]?)", text))

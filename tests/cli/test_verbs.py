@@ -214,9 +214,13 @@ def test_train_evaluate_predict_compare(trained: Path, capsys: pytest.CaptureFix
     names = [row["name"] for row in table["rows"]]
     assert names == ["persistence", "drift", "autoregression", "gru"]
     assert main(["predict", run, PRICES, "-o", "out.csv"]) == 0
-    assert Path("out.csv").read_text().splitlines()[0] == "step,target,forecast"
-    assert len(Path("out.csv").read_text().splitlines()) == 4
+    header, first, *rest = Path("out.csv").read_text().splitlines()
+    assert header == "origin,step,target,forecast"
+    assert first.startswith(f"{Path(PRICES).read_text().splitlines()[-1].split(',')[0]},1,close,")
+    assert len(rest) == 2
     capsys.readouterr()
+    assert main(["evaluate", run, PRICES, "--part", "valid"]) == 2
+    assert "SETTING-REFUSED: --part" in capsys.readouterr().err
     assert main(["compare", run, run]) == 0
     assert "0001-gru" in capsys.readouterr().out
     assert main(["runs", "show", run]) == 0

@@ -53,6 +53,19 @@ def test_without_a_numeric_column_nothing_is_forecast() -> None:
     assert "--target" in fault.next_step
 
 
+def test_thousands_separators_are_named_with_and_without_a_target() -> None:
+    path = written('date,close,n\n2024-01-01,"1,234.5",1\n2024-01-02,"2,345.6",2\n')
+    (fault,) = faults_of(lambda: read_series(path, SeriesRoles(time="date", target=("close",))))
+    assert "separate thousands" in str(fault.why)
+    (note,) = read_series(path, SeriesRoles(time="date")).notes
+    assert "close" in note
+    assert str(fault.why) in note
+    assert "1234.5" in note
+    alone = written('date,close\n2024-01-01,"1,234.5"\n2024-01-02,"2,345.6"\n')
+    (same,) = faults_of(lambda: read_series(alone, SeriesRoles(time="date")))
+    assert (same.code, same.why) == (fault.code, fault.why)
+
+
 def test_a_frame_in_memory_is_a_table_too() -> None:
     times = pl.Series("t", ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 05:00"])
     frame = pl.DataFrame({"t": times.str.to_datetime(), "x": [1, 2, 3], "ok": [True, False, True]})

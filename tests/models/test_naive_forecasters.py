@@ -58,3 +58,9 @@ def test_random_walks_have_no_season() -> None:
 def test_short_and_constant_series_have_no_season() -> None:
     assert find_season([np.ones((500, 1))], 24) == 0
     assert find_season([np.arange(5.0)[:, None]], 24) == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 5.0, 1e6])
+def test_a_straight_line_has_no_season(offset: float) -> None:
+    line = offset + 0.1 * np.arange(800.0)
+    assert find_season([((line - line.mean()) / line.std())[:, None]], 96) == 0

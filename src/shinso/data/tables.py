@@ -179,6 +179,16 @@ def is_numeric(column: pl.Series) -> bool:
     return bool(held.any() and np.isfinite(as_numbers(column)[held]).mean() > 0.5)
 
 
+def is_separated(column: pl.Series) -> bool:
+    """Whether most of the cells that hold a value are numbers to a reader, with commas between
+    thousands or before decimals, while most are none here."""
+    if column.dtype != pl.String or is_numeric(column):
+        return False
+    held = column.filter(~pl.Series(is_empty(column))).str.strip_chars()
+    separated = held.str.contains(r"^[+-]?(\d{1,3}([,.]\d{3})+|\d+)([,.]\d+)?$")
+    return 2 * int(separated.sum()) > len(held)
+
+
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """Some columns as numbers. values: NaN where a fault was found.
@@ -237,7 +247,7 @@ def numbers_of(
 
 
 def _empty_cell(table: Table, row: int, name: str, *, can_drop: bool) -> None:
-    step = _("fill the cell, or leave such rows out with --missing drop")
+    step = _("fill the cell; training with --missing drop leaves such rows out")
     table.findings.fault(
         "DATA-NAN",
         line=int(table.lines[row]),
@@ -259,7 +269,7 @@ def _text_cells(table: Table, rows: Int[np.ndarray, " some"], name: str, *, num_
             found=_("none of its {count:,} cells is a number; the first is {cell}").format(
                 count=num_held, cell=first
             ),
-            why=_why_text(str(table.frame[name][int(rows[0])]))[0],
+            why=why_text(str(table.frame[name][int(rows[0])]))[0],
             next_step=_("choose a column of numbers, or mend this one"),
         )
         return
@@ -270,7 +280,7 @@ def _text_cells(table: Table, rows: Int[np.ndarray, " some"], name: str, *, num_
 
 def _text_cell(table: Table, row: int, name: str) -> None:
     cell = str(table.frame[name][row])
-    why, step = _why_text(cell)
+    why, step = why_text(cell)
     table.findings.fault(
         "DATA-TEXT-CELL",
         line=int(table.lines[row]),
@@ -281,7 +291,7 @@ def _text_cell(table: Table, row: int, name: str) -> None:
     )
 
 
-def _why_text(cell: str) -> tuple[str, str]:
+def why_text(cell: str) -> tuple[str, str]:
     """Why a cell is no number, and what to write instead."""
     if "\n" in cell:
         return (

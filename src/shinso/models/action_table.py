@@ -64,10 +64,10 @@ class LearntTable(ActionTable):
                     raise ValueError(f"{name} is {getattr(self, name)}; give 0 up to 1")
             if self.alpha_horizon < 0:
                 raise ValueError(f"alpha_horizon is {self.alpha_horizon}; give 0 or more")
-            if self.temperature <= 0 or self.ucb < 0:
-                raise ValueError(
-                    f"temperature is {self.temperature}, ucb is {self.ucb}; give numbers above 0"
-                )
+            if self.temperature <= 0:
+                raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+            if self.ucb < 0:
+                raise ValueError(f"ucb is {self.ucb}; give 0 or more")
             if self.n_step < 1:
                 raise ValueError(f"n_step is {self.n_step}; give at least 1")
             if self.trace and self.n_step > 1:

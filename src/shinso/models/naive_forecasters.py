@@ -80,7 +80,9 @@ def find_season(train: Sequence[Float[np.ndarray, "_ channel"]], longest: int) -
         changes = changes - changes.mean(axis=0)
         power = np.abs(np.fft.rfft(changes, n=2 * len(changes), axis=0)) ** 2
         covariance = np.fft.irfft(power, axis=0)[: longest + 2]
-        varying = covariance[0] > 0
+        # The changes of a straight line differ by rounding alone, which may look like a period.
+        rounding = 1e-9 * np.abs(one).max(axis=0)
+        varying = covariance[0] > len(changes) * rounding**2
         if varying.any():
             found.append((covariance[:, varying] / covariance[0, varying]).mean(axis=1))
     if not found:

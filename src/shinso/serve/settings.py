@@ -33,7 +33,7 @@ class Limits:
         for name in ("max_batch", "max_queue", "max_body_bytes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
-        if self.max_wait_ms < 0 or self.timeout_s <= 0:
-            raise ValueError(
-                f"max_wait_ms is {self.max_wait_ms}, timeout_s is {self.timeout_s}; give times above 0"
-            )
+        if self.max_wait_ms < 0:
+            raise ValueError(f"max_wait_ms is {self.max_wait_ms}; give 0 or more")
+        if self.timeout_s <= 0:
+            raise ValueError(f"timeout_s is {self.timeout_s}; give a time above 0")

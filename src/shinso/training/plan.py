@@ -53,7 +53,7 @@ class Training:
         if self.warmup >= self.steps:
             raise ValueError(f"warmup is {self.warmup} of {self.steps} steps; give fewer")
         if self.budget:
-            parse_duration(self.budget)
+            parse_duration(self.budget, "budget")
 
     def unread(self) -> dict[str, str]:
         """Settings of the optimizer that was not chosen."""

@@ -192,10 +192,10 @@ class Run:
         )
 
     def evaluate(
-        self, data: Given | Sequence[Given] = (), *, require: str = "", part: str = "test"
+        self, data: Given | Sequence[Given] = (), *, require: str = "", part: str = ""
     ) -> ResultTable:
         """All seeds and the baselines on new files or data frames, or again on a part of the run's
-        own data.
+        own data: train, valid or, where none is named, test.
 
         A further look at the test part is counted and said. require: a gate such as
         "beats=persistence" or "mse<0.4"; GateFault GATE-FAILED when it is not met, UsageFault
@@ -206,10 +206,19 @@ class Run:
         with as_files(data) as paths:
             gate = self.gate(require, own=not paths) if require else None
             if paths:
+                if part:
+                    raise UsageFault(
+                        "SETTING-REFUSED",
+                        place="--part",
+                        found=part,
+                        why=_("new data are measured whole; parts are those of the run's own data"),
+                        next_step=_("leave out --part, or the data"),
+                    )
                 read: Any = self.use().read_new(paths)
                 notes += list(getattr(read, "notes", ()))
                 part = "new"
             else:
+                part = part or "test"
                 read = order.recipe.read(order.config, order.paths)
                 refuse_other_data(order, self.facts, read.facts())
                 if part == "test":

@@ -50,12 +50,11 @@ class RunSettings:
             raise ValueError(f"port is {self.port}; give 0 to 65535")
         self._check_together()
         self._check_division()
-        if parse_duration(self.worker_timeout) <= 0:
+        if parse_duration(self.worker_timeout, "worker_timeout") <= 0:
             raise ValueError(f"worker_timeout is {self.worker_timeout}; give more than 0")
-        if self.first_seed < 0 or self.threads < 0:
-            raise ValueError(
-                f"first_seed is {self.first_seed}, threads is {self.threads}; give 0 or more"
-            )
+        for name in ("first_seed", "threads"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
 
     def _check_together(self) -> None:
         """ValueError for what would be left unheard."""

@@ -36,7 +36,8 @@ def parser_of(task: str, module: ModuleType) -> Parser:
     models = ", ".join(module.MODELS)
     presets = ", ".join(catalogue.presets(module)) or "—"
     epilog = _(
-        "models: {models}\nsettings of a model, given as key=value: shinso list {task}"
+        "models: {models}\nsettings of a model, given as key=value: shinso list {task}\n"
+        "go on with a stopped run: shinso train --resume RUN"
     ).format(models=models, task=task)
     parser = Parser(f"train {task}", f"{module.TITLE}\n{module.READS}", epilog=epilog)
     parser.add_argument("words", nargs="*", metavar="DATA | key=value")

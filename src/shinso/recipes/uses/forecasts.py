@@ -95,19 +95,25 @@ class ForecastUse:
         return {name: self._evaluation(data, part, rival) for name, rival in self._rivals().items()}
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
-        """The next ``horizon`` rows after the end of each series of a file, in its own units."""
+        """The next ``horizon`` rows after the end of each series of a file, in its own units.
+
+        origin: the label of the last row that was seen, where the rows have a time. The rows to come
+        have none that the file says, and none is made up.
+        """
         series = self._read(paths)
         self._in_run_units(series)  # a value without a logarithm is told by its line
         levels = [f"q{q:g}" for q in self.config.quantiles] or ["forecast"]
-        columns = (*(["series"] if self.facts["group"] else []), "step", "target", *levels)
+        heads = {"series": bool(self.facts["group"]), "origin": bool(self.facts["time"])}
+        columns = (*(name for name in heads if heads[name]), "step", "target", *levels)
         rows: list[tuple[Any, ...]] = []
         for one in series.series:
             if one.num_rows < self.config.lookback:
                 raise self._too_short(paths, one.num_rows, 0)
             values = self.forecast_rows(one.values[None, -self.config.lookback :])[0]
+            both = {"series": one.name, "origin": one.labels[-1]}
+            head = [both[name] for name in heads if heads[name]]
             for step in range(self.config.horizon):
                 for place, target in enumerate(self.targets):
-                    head = [one.name] if self.facts["group"] else []
                     rows.append((*head, step + 1, target, *values[step, place]))
         return Predictions(columns, rows)
 
