@@ -59,8 +59,11 @@ def test_thousands_separators_are_named_with_and_without_a_target() -> None:
     assert "separate thousands" in str(fault.why)
     (note,) = read_series(path, SeriesRoles(time="date")).notes
     assert "close" in note
+    assert "1,234.5" in note
     assert str(fault.why) in note
     assert "1234.5" in note
+    with_gap = written('n,close\n1,\n2,"1,234.5"\n3,"2,345.6"\n')
+    assert any("1,234.5" in note for note in read_series(with_gap, SeriesRoles()).notes)
     alone = written('date,close\n2024-01-01,"1,234.5"\n2024-01-02,"2,345.6"\n')
     (same,) = faults_of(lambda: read_series(alone, SeriesRoles(time="date")))
     assert (same.code, same.why) == (fault.code, fault.why)

@@ -17,9 +17,9 @@ from shinso.data.tables import (
     Table,
     as_numbers,
     is_numeric,
-    is_separated,
     numbers_of,
     read_table,
+    separated_cell,
     why_text,
 )
 from shinso.data.times import Times, check_order, gaps_in, read_times
@@ -208,19 +208,19 @@ def _numeric_columns(table: Table, roles: SeriesRoles) -> tuple[str, ...]:
     """All columns of numbers without another part; what is left out is said in a note."""
     rest = [name for name in table.columns if name not in (roles.time, roles.group, *roles.past)]
     numeric = [name for name in rest if is_numeric(table.frame[name])]
-    separated = [name for name in rest if is_separated(table.frame[name])]
+    others = [name for name in rest if name not in numeric]
+    cells = {name: separated_cell(table.frame[name]) for name in others}
+    separated = {name: cell for name, cell in cells.items() if cell is not None}
     if separated and not numeric:
         return tuple(separated)  # whose cells are then faults, each with its reason
-    for name in separated:
-        cells = table.frame[name]
-        first = str(cells.filter(pl.Series(np.isnan(as_numbers(cells))))[0])
-        why, step = why_text(first)
+    for name, cell in separated.items():
+        why, step = why_text(cell)
         table.findings.note(
             _("column {name} is left out ({cell}): {why}; {step}").format(
-                name=name, cell=shown(first), why=why, step=step
+                name=name, cell=shown(cell), why=why, step=step
             )
         )
-    others = [name for name in rest if name not in (*numeric, *separated)]
+    others = [name for name in others if name not in separated]
     if others:
         table.findings.note(
             _("columns left out because they hold no numbers: {names}").format(

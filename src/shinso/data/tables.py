@@ -25,6 +25,9 @@ from shinso.language import _
 Missing = Literal["fail", "drop"]
 
 # What programs write into a cell that has no value, in lower case.
+EITHER_COMMA = r"[+-]?\d{1,3},\d{3}"  # between thousands or before decimals
+THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
+DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+"
 EMPTY_WORDS = (
     "",
     "na",
@@ -179,14 +182,15 @@ def is_numeric(column: pl.Series) -> bool:
     return bool(held.any() and np.isfinite(as_numbers(column)[held]).mean() > 0.5)
 
 
-def is_separated(column: pl.Series) -> bool:
-    """Whether most of the cells that hold a value are numbers to a reader, with commas between
-    thousands or before decimals, while most are none here."""
-    if column.dtype != pl.String or is_numeric(column):
-        return False
-    held = column.filter(~pl.Series(is_empty(column))).str.strip_chars()
-    separated = held.str.contains(r"^[+-]?(\d{1,3}([,.]\d{3})+|\d+)([,.]\d+)?$")
-    return 2 * int(separated.sum()) > len(held)
+def separated_cell(column: pl.Series) -> str | None:
+    """The first cell with commas between thousands or before decimals, if most of the cells that
+    hold a value are numbers once such commas are read; None where they are not."""
+    if column.dtype != pl.String:
+        return None
+    held = column.filter(~pl.Series(is_empty(column)))
+    separated = held.str.contains(f"^(?:{EITHER_COMMA}|{THOUSANDS}|{DECIMAL_COMMA})$")
+    numbers = pl.Series(np.isfinite(as_numbers(held))) | separated
+    return held.filter(separated)[0] if separated.any() and 2 * numbers.sum() > len(held) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +302,7 @@ def why_text(cell: str) -> tuple[str, str]:
             _("a quoted cell begins here and runs over several lines"),
             _("close its quotes in this line"),
         )
-    if re.fullmatch(r"[+-]?\d{1,3},\d{3}", cell):
+    if re.fullmatch(EITHER_COMMA, cell):
         readings = {"whole": cell.replace(",", ""), "broken": cell.replace(",", ".")}
         return (
             _("the comma may separate thousands or decimals; numbers have a point or nothing"),
@@ -306,13 +310,13 @@ def why_text(cell: str) -> tuple[str, str]:
                 **readings
             ),
         )
-    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", cell):
+    if re.fullmatch(THOUSANDS, cell):
         plain = cell.replace(",", "")
         return (
             _("the commas separate thousands; a number is written without them"),
             _("write {plain}, in this and all such cells").format(plain=plain),
         )
-    if re.fullmatch(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+", cell):
+    if re.fullmatch(DECIMAL_COMMA, cell):
         plain = cell.replace(".", "").replace(",", ".")
         return (
             _("the comma is a decimal comma; a decimal point is needed"),

@@ -17,9 +17,12 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser("evaluate")
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("data", type=Path, nargs="*", metavar="DATA")
-    parser.add_argument("--part", choices=("train", "valid", "test"), default="",
+    parser.add_argument(
+        "--part",
+        choices=("train", "valid", "test"),
+        default="",
         help=_("of the run's own data; test where none is named"),
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--require",
         default="",

@@ -103,15 +103,16 @@ class ForecastUse:
         series = self._read(paths)
         self._in_run_units(series)  # a value without a logarithm is told by its line
         levels = [f"q{q:g}" for q in self.config.quantiles] or ["forecast"]
-        heads = {"series": bool(self.facts["group"]), "origin": bool(self.facts["time"])}
-        columns = (*(name for name in heads if heads[name]), "step", "target", *levels)
+        roles = {"series": self.facts["group"], "origin": self.facts["time"]}
+        heads = [name for name, column in roles.items() if column]
+        columns = (*heads, "step", "target", *levels)
         rows: list[tuple[Any, ...]] = []
         for one in series.series:
             if one.num_rows < self.config.lookback:
                 raise self._too_short(paths, one.num_rows, 0)
             values = self.forecast_rows(one.values[None, -self.config.lookback :])[0]
-            both = {"series": one.name, "origin": one.labels[-1]}
-            head = [both[name] for name in heads if heads[name]]
+            labels = {"series": one.name, "origin": one.labels[-1]}
+            head = [labels[name] for name in heads]
             for step in range(self.config.horizon):
                 for place, target in enumerate(self.targets):
                     rows.append((*head, step + 1, target, *values[step, place]))
