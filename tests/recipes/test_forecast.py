@@ -63,7 +63,8 @@ def test_rows_come_and_go_in_the_units_of_the_file(runs) -> None:
     past = np.array([float(one.split(",")[1]) for one in PRICES.read_text().splitlines()[-16:]])
     found = runs[True].predict(PRICES)
     rows = use.forecast_rows(past[None, :, None])[0, :, 0]
-    np.testing.assert_array_equal(rows, [row[2:] for row in found.rows])
+    quantiles = found.columns.index("target") + 1
+    np.testing.assert_array_equal(rows, [row[quantiles:] for row in found.rows])
     past[4] = 0
     with pytest.raises(DataFault, match=r"DATA-NOT-POSITIVE.*close"):
         use.forecast_rows(past[None, :, None])
