@@ -26,7 +26,11 @@ OTHERS = [
 ]
 
 
-SMALLER = {("classify-images", "densenet"): {"depth": 16}}
+SMALLER = {
+    ("classify-images", "densenet"): {"depth": 16},
+    ("classify-images", "mobilenet-v3"): {"size": "small"},
+    ("segment", "unet"): {"depth": 2},
+}
 """Networks whose default is many layers of one kind, of which a few say as much."""
 
 

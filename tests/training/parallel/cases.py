@@ -149,6 +149,16 @@ def gradients_of_recipe(
     return [*found, buffers]
 
 
+def gradients_of_recipe_in_each(
+    crew: JoinedCrew | None, task: str, settings: dict[str, Any], dtypes: list[str], steps: int
+) -> dict[str, list[dict[str, np.ndarray | float]]]:
+    """The same in several precisions, by their names, one after the other."""
+    return {
+        name: gradients_of_recipe(crew, task, settings, getattr(torch, name), steps)
+        for name in dtypes
+    }
+
+
 def gradients_of_recipes(
     crew: JoinedCrew | None, recipes: dict[str, dict[str, Any]]
 ) -> dict[str, list[dict[str, np.ndarray | float]]]:
