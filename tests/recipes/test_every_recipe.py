@@ -119,6 +119,11 @@ def test_ten_and_ten_steps_resume_as_twenty(task: str, tmp_path: Path) -> None:
     assert stopped.value.resume == f"shinso train --resume {folder}"
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     parts = resume(folder)
+    told = [line.split("  ", 1)[1] for line in (folder / "log.txt").read_text().splitlines()]
+    states = [one for one in told if one in ("running", "interrupted", "done")]
+    assert states == ["running", "interrupted", "running", "done"]
+    for start in ("seed 1 of 1", "step 10: ", "step 20: "):
+        assert any(one.startswith(start) for one in told), start
     for name in ("weights/best.safetensors",):
         one = load_weights(whole.folder.seed(0).path / name)
         two = load_weights(parts.folder.seed(0).path / name)

@@ -120,6 +120,12 @@ def test_all_runs_are_found_and_seeds_counted(tmp_path: Path) -> None:
     assert [f.path.parent.name for f in found] == ["forecast", "tag"]
     assert found[0].seeds_done() == [0, 2, 10]
     assert found[0].seed(2).result.exists()
+    smaller = RunFolder.create(found[0].path, "compress", "int8")
+    smaller.set_status("running")
+    again = RunFolder.create(smaller.path, "compress", "onnx")
+    again.set_status("done")
+    paths = [one.path for one in found[0].with_compressed()]
+    assert paths == [found[0].path, smaller.path, again.path]
 
 
 def test_torn_last_line_is_left_out(tmp_path: Path) -> None:

@@ -154,6 +154,8 @@ def test_verbs_say_what_was_reached_and_what_is_wrong(
     said = capsys.readouterr().out
     assert "multiply–adds" in said
     assert "compress/" in said
+    assert main(["runs", "list", "--runs", str(trained.folder.path.parent.parent)]) == 0
+    assert str(trained.folder.path / "compress") in capsys.readouterr().out
     assert main(["compress", path, "--do", "half"]) == 2
     assert main(["compress", path, "--calibration", "guess"]) == 2
     assert main(["compress", "/nowhere"]) == 3
@@ -198,6 +200,10 @@ def test_a_stopped_chain_resumes(two_seeds: Run, after: int) -> None:
     assert (status["state"], status["resume"]) == ("interrupted", stopped.value.resume)
     again = resume_compression(folder).run
     assert again.folder.path == folder
+    told = [line.split("  ", 1)[1] for line in (folder / "log.txt").read_text().splitlines()]
+    assert [one for one in told if not one.startswith(("seed ", "step "))] == [
+        "running", "interrupted", "running", "done"
+    ]  # fmt: skip
     for seed in (0, 1):
         first, second = (load_weights(r.folder.seed(seed).best_weights) for r in (whole, again))
         assert first.keys() == second.keys()

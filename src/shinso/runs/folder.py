@@ -1,6 +1,6 @@
 """One run's folder: where each thing lies, which state the run is in.
 
-``runs/forecast/0007-gru/`` with ``config.yaml command.txt status.json env.json data.json``,
+``runs/forecast/0007-gru/`` with ``config.yaml command.txt status.json log.txt env.json data.json``,
 ``seed0/`` (metrics, resume state, weights), ``evaluation/``, ``plots/``, ``card.md`` and
 ``report.html``. The folder needs nothing outside it to predict, evaluate or be shown.
 """
@@ -13,6 +13,7 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,9 +121,15 @@ class RunFolder:
 
     @classmethod
     def all_below(cls, root: Path) -> Iterator[RunFolder]:
-        """Every run below ``root``, by task and number."""
+        """Every run below ``root``, by task and number; those made smaller from one are its own."""
         for status in sorted(root.glob("*/*/status.json")):
             yield cls(status.parent)
+
+    def with_compressed(self) -> Iterator[RunFolder]:
+        """The run, then those made smaller from it, and from these."""
+        yield self
+        for one in self.all_below(self.path):
+            yield from one.with_compressed()
 
     def seed(self, seed: int) -> SeedFolder:
         return SeedFolder(self.path / f"seed{seed}", seed)
@@ -189,8 +196,10 @@ class RunFolder:
         verb = "compress" if self.compressed else "train"
         return shlex.join(["shinso", verb, "--resume", str(self.path)])
 
-    def log(self, line: str) -> None:
-        append_line(self.path / "log.txt", line)
+    def log(self, text: str) -> None:
+        """Add a line to log.txt, with the time before it."""
+        time = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        append_line(self.path / "log.txt", f"{time}  {' '.join(text.split())}")
 
     def write_text(self, name: str, text: str) -> Path:
         path = self.path / name

@@ -15,7 +15,7 @@ from torch import nn
 from shinso.compress import measure
 from shinso.compress.calls import Call
 from shinso.compress.chain import Step, parse
-from shinso.faults import Interrupted, RunFault, UsageFault
+from shinso.faults import RunFault, UsageFault
 from shinso.intervals import Interval, median
 from shinso.language import _
 from shinso.runs.environment import describe
@@ -24,12 +24,13 @@ from shinso.runs.folder import COMPRESSION, RunFolder
 from shinso.settings import resolve
 from shinso.training.stopping import StopRequest
 from shinso.walk import kept_training
-from shinso.walk.audience import Audience, NoAudience
+from shinso.walk.audience import Audience
 from shinso.walk.compression import Compression
 from shinso.walk.exporting import known_calls
 from shinso.walk.order import Order, as_yaml
 from shinso.walk.preparing import refuse_other_data, set_threads
 from shinso.walk.run import Run, as_json, record_look
+from shinso.walk.run_log import Logged, told_status
 
 if TYPE_CHECKING:
     from shinso.walk.compress_steps import Work
@@ -145,40 +146,34 @@ def _go_on(
     from shinso.walk.compress_steps import Work
 
     steps = parse(settings.do)
-    folder.set_status("running")
+    audience = Logged(folder, audience)
     set_threads(run.order)
     try:
-        for number, seed in enumerate(run.seeds):
-            if seed in folder.seeds_done():
-                continue
-            (audience or NoAudience()).on_seed(number, len(run.seeds), folder.path)
-            one = folder.seed(seed)
-            work = Work(
-                run, order, data, settings, one, audience, stop, resume=folder.resume_line()
-            )
-            write_atomically(one.best_weights, save(work.do(steps)))
-            kept_training.join(one, work.trainings)
-            _score(Run(folder), data, work)
-            kept_training.discard(one)
-        done = _finish(run, Run(folder), data, steps)
-    except Interrupted:
-        folder.set_status("interrupted")
-        raise
-    except BaseException as error:
-        made = [*folder.seeds_done(), *folder.path.glob("seed*/training*/result.json")]
-        if isinstance(error, UsageFault) and not made:
+        with told_status(folder):
+            for number, seed in enumerate(run.seeds):
+                if seed in folder.seeds_done():
+                    continue
+                audience.on_seed(number, len(run.seeds), folder.path)
+                one = folder.seed(seed)
+                work = Work(
+                    run, order, data, settings, one, audience, stop, resume=folder.resume_line()
+                )
+                write_atomically(one.best_weights, save(work.do(steps)))
+                kept_training.join(one, work.trainings)
+                _score(Run(folder), data, work)
+                kept_training.discard(one)
+            return _finish(run, Run(folder), data, steps)
+    except UsageFault:
+        if not [*folder.seeds_done(), *folder.path.glob("seed*/training*/result.json")]:
             shutil.rmtree(folder.path)
-        else:
-            folder.set_status("failed", error=f"{type(error).__name__}: {error}")
         raise
-    folder.set_status("done")
-    return done
 
 
 def _begin(
     run: Run, folder: RunFolder, order: Order, settings: Compression, steps: Sequence[Step],
     command: str,
 ) -> None:  # fmt: skip
+    folder.set_status("running")
     folder.write_text("config.yaml", as_yaml(order))
     folder.write_text("command.txt", command + "\n")
     folder.write_json("env.json", describe())

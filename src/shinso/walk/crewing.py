@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from shinso.faults import Interrupted
 from shinso.runs.folder import RunFolder
 from shinso.settings import parse_duration
 from shinso.training.crew import Alone, Crew
@@ -18,6 +17,7 @@ from shinso.walk.audience import Audience
 from shinso.walk.order import Order
 from shinso.walk.preparing import device_of
 from shinso.walk.run import Run
+from shinso.walk.run_log import Logged, told_status
 
 
 def check_workers(order: Order, data: Any, place: Place | None) -> None:
@@ -85,32 +85,14 @@ def lead(
         threads=settings.threads,
     )
     command = command_of_worker(folder.path, settings, previous_checkpoint=previous_checkpoint)
+    logged = Logged(folder, audience)
     with told_status(folder):
         launch(
             command,
             crewing,
             logs=folder.path / "workers",
-            on_event=lambda event: hear(event, audience),
+            on_event=lambda event: hear(event, logged),
             stop=stop,
             resume=folder.resume_line(),
         )
     return Run(folder)
-
-
-@contextmanager
-def told_status(folder: RunFolder) -> Iterator[None]:
-    """The run's recorded state follows what happens within."""
-    folder.set_status("running", launch=folder.status().get("launch", ""))
-    try:
-        yield
-    except Interrupted:
-        folder.set_status("interrupted")
-        raise
-    except BaseException as error:
-        folder.set_status(
-            "failed",
-            error=f"{type(error).__name__}: {error}",
-            launch=folder.status().get("launch", ""),
-        )
-        raise
-    folder.set_status("done")

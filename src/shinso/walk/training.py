@@ -23,11 +23,12 @@ from shinso.training.loop import Outcome, run_loop
 from shinso.training.parallel.place import Place
 from shinso.training.stopping import StopRequest
 from shinso.walk.audience import Audience, NoAudience
-from shinso.walk.crewing import check_workers, crew_of, lead, started, told_status
+from shinso.walk.crewing import check_workers, crew_of, lead, started
 from shinso.walk.network_calls import evaluated
 from shinso.walk.order import Order, as_yaml, order_of, with_workers
 from shinso.walk.preparing import Prepared, device_of, prepare, refuse_other_data, set_threads
 from shinso.walk.run import Run, as_json, record_look
+from shinso.walk.run_log import Logged, told_status
 
 
 @runtime_checkable
@@ -164,6 +165,8 @@ def _train_seeds(
     keeps_status = crew.rank == 0 and not (place is not None and place.launched)
     if crew.rank > 0:
         audience = NoAudience()
+    elif keeps_status:
+        audience = Logged(folder, audience)
     with told_status(folder) if keeps_status else nullcontext():
         audience.on_notes(data.notes)
         facts = crew.first_says(lambda: folder.read_json("data.json"))

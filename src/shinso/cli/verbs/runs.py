@@ -42,7 +42,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _list(root: Path, *, as_json: bool) -> int:
-    found = [(str(f.path), f.state(), len(f.seeds_done())) for f in RunFolder.all_below(root)]
+    found = [
+        (str(one.path), one.state(), len(one.seeds_done()))
+        for run in RunFolder.all_below(root)
+        for one in run.with_compressed()
+    ]
     if as_json:
         rows = [dict(zip(("run", "state", "seeds_done"), row, strict=True)) for row in found]
         print(json.dumps(rows, ensure_ascii=False))
