@@ -10,7 +10,7 @@ import pytest
 import shinso
 from shinso.data import samples
 from shinso.faults import RunFault, UsageFault
-from shinso.walk.order import place, with_workers
+from shinso.walk.order import path_of, place, with_workers
 
 PRICES = samples.path("prices.csv")
 BRIEFLY = {"time": "date", "target": "close", "lookback": 16, "steps": 6, "evaluate_every": 3}
@@ -49,6 +49,18 @@ def test_frames_and_files_give_the_same_predictions(trained: Path) -> None:
             frame.write_csv(path)
 
     assert from_file == run.predict(Pandas())
+
+
+@pytest.mark.parametrize("given", [pl.DataFrame({"close": [1.0]}), ["a.csv"], None])
+def test_data_in_memory_are_to_be_written_first(given: object) -> None:
+    with pytest.raises(UsageFault, match=r"DATA-NOT-A-PATH(.|\n)*to_csv") as fault:
+        path_of(given)
+    assert type(given).__name__ in fault.value.text()
+
+
+def test_an_unknown_part_is_refused_with_those_there_are(trained: Path) -> None:
+    with pytest.raises(UsageFault, match=r"SETTING-REFUSED: --part(.|\n)*train, valid, test"):
+        shinso.open_run(trained).evaluate(part="foo")
 
 
 def test_new_data_is_evaluated_beside_the_baselines(trained: Path) -> None:

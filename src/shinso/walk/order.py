@@ -6,6 +6,7 @@ Written into the run as ``config.yaml``, readable again as ``--config`` of anoth
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,29 @@ def place(task: str, paths: Sequence[str | Path], *layers: Layer) -> Order:
     refuse_unread(recipe_settings)
     refuse_unread(network_settings)
     return Order(
-        task, tuple(Path(p) for p in paths), module, run, recipe_settings, network, network_settings
+        task,
+        tuple(path_of(p) for p in paths),
+        module,
+        run,
+        recipe_settings,
+        network,
+        network_settings,
+    )
+
+
+def path_of(given: object) -> Path:
+    """Where data lies. UsageFault DATA-NOT-A-PATH for data in memory, such as a data frame."""
+    if isinstance(given, (str, os.PathLike)):
+        return Path(given)
+    raise UsageFault(
+        "DATA-NOT-A-PATH",
+        place="train",
+        found=type(given).__name__,
+        why=_("a run reads its data again, from files, when it is resumed or evaluated"),
+        next_step=_(
+            "give paths, one argument each; write a data frame first, as with "
+            'frame.to_csv("data.csv", index=False)'
+        ),
     )
 
 

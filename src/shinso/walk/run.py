@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shinso.compress.restoring import restore
+from shinso.data.splits import PARTS
 from shinso.faults import RunFault, UsageFault
 from shinso.language import _
 from shinso.recipes.recipe import Evaluation, MeasuredBySettings, Paired, Predictions, Use
@@ -219,6 +220,13 @@ class Run:
                 part = "new"
             else:
                 part = part or "test"
+                if part not in PARTS:
+                    raise UsageFault(
+                        "SETTING-REFUSED",
+                        place="--part",
+                        found=part,
+                        next_step=_("give one of: {parts}").format(parts=", ".join(PARTS)),
+                    )
                 read = order.recipe.read(order.config, order.paths)
                 refuse_other_data(order, self.facts, read.facts())
                 if part == "test":
