@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from shinso.training.find_lr import find_lr
 from shinso.training.gradient import GradientLearner
@@ -98,6 +99,27 @@ def test_only_chosen_parameters_learn() -> None:
     assert not torch.equal(before["1.weight"], after["1.weight"])
 
 
+class NothingToLearn(NoisyLine):
+    """Targets that no input says anything of, around what the network begins with."""
+
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        x, _line = super().next_batch()
+        return x, torch.randn(len(x), 1, generator=self.generator)
+
+
+def test_find_lr_recommends_nothing_from_noise() -> None:
+    """The smoothed loss of the batches alone falls somewhere in every one of these."""
+    suggested = []
+    for seed in range(12):
+        model = nn.Linear(4, 1)
+        nn.init.zeros_(model.weight)
+        nn.init.zeros_(model.bias)
+        found = find_lr(model, SquaredError(), NothingToLearn(seed), Training(batch_size=8))
+        assert max(found.losses[10:40]) > 1.1 * min(found.losses[10:40])
+        suggested.append(found.suggestion)
+    assert suggested == [None] * 12
+
+
 def test_find_lr_suggests_a_rate_that_learns_and_changes_nothing() -> None:
     torch.manual_seed(0)
     model = nn.Linear(4, 1)
@@ -107,6 +129,8 @@ def test_find_lr_suggests_a_rate_that_learns_and_changes_nothing() -> None:
     found = find_lr(model, SquaredError(), source, Training(batch_size=8))
     assert found.suggestion is not None
     assert 1e-4 < found.suggestion < 1
+    assert found.changes[5] == pytest.approx(0, abs=1e-4)  # nothing but the batches differs yet
+    assert min(found.changes) < -1
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert torch.equal(source.state_dict()["generator"], state["generator"])
 

@@ -82,10 +82,19 @@ def _find_lr(order: Order, ready: Prepared, *, as_json: bool) -> int:
         print(json.dumps(dataclasses.asdict(found)))
         return 0
     every = max(1, len(found.lrs) // 20)
-    rows = [(f"{lr:.2e}", f"{loss:.4g}") for lr, loss in zip(found.lrs, found.losses, strict=True)]
-    print_columns([("lr", _("smoothed loss")), *rows[::every]])
+    rows = [
+        (f"{lr:.2e}", f"{loss:.4g}", f"{change:+.2g}")
+        for lr, loss, change in zip(found.lrs, found.losses, found.changes, strict=True)
+    ]
+    head = ("lr", _("smoothed loss"), _("against no learning"))
+    print_columns([head, *rows[::every]])
     if found.suggestion is None:
-        print(_("the loss never fell; check the data with --one-batch"))
+        print(
+            _(
+                "the loss never clearly fell, so no rate is recommended; check the data with "
+                "--one-batch, or train at the default and look beside the baselines"
+            )
+        )
     else:
         print(_("the loss falls fastest at --lr {lr:.1e}").format(lr=found.suggestion))
     return 0

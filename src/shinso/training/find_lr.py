@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,16 +16,25 @@ from shinso.contracts import Objective, Source
 from shinso.training.gradient import GradientLearner
 from shinso.training.plan import Training
 
+STILL_LR = 1e-30
+"""So small that no weight changes."""
+
+FIRST, WIDTH = 10, 10
+"""Steps whose running mean is still mostly the noise of their batches; steps that a slope spans, and
+whose differences have to agree that the loss fell."""
+
 
 @dataclass(frozen=True)
 class RangeTest:
-    """Smoothed loss at each learning rate, and the rate where it fell fastest.
+    """At each learning rate the smoothed loss, and how far it lies from that of the untrained network
+    on the same batches; the rate where this difference fell fastest.
 
-    suggestion: None where the loss never fell.
+    suggestion: None where the loss never clearly fell.
     """
 
     lrs: list[float]
     losses: list[float]
+    changes: list[float]
     suggestion: float | None
 
 
@@ -37,49 +48,76 @@ def find_lr(
     highest: float = 1.0,
     steps: int = 100,
 ) -> RangeTest:
-    """Raise the learning rate from ``lowest`` to ``highest`` in equal ratios, one step each.
+    """Raise the learning rate from ``lowest`` to ``highest`` in equal ratios, one step each, then
+    see the same batches again without learning.
 
-    Ends early when the loss is four times its best or not a number. The model and the source
-    come back as they were.
+    Batches differ more from each other than a few steps improve them, so what is judged is the
+    difference, batch by batch. Ends early when the smoothed loss is four times its best or not a
+    number. The model and the source come back as they were.
     """
+    lrs = [lowest * (highest / lowest) ** (step / max(steps - 1, 1)) for step in range(steps)]
+    learnt = _losses(model, objective, source, training, lrs)
+    still = _losses(model, objective, source, training, [STILL_LR] * len(learnt))
+    differences = [one - other for one, other in zip(learnt, still, strict=True)]
+    lrs, changes = lrs[: len(learnt)], _smoothed(differences)
+    suggestion = _steepest(lrs, changes) if _clearly_fell(differences, still) else None
+    return RangeTest(lrs, _smoothed(learnt), changes, suggestion)
+
+
+def _losses(
+    model: nn.Module,
+    objective: Objective[Any],
+    source: Source[Any],
+    training: Training,
+    lrs: Sequence[float],
+) -> list[float]:
+    """Of one step at each rate; all is put back afterwards."""
     model_before = copy.deepcopy(model.state_dict())
     source_before = copy.deepcopy(source.state_dict())
     random_before = torch.get_rng_state()
-    probe = replace(training, schedule="constant", warmup=0, steps=steps)
+    probe = replace(training, schedule="constant", warmup=0, steps=len(lrs))
     learner = GradientLearner(model, objective, probe)
-    lrs: list[float] = []
     losses: list[float] = []
-    smooth, best = 0.0, math.inf
-    for step in range(steps):
-        lr = lowest * (highest / lowest) ** (step / max(steps - 1, 1))
+    for lr in lrs:
         learner.training = replace(probe, lr=lr)
-        loss = float(learner.step(source.next_batch())["loss"])
-        smooth = 0.9 * smooth + 0.1 * loss
-        unbiased = smooth / (1 - 0.9 ** (step + 1))  # Adam's correction, for the same reason
-        if not math.isfinite(unbiased) or unbiased > 4 * best:
+        losses.append(float(learner.step(source.next_batch())["loss"]))
+        smoothed = _smoothed(losses)
+        if not math.isfinite(smoothed[-1]) or smoothed[-1] > 4 * min(smoothed):
+            losses.pop()
             break
-        best = min(best, unbiased)
-        lrs.append(lr)
-        losses.append(unbiased)
     model.load_state_dict(model_before)
     source.load_state_dict(source_before)
     torch.set_rng_state(random_before)
-    return RangeTest(lrs, losses, _steepest(lrs, losses))
+    return losses
 
 
-def _steepest(lrs: list[float], losses: list[float]) -> float | None:
-    # Slope over ten neighbours in log lr, because single steps are too noisy to pick from; the
-    # running mean of the first ten is still mostly the noise of their batches.
-    first, width = 10, 10
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """Running mean, with Adam's correction of its start and for the same reason."""
+    smooth, found = 0.0, []
+    for step, value in enumerate(values):
+        smooth = 0.9 * smooth + 0.1 * value
+        found.append(smooth / (1 - 0.9 ** (step + 1)))
+    return found
+
+
+def _clearly_fell(differences: Sequence[float], still: Sequence[float]) -> bool:
+    """Whether somewhere ten steps in a row were better than without learning: on average by four of
+    their standard errors and by a thousandth of the loss, below which a fall is rounding."""
+    barely = 1e-3 * abs(statistics.fmean(still)) if still else 0.0
+    for end in range(FIRST + WIDTH, len(differences) + 1):
+        window = differences[end - WIDTH : end]
+        fall = -statistics.fmean(window)
+        if fall > max(barely, 4 * statistics.stdev(window) / math.sqrt(WIDTH)):
+            return True
+    return False
+
+
+def _steepest(lrs: Sequence[float], changes: Sequence[float]) -> float | None:
+    """The slope is over ten neighbours in log lr, because single steps are too noisy to pick from."""
     slopes = {
-        i + width // 2: (losses[i + width] - losses[i]) / math.log(lrs[i + width] / lrs[i])
-        for i in range(first, len(lrs) - width)
+        i + WIDTH // 2: (changes[i + WIDTH] - changes[i]) / math.log(lrs[i + WIDTH] / lrs[i])
+        for i in range(FIRST, len(lrs) - WIDTH)
     }
-    barely = 1e-3 * abs(losses[0]) if losses else 0.0  # a fall below this is rounding or noise
-    if (
-        not slopes
-        or max(losses[first:]) - min(losses[first:]) <= barely
-        or min(slopes.values()) >= 0
-    ):
+    if not slopes or min(slopes.values()) >= 0:
         return None
     return lrs[min(slopes, key=lambda middle: slopes[middle])]
