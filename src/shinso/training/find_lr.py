@@ -74,20 +74,19 @@ def _losses(
     """Of one step at each rate; all is put back afterwards."""
     model_before = copy.deepcopy(model.state_dict())
     source_before = copy.deepcopy(source.state_dict())
-    random_before = torch.get_rng_state()
     probe = replace(training, schedule="constant", warmup=0, steps=len(lrs))
-    learner = GradientLearner(model, objective, probe)
     losses: list[float] = []
-    for lr in lrs:
-        learner.training = replace(probe, lr=lr)
-        losses.append(float(learner.step(source.next_batch())["loss"]))
-        smoothed = _smoothed(losses)
-        if not math.isfinite(smoothed[-1]) or smoothed[-1] > 4 * min(smoothed):
-            losses.pop()
-            break
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        learner = GradientLearner(model, objective, probe)
+        for lr in lrs:
+            learner.training = replace(probe, lr=lr)
+            losses.append(float(learner.step(source.next_batch())["loss"]))
+            smoothed = _smoothed(losses)
+            if not math.isfinite(smoothed[-1]) or smoothed[-1] > 4 * min(smoothed):
+                losses.pop()
+                break
     model.load_state_dict(model_before)
     source.load_state_dict(source_before)
-    torch.set_rng_state(random_before)
     return losses
 
 
