@@ -12,6 +12,7 @@ pytest.importorskip("gymnasium")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from shinso.data.splits import PARTS
 from shinso.walk.order import place
 from shinso.walk.preparing import prepare
 
@@ -75,3 +76,14 @@ def test_episode_is_drawn_with_the_values_along_its_way(plots):
     assert rows[:, 4].tolist() == [0, 0, 0, 0, 0, 1]
     assert rows[:, 2].tolist() == rows[:, 6:].argmax(axis=1).tolist()
     np.testing.assert_allclose(of_actions.T, rows[:, 6:])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_agent_is_measured_on_the_seeds_of_each_part(part):
+    settings = {"model": "value-iteration", "valid_episodes": 5, "test_episodes": 5}
+    order = place("control", ["FrozenLake-v1"], ("test", settings))
+    data = order.recipe.read(order.config, order.paths)
+    ready = prepare(order, data, data.facts(), 0)
+    use = order.recipe.use(order.config, data.facts(), ready.model)
+    for one in (use.evaluate(data, part), use.baselines(data, part)["random"]):
+        assert 0 <= one.metrics["return"] <= 1

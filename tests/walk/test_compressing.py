@@ -156,6 +156,9 @@ def test_verbs_say_what_was_reached_and_what_is_wrong(
     assert "compress/" in said
     assert main(["runs", "list", "--runs", str(trained.folder.path.parent.parent)]) == 0
     assert str(trained.folder.path / "compress") in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compress", "--help"])
+    assert "on the CPU" in capsys.readouterr().out
     assert main(["compress", path, "--do", "half"]) == 2
     assert main(["compress", path, "--calibration", "guess"]) == 2
     assert main(["compress", "/nowhere"]) == 3

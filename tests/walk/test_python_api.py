@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -59,8 +60,21 @@ def test_data_in_memory_are_to_be_written_first(given: object) -> None:
 
 
 def test_an_unknown_part_is_refused_with_those_there_are(trained: Path) -> None:
+    run = shinso.open_run(trained)
     with pytest.raises(UsageFault, match=r"SETTING-REFUSED: --part(.|\n)*train, valid, test"):
-        shinso.open_run(trained).evaluate(part="foo")
+        run.evaluate(part="foo")
+    for kept in (run.table, run.evaluation):
+        kept("valid")
+        with pytest.raises(UsageFault, match=r"SETTING-REFUSED(.|\n)*: valid, test"):
+            kept("train")
+
+
+@pytest.mark.parametrize("given", [None, 3, [None], pl.DataFrame({"close": [1.0]}).to_numpy()])
+def test_new_data_that_is_neither_file_nor_frame_is_refused(trained: Path, given: Any) -> None:
+    run = shinso.open_run(trained)
+    for use in (run.evaluate, run.predict):
+        with pytest.raises(UsageFault, match=r"DATA-NOT-A-PATH(.|\n)*data frame"):
+            use(given)
 
 
 def test_new_data_is_evaluated_beside_the_baselines(trained: Path) -> None:

@@ -91,6 +91,8 @@ def compress_run(
 ) -> Compressed:
     """Do the steps of ``settings.do`` to every seed of a run, in a new folder below its own.
 
+    All of it, training on included, is computed on the CPU, whatever the run's own device: there a
+    stopped chain goes on bit for bit, and there the cost is measured.
     When ``stop`` was asked, all that was trained is kept and ``resume_compression`` goes on.
     Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED; every fault in the data before a folder
     is made.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -118,9 +119,9 @@ class Run:
         return order.recipe.use(order.config, self.facts, model)
 
     def compress(self, do: str = "int8", **settings: Any) -> Run:
-        """A smaller run, below this one's folder: ``shinso compress RUN --do …``. settings: of
-        ``shinso compress``, by name. Raises UsageFault COMPRESS-UNKNOWN, COMPRESS-REFUSED,
-        SETTING-UNKNOWN, SETTING-REFUSED."""
+        """A smaller run, below this one's folder: ``shinso compress RUN --do …``, computed on the
+        CPU. settings: of ``shinso compress``, by name. Raises UsageFault COMPRESS-UNKNOWN,
+        COMPRESS-REFUSED, SETTING-UNKNOWN, SETTING-REFUSED."""
         from shinso.walk.compressing import compress_run
         from shinso.walk.compression import Compression
 
@@ -153,12 +154,15 @@ class Run:
         return read_json(self.folder.seed(seed).result)
 
     def evaluation(self, part: str = "test") -> Evaluation:
-        """What the first seed's result holds of a part, its details included."""
+        """What the first seed's result holds of a part, its details included: valid or test."""
+        _refuse_unknown_part(part, PARTS[1:], "evaluation")
         kept = self.result(self.seeds[0])[part]
         return Evaluation(metrics=_numbers(kept["metrics"]), details=kept["details"])
 
     def table(self, part: str = "test") -> ResultTable:
-        """Baselines, then the model with its interval over seeds."""
+        """Baselines, then the model with its interval over seeds, on a part whose numbers the run
+        keeps: valid or test. ``evaluate`` measures the train part too."""
+        _refuse_unknown_part(part, PARTS[1:], "table")
         baselines = self.folder.read_json("assets/baselines.json")[part]
         rows = [
             over_seeds(name, [_numbers(one["metrics"])], learned=False)
@@ -220,13 +224,7 @@ class Run:
                 part = "new"
             else:
                 part = part or "test"
-                if part not in PARTS:
-                    raise UsageFault(
-                        "SETTING-REFUSED",
-                        place="--part",
-                        found=part,
-                        next_step=_("give one of: {parts}").format(parts=", ".join(PARTS)),
-                    )
+                _refuse_unknown_part(part, PARTS, "--part")
                 read = order.recipe.read(order.config, order.paths)
                 refuse_other_data(order, self.facts, read.facts())
                 if part == "test":
@@ -283,14 +281,30 @@ class Run:
 
 @contextmanager
 def as_files(data: Given | Sequence[Given]) -> Iterator[list[Path]]:
-    """Paths of what was given; a data frame becomes a file for as long as it is needed."""
-    single = isinstance(data, (str, Path)) or hasattr(data, "columns")
-    given: Sequence[Any] = [data] if single else data  # pyright: ignore[reportAssignmentType]
+    """Paths of what was given; a data frame becomes a file for as long as it is needed.
+
+    Raises UsageFault DATA-NOT-A-PATH for what is neither.
+    """
+    single = _path_or_frame(data) or not isinstance(data, Iterable)
+    given: list[Any] = [data] if single else list(data)  # pyright: ignore[reportArgumentType]
+    for one in given:
+        if not _path_or_frame(one):
+            raise UsageFault(
+                "DATA-NOT-A-PATH",
+                place=_("new data"),
+                found=type(one).__name__,
+                why=_("new data are files, or data frames of polars or pandas with named columns"),
+                next_step=_("give a path or a data frame, or a list of them"),
+            )
     with tempfile.TemporaryDirectory() as folder:
         yield [
             _as_file(one, Path(folder) / f"frame{number}") if hasattr(one, "columns") else Path(one)
             for number, one in enumerate(given)
         ]
+
+
+def _path_or_frame(one: Any) -> bool:
+    return isinstance(one, (str, os.PathLike)) or hasattr(one, "columns")
 
 
 def _as_file(frame: Any, stem: Path) -> Path:
@@ -302,6 +316,16 @@ def _as_file(frame: Any, stem: Path) -> Path:
         path = stem.with_suffix(".csv")
         frame.to_csv(path, index=False)
     return path
+
+
+def _refuse_unknown_part(part: str, parts: Sequence[str], place: str) -> None:
+    if part not in parts:
+        raise UsageFault(
+            "SETTING-REFUSED",
+            place=place,
+            found=part,
+            next_step=_("give one of: {parts}").format(parts=", ".join(parts)),
+        )
 
 
 def compare(runs: Sequence[Run]) -> ResultTable:

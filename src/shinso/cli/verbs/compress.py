@@ -30,6 +30,10 @@ def run(arguments: Sequence[str]) -> int:
     epilog = _("steps: {forms}\ngo on with a stopped one: shinso compress --resume FOLDER").format(
         forms=FORMS
     )
+    epilog += "\n" + _(
+        "all is computed on the CPU, wherever the run was trained: there a stopped one goes on bit "
+        "for bit, and there its cost is measured"
+    )
     parser = Parser("compress", epilog=epilog)
     parser.add_argument("run", type=Path, metavar="RUN")
     add_settings(parser, _("compressing"), known.values())

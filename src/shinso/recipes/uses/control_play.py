@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shinso.recipes.control import Config
 
 TRIED = 10
-FIRST_SEED = {"valid": VALID_SEEDS, "test": TEST_SEEDS, "new": NEW_SEEDS}
+FIRST_SEED = {"train": 0, "valid": VALID_SEEDS, "test": TEST_SEEDS, "new": NEW_SEEDS}
 
 
 @dataclass(frozen=True)
