@@ -23,6 +23,7 @@ from shinso.models.ssd import SSD, surest
 from shinso.nn import GRU, LSTM, RNN
 from shinso.nn.portable import portable
 from shinso.walk.exporting import check_parity, export_run, last_answered
+from shinso.walk.order import place
 from tests.recipes.test_every_recipe import order_of_sample
 
 CELLS = [
@@ -245,6 +246,18 @@ def test_a_run_is_exported_without_its_data_and_runs_without_shinso(
     )
     assert result.returncode == 0, result.stderr
     assert "largest difference" in result.stdout
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch"])
+def test_a_tagger_of_few_words_answers_for_many_sentences(form: str, tmp_path: Path) -> None:
+    from shinso.walk.training import train
+
+    path = tmp_path / "short.tsv"
+    path.write_text("".join(f"{'ab'[n % 2]}\t{'XY'[n % 2]}\n" + "\n" * (n % 3) for n in range(99)))
+    order = place("tag", [path], ("test", {"steps": 2, "warmup": 0, "runs": str(tmp_path)}))
+    done = export_run(train(order), form)  # type: ignore[arg-type]
+    assert done.parity.agrees
+    assert any(one.sizes["batch"] > one.sizes["size_1"] + 2 for one in done.parity.comparisons)
 
 
 class Masked(nn.Module):

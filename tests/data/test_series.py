@@ -69,6 +69,12 @@ def test_thousands_separators_are_named_with_and_without_a_target() -> None:
     assert (same.code, same.why) == (fault.code, fault.why)
 
 
+def test_percentages_that_are_left_out_say_why() -> None:
+    path = written("n,share\n1,12%\n2,13%\n3,9.5%\n")
+    notes = read_series(path, SeriesRoles()).notes
+    assert any("share" in note and "write 12," in note for note in notes)
+
+
 def test_a_frame_in_memory_is_a_table_too() -> None:
     times = pl.Series("t", ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 05:00"])
     frame = pl.DataFrame({"t": times.str.to_datetime(), "x": [1, 2, 3], "ok": [True, False, True]})

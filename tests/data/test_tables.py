@@ -157,6 +157,21 @@ def test_a_column_of_text_is_one_fault() -> None:
     assert faults[0].found == "none of its 2 cells is a number; the first is 'up'"
 
 
+@pytest.mark.parametrize(
+    ("cells", "why", "step"),
+    [
+        ("12 %\n13 %", "percent", "write 12,"),
+        ("12 kg\n13 kg", "'kg'", "write 12,"),
+        ("12 kg\n13 lb", "number is needed", "choose a column"),
+        ("4o\n5O", "number is needed", "choose a column"),
+    ],
+)
+def test_a_column_of_one_writing_says_how_to_write_it(cells: str, why: str, step: str) -> None:
+    (fault,) = faults_of(lambda: stopped(written(f"a\n{cells}\n")))
+    assert why in str(fault.why)
+    assert step in fault.next_step
+
+
 def test_faults_of_one_kind_are_counted_beyond_a_thousand() -> None:
     path = written("a\n1\n" + "x\n" * 1500)
     faults = faults_of(lambda: stopped(path))
@@ -172,8 +187,15 @@ def test_faults_of_one_kind_are_counted_beyond_a_thousand() -> None:
         ('"1,234.5"', "separate thousands", "write 1234.5"),
         ('"1,234"', "thousands or decimals", "write 1234 or 1.234"),
         ('"1.234,5"', "decimal comma", "write 1234.5"),
-        ("12%", "percent", "without the sign"),
-        ("¥120", "currency", "without the sign"),
+        ("1 234.5", "groups", "write 1234.5"),
+        ("12 %", "percent", "write 12,"),
+        ("1.2.3%", "percent", "the number alone"),
+        ('"¥1,200"', "currency", "write 1200 or 1.200"),
+        ("-$12", "currency", "write -12,"),
+        ("1.2k", "1,000 times", "write 1200,"),
+        ("3億", "100,000,000 times", "write 300000000,"),
+        ("１２", "full-width", "write 12,"),
+        ("¥120", "currency", "write 120,"),
         ("1_000", "number is needed", "mend the cell"),
     ],
 )

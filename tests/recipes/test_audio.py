@@ -79,8 +79,25 @@ def test_new_files_are_labelled_by_the_rule_that_was_decided_on(run, folder):
     assert len(run.predict([folder / "cat" / "1.wav"]).rows) == 1
     save(folder.parent / "cow" / "1.wav")
     with pytest.raises(ManyDataFaults) as found:
-        run.predict([folder.parent / "cow" / "1.wav"])
+        run.use().read_new([folder.parent / "cow" / "1.wav"])
     assert found.value.faults[0].place == str(folder.parent / "cow" / "1.wav")
+
+
+def test_a_new_file_without_a_label_is_heard_with_the_likeliest(run, folder, tmp_path):
+    content = (folder / "dog" / "0.wav").read_bytes()
+    for label in ("cat", "dog", "new"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.wav").write_bytes(content)
+    found = run.predict([tmp_path])
+    cat, dog, new = found.rows
+    assert found.columns[-1] == "label"
+    assert (cat[-1], dog[-1]) == ("cat", "dog")
+    assert cat[2] != dog[2]
+    assert new[2:] == pytest.approx(min(cat, dog, key=lambda row: row[2])[2:])
+    assert any("1 recordings bear no label" in note for note in found.notes)
+    (tmp_path / "dog" / "0.wav").rename(tmp_path / "0.wav")
+    (alone,) = run.predict([tmp_path / "0.wav"]).rows
+    assert alone[2:] == pytest.approx(new[2:])
 
 
 def test_what_had_to_be_changed_in_new_files_is_told(run, folder, tmp_path):

@@ -177,6 +177,8 @@ def test_run_shows_where_it_was_wrong_and_where_it_looked(tmp_path: Path) -> Non
     table = run.table()
     rivals = {row.name for row in table.rows if not row.learned}
     assert rivals == {"majority", "nearest class mean", "logistic regression"}
+    assert "calibration_error" in table.metrics
+    assert table.best("calibration_error") is None
     for name in ("confusion", "reliability", "worst", "training"):
         with Image.open(run.folder.path / "plots" / f"{name}.png") as picture:
             assert min(picture.size) > 200

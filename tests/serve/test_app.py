@@ -34,7 +34,7 @@ from shinso.serve.app import make_app, services_of
 from shinso.serve.asked_files import MOST_BYTES, shows_images
 from shinso.serve.example_files import example_file
 from shinso.serve.settings import Limits
-from shinso.serve.tasks import FILE_BYTES, FILE_NAME, Service, Unanswerable, _one_file, service_of
+from shinso.serve.tasks import FILE_NAME, Service, Unanswerable, _one_file, service_of
 from shinso.walk.order import place as order_at
 from shinso.walk.run import Run
 from shinso.walk.training import train
@@ -51,6 +51,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> list[Service]:
         trained(folder, "tag", "bigru", hidden=8),
         trained(folder, "forecast", "linear"),
         trained(folder, "classify-images", "mlp", hidden=64),
+        trained(folder, "classify-text", "bert", steps=20),
     ]
     return services_of([run.folder.path for run in runs])
 
@@ -183,7 +184,7 @@ def test_what_unpacks_to_more_than_a_question_may_hold_is_refused(by_file: Servi
     elif by_file.name == "alphago-zero":  # it reads SGF files as they are and unpacks nothing
         large = {}
     for name, content in large.items():
-        assert len(content) < FILE_BYTES, name
+        assert len(content) < Limits().max_body_bytes * 3 // 4, name
         answer = asked_with(by_file, name, content)
         assert isinstance(answer, Unanswerable), (name, answer)
         assert re.search("TOO-LARGE|DATA-IMAGE.*pixels", str(answer), re.DOTALL), (name, answer)
@@ -237,6 +238,33 @@ def test_a_series_is_classified_as_by_the_verb(
     assert got["class"] == row["class"]
     for name, value in got["probabilities"].items():
         assert value == pytest.approx(row[f"p({name})"], abs=1e-6)
+
+
+def test_a_text_is_classified_as_by_the_verb(
+    services: list[Service], client: TestClient, tmp_path: Path
+) -> None:
+    service = services[4]
+    lines = ["a line of text", "two texts\tin one line"]
+    path = tmp_path / "texts.csv"
+    path.write_text("text,second\na line of text,\ntwo texts,in one line\n")
+    found = service.run.predict([path])
+    for line, cells in zip(lines, found.rows, strict=True):
+        row = dict(zip(found.columns, cells, strict=True))
+        got = client.post(url_of(service), json={"line": line}).json()
+        assert got["class"] == row["class"]
+        for name, value in got["probabilities"].items():
+            assert value == pytest.approx(row[f"p({name})"], abs=1e-6)
+
+
+def test_a_file_may_be_as_large_as_the_request(services: list[Service]) -> None:
+    service = services[3]
+    content = png(9, 8) + bytes(1_500_000)
+    question = {"image_base64": base64.b64encode(content).decode()}
+    for most, status in ((3_000_000, 200), (1_000_000, 413)):
+        app = make_app([service], Limits(max_body_bytes=most), hosts=HOSTS)
+        with client_of(app) as client:
+            response = client.post(url_of(service), json=question)
+        assert response.status_code == status, response.text
 
 
 def test_a_forecast_is_that_of_the_verb(services: list[Service], client: TestClient) -> None:
@@ -422,7 +450,7 @@ def test_limits_hold_and_are_said(services: list[Service], client: TestClient) -
     away = client.get("/health", headers={"host": "attacker.example"})
     assert away.status_code == 421
     assert client.get("/health").json() == {"status": "alive"}
-    assert len(client.get("/ready").json()["runs"]) == 4
+    assert len(client.get("/ready").json()["runs"]) == len(services)
 
 
 def test_page_loads_nothing_from_elsewhere(client: TestClient) -> None:

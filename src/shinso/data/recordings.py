@@ -97,6 +97,7 @@ def read_recordings(
     rate_hz: int = 0,
     silent: Silent = "fail",
     inside: bool = False,
+    needs_label: bool = True,
 ) -> Recordings:
     """label: "none"; "folder", the sub-folder a file lies in; a regular expression whose first
     group, found in the file's name without its ending, is the label; "auto": sub-folders where
@@ -104,6 +105,7 @@ def read_recordings(
     none. rate_hz: 0 takes the commonest; files of another rate are resampled. silent: what to do
     with a file whose samples, as 16-bit numbers, are all equal. inside: whether ``path`` may be one
     of the labels' folders itself, or a file in it, instead of the folder of these folders.
+    needs_label: whether a name without a label is a fault.
 
     Raises DataFault DATA-NOT-FOUND, DATA-EMPTY, or ManyDataFaults with every file that cannot be
     read or is not whole (DATA-FORMAT), is empty (DATA-EMPTY), holds NaN (DATA-NAN), is silent
@@ -123,12 +125,13 @@ def read_recordings(
     names = [name for name, _samples, _rate in read]
     label, rule = decided(label, given, names)
     labels, where = labels_of(names, label, rule, _above(path) if inside else "")
-    _check_labels(names, labels, where, found)
+    if needs_label:
+        _check_labels(names, labels, where, found)
     if found.faults:
         raise ManyDataFaults(found.faults)
     rate = rate_hz or Counter(own for _name, _samples, own in read).most_common(1)[0][0]
     notes = _notes(found, silent)
-    if where:
+    if where and needs_label:
         notes.append(_("{count} labels: {where}").format(count=len(set(labels)), where=where))
     others = Counter(own for _name, _samples, own in read if own != rate)
     if others:

@@ -15,14 +15,14 @@ from shinso.data.findings import Findings, shown
 from shinso.data.tables import (
     Missing,
     Table,
+    almost_number,
     as_numbers,
     is_numeric,
     numbers_of,
     read_table,
-    separated_cell,
-    why_text,
 )
 from shinso.data.times import Times, check_order, gaps_in, read_times
+from shinso.data.written_numbers import why_text
 from shinso.language import _
 
 LARGEST_NOTES = 10  # on single series; a file of a thousand series must not bury the rest
@@ -209,18 +209,18 @@ def _numeric_columns(table: Table, roles: SeriesRoles) -> tuple[str, ...]:
     rest = [name for name in table.columns if name not in (roles.time, roles.group, *roles.past)]
     numeric = [name for name in rest if is_numeric(table.frame[name])]
     others = [name for name in rest if name not in numeric]
-    cells = {name: separated_cell(table.frame[name]) for name in others}
-    separated = {name: cell for name, cell in cells.items() if cell is not None}
-    if separated and not numeric:
-        return tuple(separated)  # whose cells are then faults, each with its reason
-    for name, cell in separated.items():
+    cells = {name: almost_number(table.frame[name]) for name in others}
+    almost = {name: cell for name, cell in cells.items() if cell is not None}
+    if almost and not numeric:
+        return tuple(almost)  # whose cells are then faults, each with its reason
+    for name, cell in almost.items():
         why, step = why_text(cell)
         table.findings.note(
             _("column {name} is left out ({cell}): {why}; {step}").format(
                 name=name, cell=shown(cell), why=why, step=step
             )
         )
-    others = [name for name in others if name not in separated]
+    others = [name for name in others if name not in almost]
     if others:
         table.findings.note(
             _("columns left out because they hold no numbers: {names}").format(

@@ -6,7 +6,6 @@ looked at one by one, so that a million good rows take seconds and a bad cell ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +18,13 @@ from jaxtyping import Bool, Float, Int
 from shinso.data.delimited import read_cells
 from shinso.data.findings import LARGEST_PER_KIND, Findings, shown
 from shinso.data.text import read_bytes, read_text, sha256_of
+from shinso.data.written_numbers import ALMOST, rewriting, why_text, without_unit
 from shinso.faults import DataFault
 from shinso.language import _
 
 Missing = Literal["fail", "drop"]
 
 # What programs write into a cell that has no value, in lower case.
-EITHER_COMMA = r"[+-]?\d{1,3},\d{3}"  # between thousands or before decimals
-THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
-DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+"
 EMPTY_WORDS = (
     "",
     "na",
@@ -182,15 +179,16 @@ def is_numeric(column: pl.Series) -> bool:
     return bool(held.any() and np.isfinite(as_numbers(column)[held]).mean() > 0.5)
 
 
-def separated_cell(column: pl.Series) -> str | None:
-    """The first cell with commas between thousands or before decimals, if most of the cells that
-    hold a value are numbers once such commas are read; None where they are not."""
+def almost_number(column: pl.Series) -> str | None:
+    """The first cell that is a number but for how it is written (separators, a sign of percent or
+    currency, k for thousands), if most of the cells that hold a value are numbers or such; None
+    where they are not."""
     if column.dtype != pl.String:
         return None
     held = column.filter(~pl.Series(is_empty(column)))
-    separated = held.str.contains(f"^(?:{EITHER_COMMA}|{THOUSANDS}|{DECIMAL_COMMA})$")
-    numbers = pl.Series(np.isfinite(as_numbers(held))) | separated
-    return held.filter(separated)[0] if separated.any() and 2 * numbers.sum() > len(held) else None
+    almost = held.str.contains(f"^(?:{ALMOST})$")
+    numbers = pl.Series(np.isfinite(as_numbers(held))) | almost
+    return held.filter(almost)[0] if almost.any() and 2 * numbers.sum() > len(held) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,16 +263,24 @@ def _empty_cell(table: Table, row: int, name: str, *, can_drop: bool) -> None:
 def _text_cells(table: Table, rows: Int[np.ndarray, " some"], name: str, *, num_held: int) -> None:
     """Find fault with each of ``rows``; with the column once where it holds no number at all."""
     if len(rows) > 1 and len(rows) == num_held:
-        first = shown(str(table.frame[name][int(rows[0])]))
+        first = str(table.frame[name][int(rows[0])])
+        why, step = (
+            rewriting(first)
+            or without_unit(table.frame[name][rows])
+            or (
+                _("a number is needed in this column"),
+                _("choose a column of numbers, or mend this one"),
+            )
+        )
         table.findings.fault(
             "DATA-TEXT-CELL",
             line=int(table.lines[rows[0]]),
             column=name,
             found=_("none of its {count:,} cells is a number; the first is {cell}").format(
-                count=num_held, cell=first
+                count=num_held, cell=shown(first)
             ),
-            why=why_text(str(table.frame[name][int(rows[0])]))[0],
-            next_step=_("choose a column of numbers, or mend this one"),
+            why=why,
+            next_step=step,
         )
         return
     for row in rows[:LARGEST_PER_KIND]:
@@ -293,43 +299,3 @@ def _text_cell(table: Table, row: int, name: str) -> None:
         why=why,
         next_step=step,
     )
-
-
-def why_text(cell: str) -> tuple[str, str]:
-    """Why a cell is no number, and what to write instead."""
-    if "\n" in cell:
-        return (
-            _("a quoted cell begins here and runs over several lines"),
-            _("close its quotes in this line"),
-        )
-    if re.fullmatch(EITHER_COMMA, cell):
-        readings = {"whole": cell.replace(",", ""), "broken": cell.replace(",", ".")}
-        return (
-            _("the comma may separate thousands or decimals; numbers have a point or nothing"),
-            _("write {whole} or {broken}, whichever is meant, in all such cells").format(
-                **readings
-            ),
-        )
-    if re.fullmatch(THOUSANDS, cell):
-        plain = cell.replace(",", "")
-        return (
-            _("the commas separate thousands; a number is written without them"),
-            _("write {plain}, in this and all such cells").format(plain=plain),
-        )
-    if re.fullmatch(DECIMAL_COMMA, cell):
-        plain = cell.replace(".", "").replace(",", ".")
-        return (
-            _("the comma is a decimal comma; a decimal point is needed"),
-            _("write {plain}, in this and all such cells").format(plain=plain),
-        )
-    if re.fullmatch(r"[+-]?[\d.,]+ ?%", cell):
-        return (
-            _("the cell holds a percent sign; numbers stand alone"),
-            _("write the number without the sign, in this and all such cells"),
-        )
-    if re.fullmatch(r"[¥$€£₩]\s?[\d.,]+|[\d.,]+\s?[¥$€£₩円]", cell):
-        return (
-            _("the cell holds a currency sign; numbers stand alone"),
-            _("write the number without the sign, in this and all such cells"),
-        )
-    return (_("a number is needed in this column"), _("mend the cell, or choose another column"))

@@ -46,20 +46,22 @@ def wanted() -> bool:
 
 class _Padded:
     """Stands for the two functions of torch that pack: nothing is packed. A ``PackedSequence``
-    made with it holds (time, batch, …) as its data and the lengths as its batch sizes."""
+    made with it holds (time, batch, …) as its data and the lengths, in one row, as its batch sizes.
+    torch takes how many rows they have for the longest sequence, and no ``total_length`` may be
+    below it."""
 
     @staticmethod
     def _pack_padded_sequence(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Any]:
-        return (x.transpose(0, 1) if batch_first else x), lengths
+        return (x.transpose(0, 1) if batch_first else x), lengths[None]
 
     @staticmethod
     def _pad_packed_sequence(
         x: Tensor, lengths: Tensor, batch_first: bool, padding: float, total_length: int
     ) -> tuple[Tensor, Tensor]:
         if padding:
-            real = torch.arange(x.shape[0])[:, None] < lengths[None]
+            real = torch.arange(x.shape[0])[:, None] < lengths
             x = x.masked_fill(~real.reshape(*real.shape, *[1] * (x.dim() - 2)), padding)
-        return (x.transpose(0, 1) if batch_first else x), lengths
+        return (x.transpose(0, 1) if batch_first else x), lengths[0]
 
 
 def run_padded(
@@ -92,7 +94,7 @@ def run_packed(
     """The same for what ``pack_padded_sequence`` carried through."""
     if hx is not None and packed.sorted_indices is not None:
         hx = tuple(part.index_select(1, packed.sorted_indices) for part in hx)
-    y, state = run_padded(layers, cell, packed.data, packed.batch_sizes, hx)
+    y, state = run_padded(layers, cell, packed.data, packed.batch_sizes[0], hx)
     if packed.unsorted_indices is not None:
         state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
     return PackedSequence(y, *packed[1:]), state

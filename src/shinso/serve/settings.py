@@ -26,7 +26,9 @@ class Limits:
     max_batch: int = setting(64, "requests answered by one pass of the network; 1: one by one")
     max_wait_ms: float = setting(2.0, "how long a request waits for others to share its pass")
     max_queue: int = setting(512, "requests that may wait; more are turned away with 503")
-    max_body_bytes: int = setting(1_000_000, "largest request", unit="bytes")
+    max_body_bytes: int = setting(
+        1_000_000, "largest request, a file in it a third larger than itself", unit="bytes"
+    )
     timeout_s: float = setting(30.0, "longest time of a request, its reading included", unit="s")
 
     def __post_init__(self) -> None:

@@ -31,7 +31,6 @@ from shinso.walk.run import Run
 
 LONGEST = 4096
 """Steps of a series, words of a sentence, signs of a line that a request may hold."""
-FILE_BYTES = 700_000
 MOST_PIXELS = 16_000_000
 """Of an image that is brought to a smaller size before the network sees it."""
 FILE_NAME = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9]{1,8}){0,2}$"
@@ -67,6 +66,7 @@ def service_of(name: str, run: Run) -> Service:
         "classify-series": _series,
         "tag": _tokens,
         "classify-images": _image,
+        "classify-text": _text,
     }
     make = makers.get(run.order.task)
     if make is None:
@@ -128,7 +128,7 @@ def _series(run: Run, use: Any) -> Any:
         lengths = torch.tensor([len(one) for one in parts])
         padded = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
         with torch.no_grad():
-            return _classes(use.model(padded, lengths), use.classes)
+            return _classes(use.model(padded, lengths).double().softmax(-1), use.classes)
 
     means = [float(one) for one in use.scaler.mean]
     return question, _class_reply(), answer, {"series": [means] * 4}
@@ -139,8 +139,7 @@ def _class_reply() -> type[Any]:
     return _model("ClassAnswer", **fields)
 
 
-def _classes(scores: Tensor, classes: Sequence[str]) -> list[dict[str, Any]]:
-    shares = scores.double().softmax(-1)
+def _classes(shares: Tensor, classes: Sequence[str]) -> list[dict[str, Any]]:
     best = shares.argmax(-1).tolist()
     return [
         {"class": classes[first], "probabilities": dict(zip(classes, one, strict=True))}
@@ -176,7 +175,7 @@ def _image(run: Run, use: Any) -> Any:
     from shinso.data.image_decoding import decode
     from shinso.data.limits import limited
 
-    question = _model("ImageQuestion", image_base64=(_base64(FILE_BYTES), ...))
+    question = _model("ImageQuestion", image_base64=(_base64(), ...))
 
     def answer(questions: Sequence[Any]) -> list[Any]:
         pixels: list[Any] = []
@@ -192,7 +191,7 @@ def _image(run: Run, use: Any) -> Any:
             return pixels
         with torch.no_grad():
             scores = use.model(use.scale.apply(torch.from_numpy(np.stack(real))))
-        answers = iter(_classes(scores, use.classes))
+        answers = iter(_classes(scores.double().softmax(-1), use.classes))
         return [one if isinstance(one, Unanswerable) else next(answers) for one in pixels]
 
     return question, _class_reply(), answer, {"image_base64": _grey_png(use.target)}
@@ -208,32 +207,44 @@ def _grey_png(target: Any) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
-def _base64(most_bytes: int) -> Any:
-    """Groups of four signs, the last of them perhaps filled up; not none."""
+def _base64() -> Any:
+    """Groups of four signs, the last of them perhaps filled up; not none. Their only bound is that
+    of the request, ``Limits.max_body_bytes``: a second one could not be raised with it."""
     field = need("pydantic").Field
     sign = "[A-Za-z0-9+/]"
     pattern = f"^(?:{sign}{{4}})*(?:{sign}{{4}}|{sign}{{3}}=|{sign}{{2}}==)$"
-    return Annotated[str, field(max_length=most_bytes * 4 // 3 + 4, pattern=pattern)]
+    return Annotated[str, field(pattern=pattern)]
 
 
 class Unanswerable(Exception):
     """A question of the right type that has no answer; says why."""
 
 
-def _line(_run: Run, use: Any) -> Any:
+def _text(_run: Run, use: Any) -> Any:
+    def answer(questions: Sequence[Any]) -> list[Any]:
+        chances = use.chances([one.line for one in questions])
+        return _classes(torch.from_numpy(chances), use.classes)
+
+    return _line_question(), _class_reply(), answer, {"line": "a line of text"}
+
+
+def _line_question() -> type[Any]:
     field = need("pydantic").Field
     # One line in, one line out: a line break within would shift all answers.
     line = Annotated[
         str,
         field(min_length=1, max_length=LONGEST, pattern=r"^[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+$"),
     ]
-    question = _model("LineQuestion", line=(line, ...))
+    return _model("LineQuestion", line=(line, ...))
+
+
+def _line(_run: Run, use: Any) -> Any:
     reply = _model("LineAnswer", answer=(str, ...))
 
     def answer(questions: Sequence[Any]) -> list[Any]:
         return [_one_line(use, one.line) for one in questions]
 
-    return question, reply, answer, {"line": "a line of text"}
+    return _line_question(), reply, answer, {"line": "a line of text"}
 
 
 def _one_line(use: Any, line: str) -> Any:
@@ -248,9 +259,7 @@ def _one_line(use: Any, line: str) -> Any:
 def _file(run: Run, use: Any) -> Any:
     field = need("pydantic").Field
     name = Annotated[str, field(pattern=FILE_NAME)]
-    question = _model(
-        "FileQuestion", file_name=(name, ...), content_base64=(_base64(FILE_BYTES), ...)
-    )
+    question = _model("FileQuestion", file_name=(name, ...), content_base64=(_base64(), ...))
     reply = _model("TableAnswer", columns=(list[str], ...), rows=(list[list[Any]], ...))
 
     def answer(questions: Sequence[Any]) -> list[Any]:

@@ -82,9 +82,18 @@ def _read(config: Config, path: Path, label: str, rate_hz: int) -> Recordings:
     return read_recordings(path, label=label, rate_hz=rate_hz, silent=config.silent)
 
 
-def read_like(config: Config, path: Path, label: str, rate_hz: int) -> Recordings:
+def read_like(
+    config: Config, path: Path, label: str, rate_hz: int, *, needs_label: bool = True
+) -> Recordings:
     """Other files under the rule that was decided on for the first ones."""
-    return read_recordings(path, label=label, rate_hz=rate_hz, silent=config.silent, inside=True)
+    return read_recordings(
+        path,
+        label=label,
+        rate_hz=rate_hz,
+        silent=config.silent,
+        inside=True,
+        needs_label=needs_label,
+    )
 
 
 def _twice(clips: Mapping[SplitPart, SoundClips]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from shinso.data import mulaw
+from shinso.data.recordings import Recordings
 from shinso.data.sound_crops import Piece, SoundClips
 from shinso.extras import need
 from shinso.faults import UsageFault
@@ -41,11 +43,14 @@ class SoundUse:
         self.classes: list[str] = facts["class_names"]
 
     def read_new(self, paths: Sequence[Path]) -> SoundData:
-        path = only_one(paths, "audio", _("give a folder or an archive of WAV files"))
-        rule = self.facts.get("label_rule", self.config.label_from) if self.classes else "none"
-        found = read_like(self.config, path, rule, self.facts["rate_hz"])
+        found = self._read(paths, needs_label=True)
         clips = clips_of(found, np.arange(len(found)), self.classes)
         return SoundData(found, {"new": clips}, {"new": found.names}, found.notes)
+
+    def _read(self, paths: Sequence[Path], *, needs_label: bool) -> Recordings:
+        path = only_one(paths, "audio", _("give a folder or an archive of WAV files"))
+        rule = self.facts.get("label_rule", self.config.label_from) if self.classes else "none"
+        return read_like(self.config, path, rule, self.facts["rate_hz"], needs_label=needs_label)
 
     def evaluate(self, data: SoundData, part: Part, *, most: int = 0) -> Evaluation:
         """most: samples to score, of pieces from all over the part; 0 scores all."""
@@ -114,18 +119,41 @@ class SoundUse:
         return {"histogram": Evaluation(metrics=histogram), "linear": Evaluation(metrics=predictor)}
 
     def predict(self, paths: Sequence[Path]) -> Predictions:
-        """A row for each recording: how surprising it is, in nats a sample."""
-        data = self.read_new(paths)
-        clips = data.clips["new"]
-        nats, samples = self._nats(clips, clips.pieces(AT_ONCE, self.model.receptive_field))
-        means = nats["nats_per_sample"] / samples
-        rows = [
-            (name, length / self.facts["rate_hz"], float(mean))
-            for name, length, mean in zip(
-                data.names["new"], clips.lengths.tolist(), means, strict=True
+        """A row for each recording: how surprising it is, in nats a sample, and the label with which
+        it was heard: its own if the run knows it, otherwise the one that makes it least surprising.
+        """
+        found = self._read(paths, needs_label=False)
+        surprises, labels = np.empty(len(found)), list(found.labels)
+        known = [not self.classes or label in self.classes for label in labels]
+        own, others = np.flatnonzero(known), np.flatnonzero(np.logical_not(known))
+        notes = list(found.notes)
+        surprises[own] = self._surprises(found, own)
+        if others.size:
+            each = [
+                self._surprises(replace(found, labels=(name,) * len(found)), others)
+                for name in self.classes
+            ]
+            surprises[others] = np.min(each, axis=0)
+            for row, best in zip(others, np.argmin(each, axis=0), strict=True):
+                labels[row] = self.classes[best]
+            notes.append(
+                _(
+                    "{count:,} recordings bear no label of the run; each is heard with the one that "
+                    "makes it least surprising"
+                ).format(count=len(others))
             )
-        ]
-        return Predictions(("recording", "seconds", "nats_per_sample"), rows, data.notes)
+        seconds = [len(one) / self.facts["rate_hz"] for one in found.samples]
+        columns = [found.names, seconds, surprises.tolist()]
+        names = ("recording", "seconds", "nats_per_sample")
+        if self.classes:
+            columns, names = [*columns, labels], (*names, "label")
+        return Predictions(names, list(zip(*columns, strict=True)), tuple(notes))
+
+    def _surprises(self, found: Recordings, rows: np.ndarray) -> np.ndarray:
+        """Nats a sample of each of ``rows``, heard with its label."""
+        clips = clips_of(found, rows, self.classes)
+        nats, samples = self._nats(clips, clips.pieces(AT_ONCE, self.model.receptive_field))
+        return nats["nats_per_sample"] / samples
 
     def plots(
         self, data: SoundData, part: Part

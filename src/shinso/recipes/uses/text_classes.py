@@ -230,10 +230,16 @@ class TextUse:
     def stream(self, lines: Iterable[str]) -> Iterator[str]:
         """The class of each line, with its probability; a tab begins the second text of a pair."""
         for line in lines:
-            first, _tab, second = line.partition("\t")
-            pair = (self.pieces.encode(first), self.pieces.encode(second) if second else [])
-            chances = self._answers(PieceSamples([pair], [], self.pieces, self.config.longest))[0]
+            (chances,) = self.chances([line])
             yield f"{self.classes[int(chances.argmax())]}\t{chances.max():.4f}"
+
+    def chances(self, lines: Sequence[str]) -> Float[np.ndarray, "line class"]:
+        """The probability of every class; a tab begins the second text of a pair."""
+        pairs = []
+        for line in lines:
+            first, _tab, second = line.partition("\t")
+            pairs.append((self.pieces.encode(first), self.pieces.encode(second) if second else []))
+        return self._answers(PieceSamples(pairs, [], self.pieces, self.config.longest))
 
     def plots(
         self, data: TextData, part: Part
