@@ -46,8 +46,7 @@ def folder_of(root: Path, *names: str) -> RunFolder:
 def runs(root: Path) -> list[dict[str, Any]]:
     """A line for each run below ``root``, compressed ones below their own."""
     found = []
-    for folder in sorted((*root.glob("*/*/status.json"), *root.glob("*/*/compress/*/status.json"))):
-        run = RunFolder(folder.parent)
+    for run in (one for own in RunFolder.all_below(root) for one in own.with_compressed()):
         parts = run.path.relative_to(root).parts
         found.append(
             {
