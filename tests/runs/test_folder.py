@@ -124,8 +124,8 @@ def test_all_runs_are_found_and_seeds_counted(tmp_path: Path) -> None:
     smaller.set_status("running")
     again = RunFolder.create(smaller.path, "compress", "onnx")
     again.set_status("done")
-    paths = [one.path for one in found[0].with_compressed()]
-    assert paths == [found[0].path, smaller.path, again.path]
+    paths = [one.path for one in RunFolder.all_with_compressed(tmp_path)]
+    assert paths == [found[0].path, smaller.path, again.path, found[1].path]
 
 
 def test_torn_last_line_is_left_out(tmp_path: Path) -> None:

@@ -125,11 +125,12 @@ class RunFolder:
         for status in sorted(root.glob("*/*/status.json")):
             yield cls(status.parent)
 
-    def with_compressed(self) -> Iterator[RunFolder]:
-        """The run, then those made smaller from it, and from these."""
-        yield self
-        for one in self.all_below(self.path):
-            yield from one.with_compressed()
+    @classmethod
+    def all_with_compressed(cls, root: Path) -> Iterator[RunFolder]:
+        """The same, each followed by those made smaller from it, and from these."""
+        for run in cls.all_below(root):
+            yield run
+            yield from cls.all_with_compressed(run.path)
 
     def seed(self, seed: int) -> SeedFolder:
         return SeedFolder(self.path / f"seed{seed}", seed)

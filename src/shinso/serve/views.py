@@ -46,7 +46,7 @@ def folder_of(root: Path, *names: str) -> RunFolder:
 def runs(root: Path) -> list[dict[str, Any]]:
     """A line for each run below ``root``, compressed ones below their own."""
     found = []
-    for run in (one for own in RunFolder.all_below(root) for one in own.with_compressed()):
+    for run in RunFolder.all_with_compressed(root):
         parts = run.path.relative_to(root).parts
         found.append(
             {

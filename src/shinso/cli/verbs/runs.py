@@ -44,8 +44,7 @@ def run(arguments: Sequence[str]) -> int:
 def _list(root: Path, *, as_json: bool) -> int:
     found = [
         (str(one.path), one.state(), len(one.seeds_done()))
-        for run in RunFolder.all_below(root)
-        for one in run.with_compressed()
+        for one in RunFolder.all_with_compressed(root)
     ]
     if as_json:
         rows = [dict(zip(("run", "state", "seeds_done"), row, strict=True)) for row in found]
